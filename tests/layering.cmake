@@ -1,0 +1,41 @@
+# Reads the #include lines of each room and fails, with file and line, where one room includes
+# another that it may not know. Run as: cmake -D SOURCE=<src> -P layering.cmake
+
+cmake_minimum_required(VERSION 3.25)
+
+set(may_include_core core)
+set(may_include_uno uno)
+set(may_include_config config core)
+set(may_include_io io uno)
+set(may_include_daemon daemon core config io uno)
+
+# The core knows the standard library and nothing else.
+set(forbidden_in_core boost spdlog yaml-cpp fmt sys)
+
+set(violations 0)
+foreach(room core uno config io daemon)
+  file(GLOB files ${SOURCE}/${room}/*.hpp ${SOURCE}/${room}/*.cpp)
+  foreach(file ${files})
+    file(STRINGS ${file} lines)
+    set(number 0)
+    foreach(line IN LISTS lines)
+      math(EXPR number "${number} + 1")
+      if(line MATCHES "^#include [\"<]([a-z_-]+)/")
+        set(named ${CMAKE_MATCH_1})
+        set(wrong FALSE)
+        if(line MATCHES "^#include \"" AND NOT named IN_LIST may_include_${room})
+          set(wrong TRUE)
+        elseif(room STREQUAL "core" AND named IN_LIST forbidden_in_core)
+          set(wrong TRUE)
+        endif()
+        if(wrong)
+          message(SEND_ERROR "${file}:${number}: ${room} may not include ${named}")
+          math(EXPR violations "${violations} + 1")
+        endif()
+      endif()
+    endforeach()
+  endforeach()
+endforeach()
+if(violations EQUAL 0)
+  message(STATUS "every room includes only what it may know")
+endif()
