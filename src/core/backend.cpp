@@ -1,0 +1,270 @@
+#include "core/backend.hpp"
+
+#include "core/require.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tcplock::core {
+
+std::string_view to_string(Phase phase) noexcept {
+    switch (phase) {
+        case Phase::vacant:
+            return "vacant";
+        case Phase::spawning:
+            return "spawning";
+        case Phase::starting:
+            return "starting";
+        case Phase::ready:
+            return "ready";
+        case Phase::stopping:
+            return "stopping";
+        case Phase::killing:
+            return "killing";
+        case Phase::quarantined:
+            return "quarantined";
+    }
+    return "?";
+}
+
+Backend::Backend(PlaceId place, const Policy& policy)
+    : place_(place), policy_(policy), backoff_(policy.backend.restart_backoff) {}
+
+bool Backend::is_alive() const noexcept {
+    return phase_ == Phase::spawning || phase_ == Phase::starting || phase_ == Phase::ready;
+}
+
+bool Backend::is_still() const noexcept {
+    return phase_ == Phase::vacant || phase_ == Phase::quarantined;
+}
+
+bool Backend::may_spawn(Instant now) const noexcept {
+    return phase_ == Phase::vacant && not_before_ <= now;
+}
+
+bool Backend::has_free_slot() const noexcept {
+    const bool probe_takes_one = is_probing_ && !policy_.probe.beside_clients;
+    const std::size_t taken = inside_ + (probe_takes_one ? 1 : 0);
+    return is_open() && !prove_by_ && taken < policy_.gate.concurrency;
+}
+
+// ---- Phases ------------------------------------------------------------------------------------
+
+void Backend::enter(Phase phase, std::optional<Instant> deadline) noexcept {
+    phase_ = phase;
+    phase_deadline_ = deadline;
+}
+
+void Backend::spawn(Generation generation, Instant now) {
+    require(phase_ == Phase::vacant, "a generation was spawned into a place that is not vacant");
+    generation_ = generation;
+    wear_ = Wear{0, now, 0};
+    has_served_ = false;
+    due_.reset();
+    inside_ = cut_ = 0;
+    is_probing_ = probe_is_stale_ = false;
+    next_probe_ = now;
+    missed_probes_ = 0;
+    prove_by_.reset();
+    enter(Phase::spawning, std::nullopt);
+}
+
+void Backend::spawned(double jitter, Instant now) {
+    require(phase_ == Phase::spawning, "an unexpected generation was spawned");
+    wear_.jitter = jitter;
+    next_probe_ = now;
+    enter(Phase::starting, now + policy_.backend.start_timeout);
+}
+
+void Backend::spawn_failed() {
+    require(phase_ == Phase::spawning, "the spawning of an unexpected generation failed");
+    instance_.reset();
+    enter(Phase::vacant, std::nullopt);
+}
+
+StopBackend Backend::stop(StopReason reason, StopHow how, Instant now) {
+    require(phase_ == Phase::starting || phase_ == Phase::ready, "nothing is there to be stopped");
+    instance_.reset();
+    if (was_healthy(now)) {
+        backoff_.healthy();
+    }
+    if (how == StopHow::ask) {
+        enter(Phase::stopping, now + policy_.backend.stop_grace);
+    } else {
+        enter(Phase::killing, now + policy_.backend.stop_timeout);
+    }
+    return {generation_, reason, how, wear_.jobs, age(now)};
+}
+
+std::optional<KillBackend> Backend::hurry(Instant now) {
+    if (phase_ != Phase::stopping) {
+        return std::nullopt;
+    }
+    enter(Phase::killing, now + policy_.backend.stop_timeout);
+    return KillBackend{generation_};
+}
+
+void Backend::cleared() {
+    require(phase_ == Phase::stopping || phase_ == Phase::killing || phase_ == Phase::quarantined,
+            "a place was cleared that had not been asked to");
+    enter(Phase::vacant, std::nullopt);
+}
+
+std::optional<Effect> Backend::overdue(Instant now) {
+    if (!phase_deadline_ || *phase_deadline_ > now) {
+        return std::nullopt;
+    }
+    if (phase_ == Phase::stopping) {
+        return hurry(now);
+    }
+    if (phase_ == Phase::killing) {
+        enter(Phase::quarantined, std::nullopt);
+        return QuarantinePlace{generation_, place_};
+    }
+    return std::nullopt;
+}
+
+bool Backend::start_is_overdue(Instant now) const noexcept {
+    return phase_ == Phase::starting && *phase_deadline_ <= now;
+}
+
+// ---- Probes ------------------------------------------------------------------------------------
+
+bool Backend::probe_has_room() const noexcept {
+    return policy_.probe.beside_clients || inside_ < policy_.gate.concurrency;
+}
+
+bool Backend::probe_is_due(Instant now) const noexcept {
+    const bool can_answer = phase_ == Phase::starting || phase_ == Phase::ready;
+    return can_answer && !is_probing_ && next_probe_ <= now && probe_has_room();
+}
+
+ProbeBackend Backend::begin_probe(Instant now) {
+    is_probing_ = true;
+    probe_began_ = now;
+    const auto purpose = phase_ == Phase::starting ? ProbePurpose::readiness
+                         : prove_by_               ? ProbePurpose::admission
+                                                   : ProbePurpose::liveness;
+    return {generation_, purpose};
+}
+
+Backend::News Backend::probe_ended(ProbeEnded::Verdict verdict, Instant now) {
+    if (!is_probing_) {
+        return News::nothing;
+    }
+    is_probing_ = false;
+    if (std::exchange(probe_is_stale_, false)) {
+        next_probe_ = now;
+        return News::nothing;
+    }
+    // From start to start, so that a hung backend is found after threshold × interval + timeout.
+    next_probe_ = std::max(now, probe_began_ + policy_.probe.interval);
+    if (verdict == ProbeEnded::Verdict::answered) {
+        missed_probes_ = 0;
+        prove_by_.reset();
+        if (phase_ != Phase::starting) {
+            return News::nothing;
+        }
+        answered_at_ = free_since_ = now;
+        fresh_profile_seen_ = false;
+        enter(Phase::ready, std::nullopt);
+        return News::first_answer;
+    }
+    if (phase_ == Phase::starting || prove_by_) {
+        next_probe_ = now + probe_retry_interval;
+        return News::nothing;
+    }
+    ++missed_probes_;
+    return missed_probes_ >= policy_.probe.failure_threshold ? News::unresponsive : News::nothing;
+}
+
+bool Backend::proof_is_overdue(Instant now) const noexcept {
+    return phase_ == Phase::ready && prove_by_ && *prove_by_ <= now;
+}
+
+// ---- Sessions ----------------------------------------------------------------------------------
+
+void Backend::admit() {
+    require(has_free_slot(), "a client was admitted where no slot is free");
+    ++inside_;
+}
+
+void Backend::session_ended(WasCut was_cut, Instant now) {
+    require(inside_ > 0, "more sessions ended than had begun");
+    --inside_;
+    if (was_cut == WasCut::yes) {
+        --cut_;
+    }
+    has_served_ = true;
+    free_since_ = now;
+    if (policy_.probe.admission) {
+        prove_by_ = now + *policy_.probe.admission;
+        next_probe_ = now;
+        probe_is_stale_ = is_probing_;
+    }
+}
+
+void Backend::not_entered(Instant now) {
+    require(inside_ > 0, "more sessions ended than had begun");
+    --inside_;
+    free_since_ = now;
+}
+
+// ---- Its end -----------------------------------------------------------------------------------
+
+void Backend::make_due(StopReason reason) noexcept {
+    const bool outranks = due_ && how_to_stop(*due_) == StopHow::ask;
+    if (!due_ || (outranks && how_to_stop(reason) == StopHow::kill)) {
+        due_ = reason;
+    }
+}
+
+std::optional<StopReason> Backend::due(Instant now) noexcept {
+    if (!due_) {
+        due_ = recycle_due(wear_, policy_.recycle, now);
+    }
+    return due_;
+}
+
+bool Backend::is_fresh_profile_exit(const Exit& exit) noexcept {
+    const auto& expected = policy_.backend.fresh_profile_exit;
+    const bool asks =
+        phase_ == Phase::starting && expected && exit == Exit{Exit::Kind::status, *expected};
+    return asks && !std::exchange(fresh_profile_seen_, true);
+}
+
+Duration Backend::back_off(Instant now) {
+    const Duration pause = backoff_.failed();
+    not_before_ = now + pause;
+    return pause;
+}
+
+// A death with a client inside is the client's doing: a poisonous document costs one restart.
+bool Backend::was_healthy(Instant now) const noexcept {
+    const bool has_answered = phase_ == Phase::ready;
+    const bool was_long = now - answered_at_ >= policy_.backend.restart_backoff.max;
+    return has_answered && (has_served_ || inside_ > 0 || was_long);
+}
+
+std::optional<Instant> Backend::deadline() const noexcept {
+    std::optional<Instant> first = phase_deadline_;
+    const auto consider = [&first](std::optional<Instant> instant) {
+        if (instant && (!first || *instant < *first)) {
+            first = instant;
+        }
+    };
+    if (phase_ == Phase::starting || phase_ == Phase::ready) {
+        if (!is_probing_ && probe_has_room()) {
+            consider(next_probe_);
+        }
+    }
+    if (phase_ == Phase::ready) {
+        consider(prove_by_);
+        if (!due_) {
+            consider(old_at(wear_, policy_.recycle));
+        }
+    }
+    return first;
+}
+
+}  // namespace tcplock::core

@@ -1,0 +1,133 @@
+// One place, and the life of the generation that lives in it.
+//
+//   vacant ──▶ spawning ──▶ starting ──▶ ready
+//      ▲           │            │          │     stop: the stop signal, or KILL at once
+//      │◀──failed──┘            ▼          ▼
+//      │◀─────cleared────── stopping ─▶ killing ─▶ quarantined
+//      └◀─────cleared───────────────────────┴───────────┘
+//
+// The backend knows its phase, its probes, how many are inside and when its next deadline is. It
+// does not decide who goes in or what is spawned: that is pool.hpp and supervisor.hpp.
+//
+// Invariants: a place is spawned into only when it is vacant, and it becomes vacant only when the
+// shell has said that the tree is gone and the address refuses (or that nothing was spawned).
+#pragma once
+
+#include "core/backoff.hpp"
+#include "core/effects.hpp"
+#include "core/events.hpp"
+#include "core/policy.hpp"
+#include "core/recycle.hpp"
+#include "core/types.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace tcplock::core {
+
+enum class Phase { vacant, spawning, starting, ready, stopping, killing, quarantined };
+
+std::string_view to_string(Phase phase) noexcept;
+
+// Between two tries of a backend that has not answered yet, or not again after a session.
+constexpr Duration probe_retry_interval = 100ms;
+
+class Backend {
+public:
+    Backend(PlaceId place, const Policy& policy);
+
+    PlaceId place() const noexcept { return place_; }
+    Phase phase() const noexcept { return phase_; }
+    Generation generation() const noexcept { return generation_; }
+    std::optional<InstanceId> instance() const noexcept { return instance_; }
+    void become(std::optional<InstanceId> instance) noexcept { instance_ = instance; }
+
+    bool is_alive() const noexcept;  // spawning, starting or ready
+    bool is_still() const noexcept;  // vacant or quarantined: nothing more can be done here
+    bool may_spawn(Instant now) const noexcept;
+    Instant not_before() const noexcept { return not_before_; }
+
+    // Whether newcomers may be meant for it at all, and whether one may go in now.
+    bool is_open() const noexcept { return phase_ == Phase::ready && !due_; }
+    bool has_free_slot() const noexcept;
+    Instant free_since() const noexcept { return free_since_; }
+    std::size_t inside() const noexcept { return inside_; }
+    std::size_t inside_uncut() const noexcept { return inside_ - cut_; }
+
+    // The phases.
+    void spawn(Generation generation, Instant now);
+    void spawned(double jitter, Instant now);
+    void spawn_failed();
+    StopBackend stop(StopReason reason, StopHow how, Instant now);
+    // One that was asked to stop is not given the rest of its grace.
+    std::optional<KillBackend> hurry(Instant now);
+    void cleared();
+    // What the passing of time does to a phase; at most one effect.
+    std::optional<Effect> overdue(Instant now);
+
+    // Probes.
+    enum class News { nothing, first_answer, unresponsive };
+    bool probe_is_due(Instant now) const noexcept;
+    ProbeBackend begin_probe(Instant now);
+    News probe_ended(ProbeEnded::Verdict verdict, Instant now);
+    bool start_is_overdue(Instant now) const noexcept;
+    bool proof_is_overdue(Instant now) const noexcept;
+
+    // Sessions.
+    void admit();
+    void count_job() noexcept { ++wear_.jobs; }
+    void cut_one() noexcept { ++cut_; }
+    enum class WasCut { no, yes };
+    void session_ended(WasCut was_cut, Instant now);
+    // The client could not get in: as if it had not been admitted.
+    void not_entered(Instant now);
+
+    // Once due, no newcomer goes in. The first reason stands, but a hung one outranks a planned
+    // one.
+    void make_due(StopReason reason) noexcept;
+    std::optional<StopReason> due(Instant now) noexcept;
+
+    // An exit by which a backend asks to be started again, believed once before the next answer.
+    bool is_fresh_profile_exit(const Exit& exit) noexcept;
+
+    // Whether this life was worth something: if not, its unasked end backs off.
+    bool was_healthy(Instant now) const noexcept;
+    Duration back_off(Instant now);
+
+    std::optional<Instant> deadline() const noexcept;
+    std::uint64_t jobs() const noexcept { return wear_.jobs; }
+    Duration age(Instant now) const noexcept { return now - wear_.born; }
+
+private:
+    void enter(Phase phase, std::optional<Instant> deadline) noexcept;
+    bool probe_has_room() const noexcept;
+
+    PlaceId place_;
+    Policy policy_;
+    Phase phase_ = Phase::vacant;
+    std::optional<Instant> phase_deadline_;
+
+    Generation generation_{};
+    std::optional<InstanceId> instance_;
+    Wear wear_;
+    Instant answered_at_;
+    bool has_served_ = false;
+    std::optional<StopReason> due_;
+
+    std::size_t inside_ = 0;
+    std::size_t cut_ = 0;  // of those inside: cut, and not yet ended
+    Instant free_since_;
+
+    bool is_probing_ = false;
+    bool probe_is_stale_ = false;  // a session ended while it ran: its answer proves nothing
+    Instant probe_began_;
+    Instant next_probe_;
+    std::size_t missed_probes_ = 0;
+    std::optional<Instant> prove_by_;  // set: unproven
+
+    Backoff backoff_;
+    Instant not_before_;
+    bool fresh_profile_seen_ = false;
+};
+
+}  // namespace tcplock::core

@@ -1,0 +1,86 @@
+// What can happen: facts the shell tells the core, in the past tense.
+//
+// News of a generation carries that generation; the supervisor drops what comes too late.
+#pragma once
+
+#include "core/reasons.hpp"
+#include "core/types.hpp"
+
+#include <variant>
+
+namespace tcplock::core {
+
+struct ClientArrived {
+    ClientId client;
+};
+
+// A waiting client has gone.
+struct ClientLeft {
+    ClientId client;
+};
+
+// An admitted client has sent its first byte: its visit became a job.
+struct JobBegan {
+    ClientId client;
+};
+
+// An admitted client has left; its backend has been told and has yet to close its side.
+struct ClientFinished {
+    ClientId client;
+};
+
+// An admitted client is no longer inside: nothing of it is open to the backend on either side.
+struct SessionEnded {
+    enum class How {
+        released,
+        not_reached,  // the backend could not be entered; the client waits again, nothing is lost
+        left,         // it had left before it was let in; the backend was not touched
+    };
+    ClientId client;
+    How how = How::released;
+};
+
+struct BackendSpawned {
+    Generation generation;
+    double jitter = 0;  // in [0, 1): by how much of a tenth its age limit is shortened
+};
+
+struct SpawnFailed {
+    Generation generation;
+};
+
+// The leader of its tree was reaped. Others of the tree may live.
+struct BackendExited {
+    Generation generation;
+    Exit exit;
+};
+
+struct ProbeEnded {
+    enum class Verdict { answered, failed };
+    Generation generation;
+    Verdict verdict = Verdict::answered;
+};
+
+// After a stop: the whole tree is gone and its address refuses.
+struct PlaceCleared {
+    Generation generation;
+};
+
+// Every generation that serves now is to be recycled after its running sessions.
+struct RecycleRequested {
+    StopReason reason = StopReason::requested;
+};
+
+struct ShutdownRequested {
+    enum class Urgency { drain, at_once };
+    Urgency urgency = Urgency::drain;
+};
+
+// The time told by deadline() has come. Harmless if nothing is due.
+struct DeadlineReached {};
+
+using Event = std::variant<ClientArrived, ClientLeft, JobBegan, ClientFinished, SessionEnded,
+                           BackendSpawned, SpawnFailed, BackendExited, ProbeEnded, PlaceCleared,
+                           RecycleRequested, ShutdownRequested, DeadlineReached>;
+
+}  // namespace tcplock::core

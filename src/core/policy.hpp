@@ -1,0 +1,61 @@
+// The limits the core obeys: durations and counts, filled in by config/.
+//
+// The defaults are those of the documented configuration. An empty optional means `off`.
+#pragma once
+
+#include "core/types.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace tcplock::core {
+
+using namespace std::chrono_literals;
+
+struct GatePolicy {
+    std::size_t concurrency = 1;      // clients at once in one backend, at least 1
+    std::size_t queue_limit = 100;    // waiting clients; the next is refused
+    Duration queue_timeout = 10min;   // waiting longer: refused
+    Duration session_timeout = 120s;  // admitted longer: cut, and the backend recycled
+    Duration release_timeout = 5s;    // from the client's leaving to the backend's closing
+};
+
+struct BackoffPolicy {
+    Duration first = 200ms;
+    Duration max = 30s;
+};
+
+struct BackendPolicy {
+    std::size_t instances = 1;
+    std::size_t standby = 0;
+    Duration start_timeout = 60s;
+    Duration stop_grace = 5s;     // from asking to KILL
+    Duration stop_timeout = 30s;  // from KILL to quarantine
+    BackoffPolicy restart_backoff;
+    // The exit status by which a backend asks to be started again on a fresh profile.
+    std::optional<int> fresh_profile_exit;
+};
+
+struct ProbePolicy {
+    Duration interval = 5s;  // from the start of one probe to the start of the next
+    std::size_t failure_threshold = 3;
+    std::optional<Duration> admission = 15s;  // a session's end to the answer; off: not asked for
+    // Whether a probe may go in while all slots are taken. If not, a probe takes a slot itself.
+    bool beside_clients = true;
+};
+
+struct RecyclePolicy {
+    std::optional<std::uint64_t> max_jobs = 100;
+    std::optional<Duration> max_age = 24h;  // shortened by up to a tenth, by the event's jitter
+};
+
+struct Policy {
+    GatePolicy gate;
+    BackendPolicy backend;
+    ProbePolicy probe;
+    RecyclePolicy recycle;
+    Duration shutdown_timeout = 30s;
+};
+
+}  // namespace tcplock::core

@@ -1,0 +1,147 @@
+#include "core/pool.hpp"
+
+#include <algorithm>
+
+namespace tcplock::core {
+
+Pool::Pool(const Policy& policy) : policy_(policy) {
+    const std::size_t ordinary = policy.backend.instances + policy.backend.standby;
+    for (std::size_t i = 0; i < ordinary; ++i) {
+        places_.emplace_back(PlaceId{static_cast<std::uint32_t>(i)}, policy_);
+    }
+}
+
+Backend* Pool::find(Generation generation) noexcept {
+    const auto lives_here = [generation](const Backend& backend) {
+        return backend.phase() != Phase::vacant && backend.generation() == generation;
+    };
+    const auto found = std::find_if(places_.begin(), places_.end(), lives_here);
+    return found == places_.end() ? nullptr : &*found;
+}
+
+Backend* Pool::holder(InstanceId instance) noexcept {
+    const auto found =
+        std::find_if(places_.begin(), places_.end(),
+                     [instance](const Backend& backend) { return backend.instance() == instance; });
+    return found == places_.end() ? nullptr : &*found;
+}
+
+// Ready before starting, and of the ready ones the one that has been so for longest.
+Backend* Pool::best_without_instance() noexcept {
+    Backend* best = nullptr;
+    for (Backend& backend : places_) {
+        const bool is_candidate =
+            !backend.instance() && backend.is_alive() && (backend.is_open() || !best);
+        if (!is_candidate) {
+            continue;
+        }
+        if (!best || !best->is_open() || backend.free_since() < best->free_since()) {
+            best = &backend;
+        }
+    }
+    return best;
+}
+
+void Pool::hand_over_instances(Effects& effects) {
+    for (std::uint32_t i = 0; i < policy_.backend.instances; ++i) {
+        const InstanceId instance{i};
+        Backend* const now_holder = holder(instance);
+        if (now_holder && now_holder->is_open()) {
+            continue;
+        }
+        Backend* const heir = best_without_instance();
+        // A holder that is starting, or closed with clients inside, steps aside for a ready one.
+        if (!heir || (now_holder && !heir->is_open())) {
+            continue;
+        }
+        if (now_holder) {
+            now_holder->become(std::nullopt);
+        }
+        heir->become(instance);
+        effects.push_back(TakeOver{heir->generation(), instance});
+    }
+}
+
+void Pool::replace_quarantined() {
+    const auto is_quarantined = [](const Backend& b) { return b.phase() == Phase::quarantined; };
+    const auto quarantined =
+        static_cast<std::size_t>(std::count_if(places_.begin(), places_.end(), is_quarantined));
+    const std::size_t allowed = policy_.backend.instances + policy_.backend.standby +
+                                std::min(quarantined, policy_.backend.instances);
+    while (places_.size() < allowed) {
+        places_.emplace_back(PlaceId{static_cast<std::uint32_t>(places_.size())}, policy_);
+    }
+}
+
+// A tree that is being ended counts as well: never are there more at once than are wanted.
+std::size_t Pool::occupied() const noexcept {
+    const auto is_occupied = [](const Backend& backend) { return !backend.is_still(); };
+    return static_cast<std::size_t>(std::count_if(places_.begin(), places_.end(), is_occupied));
+}
+
+std::size_t Pool::count_wanted(Wanted wanted) const noexcept {
+    switch (wanted) {
+        case Wanted::everything:
+            return policy_.backend.instances + policy_.backend.standby;
+        case Wanted::instances:
+            return policy_.backend.instances;
+        case Wanted::nothing:
+            return 0;
+    }
+    return 0;
+}
+
+void Pool::refill(Wanted wanted, Instant now, Effects& effects) {
+    replace_quarantined();
+    std::size_t missing = count_wanted(wanted);
+    missing -= std::min(missing, occupied());
+    for (Backend& backend : places_) {
+        if (missing == 0) {
+            return;
+        }
+        if (!backend.may_spawn(now)) {
+            continue;
+        }
+        --missing;
+        backend.spawn(Generation{++last_generation_}, now);
+        for (std::uint32_t i = 0; i < policy_.backend.instances && !backend.instance(); ++i) {
+            if (!holder(InstanceId{i})) {
+                backend.become(InstanceId{i});
+            }
+        }
+        effects.push_back(SpawnBackend{backend.place(), backend.generation(), backend.instance()});
+    }
+}
+
+Backend* Pool::free_slot() noexcept {
+    Backend* best = nullptr;
+    for (Backend& backend : places_) {
+        const bool is_candidate = backend.instance() && backend.has_free_slot();
+        if (is_candidate && (!best || backend.free_since() < best->free_since())) {
+            best = &backend;
+        }
+    }
+    return best;
+}
+
+bool Pool::is_still() const noexcept {
+    return std::all_of(places_.begin(), places_.end(),
+                       [](const Backend& backend) { return backend.is_still(); });
+}
+
+std::optional<Instant> Pool::deadline(Wanted wanted) const noexcept {
+    const bool will_spawn = occupied() < count_wanted(wanted);
+    std::optional<Instant> first;
+    for (const Backend& backend : places_) {
+        auto next = backend.deadline();
+        if (will_spawn && backend.phase() == Phase::vacant) {
+            next = backend.not_before();
+        }
+        if (next && (!first || *next < *first)) {
+            first = next;
+        }
+    }
+    return first;
+}
+
+}  // namespace tcplock::core

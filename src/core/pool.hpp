@@ -1,0 +1,52 @@
+// All places: who is the next instance, what is spawned, which slot frees for the head of the line.
+//
+// There are `instances + standby` places, and one more for each quarantined one, but at most one
+// such an instance. An instance's number goes to the readiest generation: when its holder closes
+// and a standby is ready, the standby takes over at once.
+#pragma once
+
+#include "core/backend.hpp"
+#include "core/effects.hpp"
+#include "core/policy.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+namespace tcplock::core {
+
+class Pool {
+public:
+    explicit Pool(const Policy& policy);
+
+    std::vector<Backend>& places() noexcept { return places_; }
+    const std::vector<Backend>& places() const noexcept { return places_; }
+
+    // The backend this generation lives in; none if it is of the past.
+    Backend* find(Generation generation) noexcept;
+
+    // What is wanted: everything while we serve; no more standby than needed while we drain.
+    enum class Wanted { everything, instances, nothing };
+
+    void hand_over_instances(Effects& effects);
+    void refill(Wanted wanted, Instant now, Effects& effects);
+
+    // The slot that has been free for longest; none if all are taken or closed.
+    Backend* free_slot() noexcept;
+
+    bool is_still() const noexcept;
+    std::optional<Instant> deadline(Wanted wanted) const noexcept;
+
+private:
+    std::size_t occupied() const noexcept;
+    std::size_t count_wanted(Wanted wanted) const noexcept;
+    Backend* holder(InstanceId instance) noexcept;
+    Backend* best_without_instance() noexcept;
+    void replace_quarantined();
+
+    Policy policy_;
+    std::vector<Backend> places_;
+    std::uint64_t last_generation_ = 0;
+};
+
+}  // namespace tcplock::core

@@ -1,0 +1,101 @@
+// Why something was done: the reasons that logs, metrics and tests speak of.
+//
+// A reason is an enum here and becomes text in one place, to_string().
+#pragma once
+
+#include <string_view>
+
+namespace tcplock::core {
+
+// Why a generation is ended.
+enum class StopReason {
+    max_jobs,         // it has served as many jobs as it may
+    max_age,          // it is as old as it may become
+    schedule,         // a line of the schedule came due
+    requested,        // an operator asked for it
+    fresh_profile,    // a fresh profile was made, and the backend wants to be started again
+    session_timeout,  // a client was inside for too long
+    release_timeout,  // the client had left, and the backend did not close its side
+    died,             // its leader exited although nobody had asked for it
+    unresponsive,     // several probes in a row had no answer
+    not_free,         // after a session it did not answer in time
+    start_timeout,    // it never answered
+    unreachable,      // it had answered, but could not be connected to
+    shutdown,         // the supervisor ends
+};
+
+// How a generation is ended.
+enum class StopHow {
+    ask,   // the stop signal, then KILL after the grace
+    kill,  // KILL at once: it is hung or half dead, and clients wait
+};
+
+// Why a client was turned away before it was in.
+enum class RefuseReason {
+    queue_full,
+    queue_timeout,
+    backend_failing,
+    shutting_down,
+};
+
+// Why an admitted client was ended.
+enum class CutReason {
+    session_timeout,
+    release_timeout,
+    shutdown,
+};
+
+constexpr StopHow how_to_stop(StopReason reason) noexcept {
+    switch (reason) {
+        case StopReason::max_jobs:
+        case StopReason::max_age:
+        case StopReason::schedule:
+        case StopReason::requested:
+        case StopReason::shutdown:
+            return StopHow::ask;
+        case StopReason::fresh_profile:
+        case StopReason::session_timeout:
+        case StopReason::release_timeout:
+        case StopReason::died:
+        case StopReason::unresponsive:
+        case StopReason::not_free:
+        case StopReason::start_timeout:
+        case StopReason::unreachable:
+            return StopHow::kill;
+    }
+    return StopHow::kill;
+}
+
+constexpr std::string_view to_string(StopReason reason) noexcept {
+    switch (reason) {
+        case StopReason::max_jobs:
+            return "max_jobs";
+        case StopReason::max_age:
+            return "max_age";
+        case StopReason::schedule:
+            return "schedule";
+        case StopReason::requested:
+            return "requested";
+        case StopReason::fresh_profile:
+            return "fresh_profile";
+        case StopReason::session_timeout:
+            return "session_timeout";
+        case StopReason::release_timeout:
+            return "release_timeout";
+        case StopReason::died:
+            return "died";
+        case StopReason::unresponsive:
+            return "unresponsive";
+        case StopReason::not_free:
+            return "not_free";
+        case StopReason::start_timeout:
+            return "start_timeout";
+        case StopReason::unreachable:
+            return "unreachable";
+        case StopReason::shutdown:
+            return "shutdown";
+    }
+    return "?";
+}
+
+}  // namespace tcplock::core

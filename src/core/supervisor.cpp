@@ -1,0 +1,363 @@
+#include "core/supervisor.hpp"
+
+#include "core/require.hpp"
+
+#include <algorithm>
+#include <variant>
+
+namespace tcplock::core {
+
+Supervisor::Supervisor(const Policy& policy) : policy_(policy), gate_(policy.gate), pool_(policy) {}
+
+Effects Supervisor::handle(const Event& event, Instant now) {
+    require(now >= last_now_, "time went backwards");
+    last_now_ = now;
+    Effects effects;
+    std::visit([&](const auto& happened) { on(happened, now, effects); }, event);
+    settle(now, effects);
+    return effects;
+}
+
+// ---- Clients -----------------------------------------------------------------------------------
+
+void Supervisor::on(const ClientArrived& event, Instant now, Effects& effects) {
+    ++counts_.accepted;
+    const Waiter newcomer{event.client, now};
+    if (mode_ != Mode::serving) {
+        refuse(newcomer, RefuseReason::shutting_down, now, effects);
+    } else if (is_failing()) {
+        refuse(newcomer, RefuseReason::backend_failing, now, effects);
+    } else if (gate_.is_full()) {
+        refuse(newcomer, RefuseReason::queue_full, now, effects);
+    } else {
+        gate_.enter(newcomer);
+    }
+}
+
+void Supervisor::on(const ClientLeft& event, Instant, Effects&) {
+    if (gate_.leave(event.client)) {
+        ++counts_.left;
+    }
+}
+
+void Supervisor::on(const JobBegan& event, Instant, Effects&) {
+    const auto found = sessions_.find(event.client);
+    if (found == sessions_.end() || found->second.has_job) {
+        return;
+    }
+    found->second.has_job = true;
+    if (Backend* const backend = pool_.find(found->second.generation)) {
+        backend->count_job();
+    }
+}
+
+void Supervisor::on(const ClientFinished& event, Instant now, Effects&) {
+    const auto found = sessions_.find(event.client);
+    if (found != sessions_.end() && !found->second.has_left) {
+        found->second.has_left = true;
+        found->second.ends = now + policy_.gate.release_timeout;
+    }
+}
+
+void Supervisor::on(const SessionEnded& event, Instant now, Effects& effects) {
+    const auto found = sessions_.find(event.client);
+    if (found == sessions_.end()) {
+        return;
+    }
+    const Session session = found->second;
+    sessions_.erase(found);
+    Backend* const backend = pool_.find(session.generation);
+    if (event.how == SessionEnded::How::released || session.is_cut) {
+        if (backend) {
+            const auto was_cut = session.is_cut ? Backend::WasCut::yes : Backend::WasCut::no;
+            backend->session_ended(was_cut, now);
+        }
+        return;
+    }
+    --counts_.admitted;
+    if (backend) {
+        backend->not_entered(now);
+    }
+    if (event.how == SessionEnded::How::left) {
+        ++counts_.left;
+        return;
+    }
+    gate_.enter({event.client, session.since});
+    if (backend && backend->phase() == Phase::ready) {
+        stop_unasked(*backend, StopReason::unreachable, now, effects);
+    }
+}
+
+void Supervisor::refuse(Waiter waiter, RefuseReason reason, Instant now, Effects& effects) {
+    ++counts_.refused;
+    effects.push_back(RefuseClient{waiter.client, reason, now - waiter.since});
+}
+
+void Supervisor::cut(ClientId client, Session& session, CutReason reason, Effects& effects) {
+    session.is_cut = true;
+    if (Backend* const backend = pool_.find(session.generation)) {
+        backend->cut_one();
+    }
+    effects.push_back(CutClient{client, reason});
+}
+
+// ---- Backends ----------------------------------------------------------------------------------
+
+void Supervisor::on(const BackendSpawned& event, Instant now, Effects&) {
+    if (Backend* const backend = pool_.find(event.generation)) {
+        backend->spawned(event.jitter, now);
+    }
+}
+
+void Supervisor::on(const SpawnFailed& event, Instant now, Effects& effects) {
+    if (Backend* const backend = pool_.find(event.generation)) {
+        backend->spawn_failed();
+        ++failed_starts_;
+        back_off(*backend, now, effects);
+    }
+}
+
+void Supervisor::on(const BackendExited& event, Instant now, Effects& effects) {
+    Backend* const backend = pool_.find(event.generation);
+    if (!backend) {
+        return;
+    }
+    if (backend->is_fresh_profile_exit(event.exit)) {
+        stop(*backend, StopReason::fresh_profile, now, effects);
+    } else if (backend->phase() == Phase::starting || backend->phase() == Phase::ready) {
+        stop_unasked(*backend, StopReason::died, now, effects);
+    }
+}
+
+void Supervisor::on(const ProbeEnded& event, Instant now, Effects& effects) {
+    Backend* const backend = pool_.find(event.generation);
+    if (!backend || !backend->is_alive()) {
+        return;
+    }
+    switch (backend->probe_ended(event.verdict, now)) {
+        case Backend::News::nothing:
+            break;
+        case Backend::News::first_answer:
+            failed_starts_ = 0;
+            effects.push_back(AnnounceReady{event.generation, backend->age(now)});
+            break;
+        case Backend::News::unresponsive:
+            stop_unasked(*backend, StopReason::unresponsive, now, effects);
+            break;
+    }
+}
+
+void Supervisor::on(const PlaceCleared& event, Instant, Effects&) {
+    if (Backend* const backend = pool_.find(event.generation)) {
+        backend->cleared();
+    }
+}
+
+void Supervisor::on(const RecycleRequested& event, Instant, Effects&) {
+    for (Backend& backend : pool_.places()) {
+        if (backend.phase() == Phase::ready) {
+            backend.make_due(event.reason);
+        }
+    }
+}
+
+void Supervisor::stop(Backend& backend, StopReason reason, Instant now, Effects& effects) {
+    effects.push_back(backend.stop(reason, how_to_stop(reason), now));
+}
+
+// An end that nobody planned: a failed start backs off, and so does a life that was too short.
+void Supervisor::stop_unasked(Backend& backend, StopReason reason, Instant now, Effects& effects) {
+    const bool never_answered = backend.phase() == Phase::starting;
+    const bool was_healthy = backend.was_healthy(now);
+    stop(backend, reason, now, effects);
+    if (never_answered) {
+        ++failed_starts_;
+    }
+    if (!was_healthy) {
+        back_off(backend, now, effects);
+    }
+}
+
+void Supervisor::back_off(Backend& backend, Instant now, Effects& effects) {
+    effects.push_back(BackOff{backend.generation(), backend.back_off(now), failed_starts_});
+    if (failed_starts_ == failing_after) {
+        effects.push_back(AnnounceFailing{failed_starts_});
+    }
+}
+
+// ---- The end -----------------------------------------------------------------------------------
+
+void Supervisor::on(const ShutdownRequested& event, Instant now, Effects& effects) {
+    if (mode_ == Mode::serving) {
+        mode_ = Mode::draining;
+        shutdown_by_ = now + policy_.shutdown_timeout;
+        effects.push_back(StopListening{});
+    }
+    if (event.urgency == ShutdownRequested::Urgency::at_once && mode_ != Mode::finished) {
+        close(StopHow::kill, now, effects);
+    }
+}
+
+// From here on nobody goes in any more, and nobody stays.
+void Supervisor::close(StopHow how, Instant now, Effects& effects) {
+    mode_ = Mode::closing;
+    shutdown_by_.reset();
+    shutdown_how_ = how;
+    for (auto& [client, session] : sessions_) {
+        if (!session.is_cut) {
+            cut(client, session, CutReason::shutdown, effects);
+        }
+    }
+    if (how == StopHow::kill) {
+        for (Backend& backend : pool_.places()) {
+            if (const auto kill = backend.hurry(now)) {
+                effects.push_back(*kill);
+            }
+        }
+    }
+}
+
+Pool::Wanted Supervisor::wanted() const noexcept {
+    switch (mode_) {
+        case Mode::serving:
+            return Pool::Wanted::everything;
+        case Mode::draining:
+            return gate_.is_empty() && sessions_.empty() ? Pool::Wanted::nothing
+                                                         : Pool::Wanted::instances;
+        case Mode::closing:
+        case Mode::finished:
+            return Pool::Wanted::nothing;
+    }
+    return Pool::Wanted::nothing;
+}
+
+// ---- The rules ---------------------------------------------------------------------------------
+
+void Supervisor::on(const DeadlineReached&, Instant, Effects&) {
+    // Whatever is due is due by its time, not by this event.
+}
+
+void Supervisor::settle(Instant now, Effects& effects) {
+    end_what_is_overdue(now, effects);
+    retire_what_is_due(now, effects);
+    pool_.hand_over_instances(effects);
+    pool_.refill(wanted(), now, effects);
+    send_due_probes(now, effects);
+    admit_from_the_line(now, effects);
+    finish_if_done(effects);
+}
+
+void Supervisor::end_what_is_overdue(Instant now, Effects& effects) {
+    if (mode_ == Mode::draining && *shutdown_by_ <= now) {
+        close(StopHow::ask, now, effects);
+    }
+    refuse_who_cannot_wait(now, effects);
+    cut_overdue_sessions(now, effects);
+    for (Backend& backend : pool_.places()) {
+        if (backend.start_is_overdue(now)) {
+            stop_unasked(backend, StopReason::start_timeout, now, effects);
+        } else if (backend.proof_is_overdue(now)) {
+            stop_unasked(backend, StopReason::not_free, now, effects);
+        } else if (const auto effect = backend.overdue(now)) {
+            effects.push_back(*effect);
+        }
+    }
+}
+
+void Supervisor::refuse_who_cannot_wait(Instant now, Effects& effects) {
+    while (mode_ == Mode::closing && !gate_.is_empty()) {
+        refuse(gate_.pop(), RefuseReason::shutting_down, now, effects);
+    }
+    while (gate_.head_is_impatient(now)) {
+        refuse(gate_.pop(), RefuseReason::queue_timeout, now, effects);
+    }
+}
+
+void Supervisor::cut_overdue_sessions(Instant now, Effects& effects) {
+    for (auto& [client, session] : sessions_) {
+        if (session.is_cut || session.ends > now) {
+            continue;
+        }
+        const auto why_cut =
+            session.has_left ? CutReason::release_timeout : CutReason::session_timeout;
+        const auto why_due =
+            session.has_left ? StopReason::release_timeout : StopReason::session_timeout;
+        cut(client, session, why_cut, effects);
+        if (Backend* const backend = pool_.find(session.generation)) {
+            backend->make_due(why_due);
+        }
+    }
+}
+
+void Supervisor::retire_what_is_due(Instant now, Effects& effects) {
+    const bool nothing_is_wanted = wanted() == Pool::Wanted::nothing;
+    for (Backend& backend : pool_.places()) {
+        const bool has_begun =
+            backend.phase() == Phase::starting || backend.phase() == Phase::ready;
+        if (has_begun && nothing_is_wanted) {
+            effects.push_back(backend.stop(StopReason::shutdown, shutdown_how_, now));
+        } else if (backend.phase() == Phase::ready) {
+            const auto due = backend.due(now);
+            if (due && backend.inside_uncut() == 0) {
+                stop(backend, *due, now, effects);
+            }
+        }
+    }
+}
+
+void Supervisor::send_due_probes(Instant now, Effects& effects) {
+    for (Backend& backend : pool_.places()) {
+        if (backend.probe_is_due(now)) {
+            effects.push_back(backend.begin_probe(now));
+        }
+    }
+}
+
+void Supervisor::admit_from_the_line(Instant now, Effects& effects) {
+    while (!gate_.is_empty()) {
+        Backend* const backend = pool_.free_slot();
+        if (!backend) {
+            break;
+        }
+        const Waiter head = gate_.pop();
+        backend->admit();
+        ++counts_.admitted;
+        sessions_[head.client] = {backend->generation(), head.since,
+                                  now + policy_.gate.session_timeout};
+        effects.push_back(AdmitClient{head.client, backend->generation(), now - head.since});
+    }
+}
+
+void Supervisor::finish_if_done(Effects& effects) {
+    const bool is_ending = mode_ == Mode::draining || mode_ == Mode::closing;
+    if (is_ending && wanted() == Pool::Wanted::nothing && sessions_.empty() && pool_.is_still()) {
+        mode_ = Mode::finished;
+        shutdown_by_.reset();
+        effects.push_back(Finish{});
+    }
+}
+
+std::optional<Instant> Supervisor::deadline() const {
+    std::optional<Instant> first = pool_.deadline(wanted());
+    const auto consider = [&first](std::optional<Instant> instant) {
+        if (instant && (!first || *instant < *first)) {
+            first = instant;
+        }
+    };
+    consider(gate_.deadline());
+    consider(shutdown_by_);
+    for (const auto& [client, session] : sessions_) {
+        if (!session.is_cut) {
+            consider(session.ends);
+        }
+    }
+    return first;
+}
+
+Counts Supervisor::counts() const {
+    Counts counts = counts_;
+    counts.waiting = gate_.size();
+    return counts;
+}
+
+}  // namespace tcplock::core

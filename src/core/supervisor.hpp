@@ -1,0 +1,119 @@
+// Decides who goes in, what the backends should be doing, and when: the whole policy, and nothing
+// but policy.
+//
+//   events (what happened) ──▶ handle() ──▶ effects (what to do about it)
+//
+// It is pure: time comes in with each event, the same events give the same effects, and it neither
+// reads a clock nor does I/O. The shell feeds it one event at a time, carries the effects out in
+// their order, and sends DeadlineReached at deadline() at the latest.
+//
+// After each event the same rules are settled, in this order, and the order is the policy:
+//
+//   1. what time has ended: the shutdown, patience, sessions, start, proof, grace, stop
+//   2. retire every generation that is due and has no uncut client inside
+//   3. instance numbers go to the readiest generations: a standby takes over
+//   4. vacant places are filled
+//   5. probes that are due go out, before a client can take the last slot
+//   6. the head of the line is admitted, for as long as there is a free slot
+//   7. finish, if the end was asked for and nothing is left
+//
+// 2 before 6 is the promise "fresh before next". Two surprises it guards against: news of a past
+// generation (dropped in one place, find()), and a client admitted to a backend that died in that
+// very moment (SessionEnded::not_reached: he goes back to his place in the line, nothing is lost).
+#pragma once
+
+#include "core/effects.hpp"
+#include "core/events.hpp"
+#include "core/gate.hpp"
+#include "core/policy.hpp"
+#include "core/pool.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace tcplock::core {
+
+// So many starts in a row must fail before newcomers are refused.
+constexpr std::size_t failing_after = 5;
+
+// accepted = admitted + refused + left + waiting, at every moment.
+struct Counts {
+    std::uint64_t accepted = 0;
+    std::uint64_t admitted = 0;  // inside now, or ended
+    std::uint64_t refused = 0;
+    std::uint64_t left = 0;
+    std::uint64_t waiting = 0;
+};
+
+class Supervisor {
+public:
+    explicit Supervisor(const Policy& policy);
+
+    // The first event, whichever, spawns what is wanted. `now` never goes backwards.
+    Effects handle(const Event& event, Instant now);
+
+    // When DeadlineReached is due, at the latest; always after the `now` of the last event.
+    std::optional<Instant> deadline() const;
+
+    Counts counts() const;
+    bool is_failing() const noexcept { return failed_starts_ >= failing_after; }
+    const Pool& pool() const noexcept { return pool_; }
+
+private:
+    enum class Mode { serving, draining, closing, finished };
+
+    struct Session {
+        Generation generation;
+        Instant since;  // in the line
+        Instant ends;   // by session_timeout, or by release_timeout once the client has left
+        bool has_job = false;
+        bool has_left = false;
+        bool is_cut = false;
+    };
+
+    void on(const ClientArrived& event, Instant now, Effects& effects);
+    void on(const ClientLeft& event, Instant now, Effects& effects);
+    void on(const JobBegan& event, Instant now, Effects& effects);
+    void on(const ClientFinished& event, Instant now, Effects& effects);
+    void on(const SessionEnded& event, Instant now, Effects& effects);
+    void on(const BackendSpawned& event, Instant now, Effects& effects);
+    void on(const SpawnFailed& event, Instant now, Effects& effects);
+    void on(const BackendExited& event, Instant now, Effects& effects);
+    void on(const ProbeEnded& event, Instant now, Effects& effects);
+    void on(const PlaceCleared& event, Instant now, Effects& effects);
+    void on(const RecycleRequested& event, Instant now, Effects& effects);
+    void on(const ShutdownRequested& event, Instant now, Effects& effects);
+    void on(const DeadlineReached& event, Instant now, Effects& effects);
+
+    void settle(Instant now, Effects& effects);
+    void end_what_is_overdue(Instant now, Effects& effects);
+    void refuse_who_cannot_wait(Instant now, Effects& effects);
+    void cut_overdue_sessions(Instant now, Effects& effects);
+    void retire_what_is_due(Instant now, Effects& effects);
+    void send_due_probes(Instant now, Effects& effects);
+    void admit_from_the_line(Instant now, Effects& effects);
+    void finish_if_done(Effects& effects);
+
+    Pool::Wanted wanted() const noexcept;
+    void close(StopHow how, Instant now, Effects& effects);
+    void stop(Backend& backend, StopReason reason, Instant now, Effects& effects);
+    void stop_unasked(Backend& backend, StopReason reason, Instant now, Effects& effects);
+    void back_off(Backend& backend, Instant now, Effects& effects);
+    void refuse(Waiter waiter, RefuseReason reason, Instant now, Effects& effects);
+    void cut(ClientId client, Session& session, CutReason reason, Effects& effects);
+
+    Policy policy_;
+    Gate gate_;
+    Pool pool_;
+    std::map<ClientId, Session> sessions_;
+    Counts counts_;
+    std::size_t failed_starts_ = 0;  // in a row, over all places
+    Mode mode_ = Mode::serving;
+    StopHow shutdown_how_ = StopHow::ask;
+    std::optional<Instant> shutdown_by_;
+    Instant last_now_;
+};
+
+}  // namespace tcplock::core

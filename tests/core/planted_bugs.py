@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Plants bugs in a copy of src/core, one line each, and runs the simulation on every one of them.
+
+A simulation is worth as much as what it notices: a bug that survives fails this test.
+Usage: planted_bugs.py [--seeds N] [--compiler CXX]
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+SOURCE = HERE.parent.parent / "src"
+UNITS = ["backend", "gate", "pool", "recycle", "supervisor"]
+FLAGS = ["-std=c++20", "-O1"]
+
+# (promise, file, the line as it is, the line as a tired person might have written it)
+BUGS = [
+    (1, "backend.cpp", "taken < policy_.gate.concurrency;", "taken <= policy_.gate.concurrency;"),
+    (1, "backend.cpp", "(probe_takes_one ? 1 : 0)", "0 * probe_takes_one"),
+    (1, "backend.cpp", "return policy_.probe.beside_clients || inside_ < policy_.gate.concurrency;",
+     "return true;"),
+    (2, "gate.cpp", "const auto head = waiting_.begin();",
+     "const auto head = std::prev(waiting_.end());"),
+    (2, "supervisor.cpp", "while (!gate_.is_empty()) {",
+     "for (bool once = true; once && !gate_.is_empty(); once = false) {"),
+    (2, "pool.cpp", "backend.instance() && backend.has_free_slot();",
+     "backend.instance() == InstanceId{0} && backend.has_free_slot();"),
+    (3, "supervisor.cpp", "++counts_.left;", ";"),
+    (3, "supervisor.cpp", "--counts_.admitted;", ";"),
+    (3, "supervisor.cpp", "gate_.enter({event.client, session.since});",
+     "gate_.enter({event.client, now});"),
+    (4, "recycle.cpp", "wear.jobs >= *policy.max_jobs", "wear.jobs > *policy.max_jobs"),
+    (4, "backend.hpp", "return phase_ == Phase::ready && !due_;", "return phase_ == Phase::ready;"),
+    (4, "backend.cpp", "enter(Phase::starting, now + policy_.backend.start_timeout);",
+     "enter(Phase::ready, std::nullopt);"),
+    (4, "backend.cpp", "enter(Phase::killing, now + policy_.backend.stop_timeout);",
+     "enter(Phase::vacant, std::nullopt);"),
+    (4, "supervisor.cpp", "if (!backend || !backend->is_alive()) {", "if (!backend) {"),
+    (4, "supervisor.cpp", "if (due && backend.inside_uncut() == 0) {", "if (due) {"),
+    (5, "backend.cpp", "probe_is_stale_ = is_probing_;", ";"),
+    (5, "supervisor.cpp", "found->second.ends = now + policy_.gate.release_timeout;", ";"),
+    (5, "backend.cpp", "prove_by_ = now + *policy_.probe.admission;", ";"),
+    (6, "backend.cpp", "return hurry(now);", "return std::nullopt;"),
+    (6, "backend.cpp", "enter(Phase::quarantined, std::nullopt);",
+     "enter(Phase::vacant, std::nullopt);"),
+    (7, "supervisor.cpp", "failed_starts_ = 0;", ";"),
+    (7, "pool.cpp", "next = backend.not_before();", ";"),
+    (7, "backend.cpp", "(has_served_ || inside_ > 0 || was_long)", "(has_served_ || was_long)"),
+    (7, "pool.cpp", "std::min(quarantined, policy_.backend.instances);", "0;"),
+    (8, "backoff.hpp", "policy_.max : next_ * 2;", "policy_.max : next_;"),
+    (8, "backend.cpp", "not_before_ = now + pause;", "not_before_ = now;"),
+    (8, "supervisor.cpp", "if (!was_healthy) {", "if (never_answered) {"),
+    (8, "pool.cpp", "missing -= std::min(missing, occupied());", ";"),
+    (12, "supervisor.cpp", "while (gate_.head_is_impatient(now)) {", "while (false) {"),
+    (12, "supervisor.cpp", "consider(shutdown_by_);", ";"),
+    (12, "supervisor.cpp", "mode_ = Mode::finished;\n        shutdown_by_.reset();",
+     "mode_ = Mode::finished;"),
+]
+
+
+def compile_unit(compiler, source, target, include):
+    command = [compiler, *FLAGS, f"-I{include}", f"-I{HERE}", "-c", str(source), "-o", str(target)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0:
+        sys.exit(f"{source} does not compile:\n{result.stderr}")
+
+
+def link(compiler, objects, target):
+    subprocess.run([compiler, "-o", str(target), *map(str, objects)], check=True)
+
+
+def simulate(program, seeds):
+    """None if every promise was kept, otherwise how it was noticed."""
+    result = subprocess.run([str(program), "--seeds", str(seeds)], capture_output=True, text=True,
+                            timeout=600)
+    if result.returncode == 0:
+        return None
+    said = (result.stdout.splitlines() or result.stderr.splitlines() or ["killed"])[0]
+    return said.replace("broken promise ", "")
+
+
+def plant(folder, file, line, bug):
+    """A copy of src/ in which exactly one line of core/ differs."""
+    include = folder / "src"
+    (include / "core").mkdir(parents=True)
+    for original in (SOURCE / "core").iterdir():
+        text = original.read_text()
+        if original.name == file:
+            if line not in text:
+                sys.exit(f"{file} has no line with: {line}\nThe table of bugs is out of date.")
+            text = text.replace(line, bug, 1)
+        (include / "core" / original.name).write_text(text)
+    return include
+
+
+def try_bug(compiler, clean, seeds, file, line, bug):
+    with tempfile.TemporaryDirectory(prefix="planted-bug-") as name:
+        folder = pathlib.Path(name)
+        include = plant(folder, file, line, bug)
+        objects = dict(clean)
+        # A header reaches every unit of the core; the world itself sees only declarations.
+        changed = UNITS if file.endswith(".hpp") else [file.removesuffix(".cpp")]
+        for unit in changed:
+            objects[unit] = folder / f"{unit}.o"
+            compile_unit(compiler, include / "core" / f"{unit}.cpp", objects[unit], include)
+        link(compiler, objects.values(), folder / "simulation")
+        return simulate(folder / "simulation", seeds)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=2000)
+    parser.add_argument("--compiler", default="c++")
+    arguments = parser.parse_args()
+    survivors = 0
+    with tempfile.TemporaryDirectory(prefix="planted-bugs-") as name:
+        clean = {}
+        for unit in UNITS:
+            clean[unit] = pathlib.Path(name) / f"{unit}.o"
+            compile_unit(arguments.compiler, SOURCE / "core" / f"{unit}.cpp", clean[unit], SOURCE)
+        for unit in ["world", "simulation"]:
+            clean[unit] = pathlib.Path(name) / f"{unit}.o"
+            compile_unit(arguments.compiler, HERE / f"{unit}.cpp", clean[unit], SOURCE)
+        link(arguments.compiler, clean.values(), pathlib.Path(name) / "simulation")
+        unplanted = simulate(pathlib.Path(name) / "simulation", arguments.seeds)
+        if unplanted:
+            sys.exit(f"without any planted bug: {unplanted}")
+        for number, (promise, file, line, bug) in enumerate(BUGS, 1):
+            noticed = try_bug(arguments.compiler, clean, arguments.seeds, file, line, bug)
+            survivors += noticed is None
+            print(f"{number:2}  promise {promise:2}  {file:15}  {line}  =>  {bug}\n"
+                  f"      {noticed or 'SURVIVED'}", flush=True)
+    print(f"planted {len(BUGS)}, caught {len(BUGS) - survivors}, survived {survivors}")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,788 @@
+#include "world.hpp"
+
+#include <algorithm>
+#include <ostream>
+#include <sstream>
+#include <utility>
+
+namespace tcplock::simulation {
+
+namespace {
+
+// Everything happens on this grid, policies included, so that events meet deadlines exactly.
+constexpr Duration tick = 50ms;
+constexpr int fresh_profile_exit = 81;
+
+double seconds(Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+template <class... Ids>
+std::string say(const char* what, Ids... ids) {
+    std::ostringstream line;
+    line << what;
+    ((line << ' ' << number(ids)), ...);
+    return line.str();
+}
+
+}  // namespace
+
+// ---- Chance ------------------------------------------------------------------------------------
+
+bool World::chance(double probability) {
+    return std::uniform_real_distribution<>(0, 1)(random_) < probability;
+}
+
+Duration World::ticks(int low, int high) {
+    return tick * std::uniform_int_distribution<>(low, high)(random_);
+}
+
+template <class T>
+T World::one_of(std::initializer_list<T> choices) {
+    const auto last = static_cast<int>(choices.size()) - 1;
+    return *(choices.begin() + std::uniform_int_distribution<>(0, last)(random_));
+}
+
+Policy World::make_policy() {
+    Policy policy;
+    policy.gate.concurrency = one_of<std::size_t>({1, 1, 1, 2, 3});
+    policy.gate.queue_limit = one_of<std::size_t>({1, 3, 10, 100});
+    policy.gate.queue_timeout = one_of<Duration>({1s, 5s, 60s});
+    policy.gate.session_timeout = one_of<Duration>({1s, 3s});
+    policy.gate.release_timeout = one_of<Duration>({100ms, 500ms});
+    policy.backend.instances = one_of<std::size_t>({1, 1, 2, 3});
+    policy.backend.standby = one_of<std::size_t>({0, 0, 1, 2});
+    policy.backend.start_timeout = one_of<Duration>({500ms, 2s});
+    policy.backend.stop_grace = one_of<Duration>({100ms, 1s});
+    policy.backend.stop_timeout = one_of<Duration>({200ms, 2s});
+    policy.backend.restart_backoff = {one_of<Duration>({100ms, 200ms}), one_of<Duration>({1s, 5s})};
+    policy.backend.fresh_profile_exit = fresh_profile_exit;
+    policy.probe.interval = one_of<Duration>({200ms, 1s});
+    policy.probe.failure_threshold = one_of<std::size_t>({1, 3});
+    policy.probe.admission = one_of<std::optional<Duration>>({std::nullopt, 200ms, 1s});
+    policy.probe.beside_clients = chance(0.5);
+    policy.recycle.max_jobs = one_of<std::optional<std::uint64_t>>({std::nullopt, 1, 3, 10});
+    policy.recycle.max_age = one_of<std::optional<Duration>>({std::nullopt, 2s, 10s});
+    policy.shutdown_timeout = one_of<Duration>({500ms, 3s});
+    return policy;
+}
+
+World::World(std::uint64_t seed, std::ostream* trace)
+    : random_(seed), trace_(trace), policy_(make_policy()), core_(policy_), now_(Instant{} + 1h) {
+    failing_starts_ = one_of<double>({0.0, 0.1, 0.5, 1.0});
+    failing_lives_ = one_of<double>({0.0, 0.1, 0.5});
+    rude_clients_ = one_of<double>({0.0, 0.1, 0.5});
+}
+
+// ---- The passing of time -----------------------------------------------------------------------
+
+void World::at(Duration delay, std::function<void()> action) {
+    agenda_.push({now_ + delay, random_(), std::move(action)});
+}
+
+void World::check(bool holds, const std::string& what) const {
+    if (!holds) {
+        throw Broken(what);
+    }
+}
+
+void World::tell(const std::string& line) const {
+    if (trace_) {
+        *trace_ << seconds(now_ - (Instant{} + 1h)) << "s  " << line << '\n';
+    }
+}
+
+void World::feed(const Event& event) {
+    inbox_.push_back(event);
+    if (is_feeding_) {
+        return;
+    }
+    is_feeding_ = true;
+    while (!inbox_.empty()) {
+        const Event next = inbox_.front();
+        inbox_.erase(inbox_.begin());
+        ++events_;
+        const Effects effects = core_.handle(next, now_);
+        check(!is_finished_ || effects.empty(), "1: something was done after the end");
+        for (const Effect& effect : effects) {
+            std::visit([this](const auto& what) { perform(what); }, effect);
+        }
+        const auto deadline = core_.deadline();
+        check(!deadline || *deadline > now_, "12: a deadline that has passed was left standing");
+        check(!deadline || !is_finished_, "12: a deadline was left standing after the end");
+        check_books();
+        check_somebody_starts();
+    }
+    is_feeding_ = false;
+    check_nobody_waits_in_vain();
+}
+
+void World::run_until(Instant end) {
+    while (!is_finished_) {
+        const auto deadline = core_.deadline();
+        const bool has_agenda = !agenda_.empty() && agenda_.top().at <= end;
+        const bool has_deadline = deadline && *deadline <= end;
+        if (!has_agenda && !has_deadline) {
+            break;
+        }
+        const bool deadline_first =
+            has_deadline && (!has_agenda || *deadline < agenda_.top().at ||
+                             (*deadline == agenda_.top().at && chance(0.5)));
+        if (deadline_first) {
+            now_ = *deadline;
+            // A timer may fire late; then what else is due by then may come before it.
+            if (!is_friendly_ && chance(0.05)) {
+                now_ = std::min(end, now_ + ticks(0, 2));
+                if (!agenda_.empty()) {
+                    now_ = std::min(now_, std::max(*deadline, agenda_.top().at));
+                }
+            }
+            feed(DeadlineReached{});
+            continue;
+        }
+        const Due due = agenda_.top();
+        agenda_.pop();
+        now_ = due.at;
+        if (chance(0.02)) {
+            feed(DeadlineReached{});  // spurious
+        }
+        due.action();
+    }
+    now_ = std::max(now_, end);
+}
+
+void World::run() {
+    feed(DeadlineReached{});
+    const Instant hostile_until = now_ + 40s;
+    keep_arriving(hostile_until);
+    if (chance(0.5)) {
+        at(ticks(0, 800), [this] { request_recycle(); });
+    }
+    run_until(hostile_until);
+
+    if (chance(0.5)) {
+        become_friendly();
+        const auto& backend = policy_.backend;
+        const Duration settled = policy_.gate.queue_timeout + policy_.gate.session_timeout +
+                                 policy_.gate.release_timeout + backend.start_timeout +
+                                 backend.stop_grace + backend.stop_timeout +
+                                 2 * backend.restart_backoff.max + 10s;
+        run_until(now_ + settled);
+        check(waiting_.empty(), "7: somebody still waits although all is well");
+        const auto admitted = counts_.admitted;
+        arrive();
+        run_until(now_ + backend.start_timeout + backend.stop_grace + backend.stop_timeout + 2s);
+        check(counts_.admitted == admitted + 1,
+              "7: all is well, and a client who comes is not served");
+    }
+
+    for (int i = 0; i < 5; ++i) {
+        arrive();
+    }
+    shutdown_at_ = now_;
+    const bool is_urgent = chance(0.3);
+    tell(is_urgent ? "shutdown at once" : "shutdown");
+    is_closing_ = is_urgent;
+    feed(ShutdownRequested{is_urgent ? ShutdownRequested::Urgency::at_once
+                                     : ShutdownRequested::Urgency::drain});
+    if (!is_urgent && chance(0.3)) {
+        at(ticks(0, 10), [this] {
+            is_closing_ = true;
+            feed(ShutdownRequested{ShutdownRequested::Urgency::at_once});
+        });
+    }
+    const Duration limit = policy_.shutdown_timeout + policy_.backend.stop_grace +
+                           policy_.backend.stop_timeout + policy_.gate.session_timeout + 2s;
+    run_until(now_ + limit);
+    check(is_finished_, "12: the end did not come");
+}
+
+void World::request_recycle() {
+    tell("recycle requested");
+    for (auto& [generation, life] : lives_) {
+        life.is_due |= life.answered && !life.was_stopped;
+    }
+    feed(RecycleRequested{chance(0.5) ? StopReason::schedule : StopReason::requested});
+}
+
+// ---- Clients -----------------------------------------------------------------------------------
+
+void World::keep_arriving(Instant until) {
+    const int crowd = chance(0.1) ? 10 : 1;
+    for (int i = 0; i < crowd; ++i) {
+        arrive();
+    }
+    const Duration pause = chance(0.2) ? ticks(0, 60) : ticks(0, 10);
+    if (now_ + pause < until) {
+        at(pause, [this, until] { keep_arriving(until); });
+    }
+}
+
+void World::arrive() {
+    if (!is_listening_) {
+        return;
+    }
+    const ClientId client{++last_client_};
+    tell(say("client arrives", client));
+    ++counts_.accepted;
+    waiting_[client] = Guest{now_, {}, {}};
+    feed(ClientArrived{client});
+    if (waiting_.contains(client) && !is_friendly_ && chance(0.2)) {
+        at(ticks(0, 40), [this, client] {
+            if (waiting_.erase(client) == 1) {
+                tell(say("client leaves the line", client));
+                ++counts_.left;
+                feed(ClientLeft{client});
+            }
+        });
+    }
+}
+
+void World::perform(const AdmitClient& effect) {
+    tell(say("admit", effect.client) + say(" to", effect.generation));
+    check(!waiting_.empty() && waiting_.begin()->first == effect.client,
+          "2: the client admitted was not the head of the line");
+    check(!is_closing_, "4: a client was admitted while everything closes");
+    const auto found = lives_.find(effect.generation);
+    check(found != lives_.end(), "4: a client was admitted to a generation that never was");
+    Life& life = found->second;
+    check(life.answered.has_value(), "4: a client was admitted before the first answer");
+    check(!life.was_stopped, "4: a client was admitted to a generation that is being ended");
+    check(!life.is_due && !is_old(life), "4: a client was admitted though a recycle was due");
+    check(!policy_.recycle.max_jobs || life.jobs < *policy_.recycle.max_jobs,
+          "4: a client was admitted after the last job");
+    check(!life.unproven_since, "5: a client was admitted to an unproven generation");
+    const bool probe_is_inside = life.is_probing && !policy_.probe.beside_clients;
+    check(life.inside.size() + (probe_is_inside ? 1 : 0) < policy_.gate.concurrency,
+          "1: too many are inside");
+
+    Guest guest = waiting_.extract(effect.client).mapped();
+    check(effect.waited == now_ - guest.since, "3: a client's wait was told wrongly");
+    guest.entered = now_;
+    guest.generation = effect.generation;
+    guests_[effect.client] = guest;
+    life.inside.insert(effect.client);
+    life.uncut.insert(effect.client);
+    ++counts_.admitted;
+    const ClientId client = effect.client;
+    at(ticks(0, 1), [this, client] { session(client); });
+}
+
+void World::session(ClientId client) {
+    const auto found = guests_.find(client);
+    if (found == guests_.end()) {
+        return;
+    }
+    Guest& guest = found->second;
+    if (!guest.is_cut && chance(is_friendly_ ? 0 : 0.02)) {
+        end_session(client, SessionEnded::How::left);
+        return;
+    }
+    const Life& life = lives_.at(guest.generation);
+    if (!life.has_tree || now_ < life.answers_from || (life.hangs && chance(0.5))) {
+        end_session(client, SessionEnded::How::not_reached);
+        return;
+    }
+    guest.has_entered = true;
+    if (chance(0.9)) {
+        at(ticks(0, 4), [this, client] {
+            const auto speaker = guests_.find(client);
+            if (speaker == guests_.end() || speaker->second.is_cut) {
+                return;
+            }
+            speaker->second.has_job = true;
+            ++lives_.at(speaker->second.generation).jobs;
+            feed(JobBegan{client});
+        });
+    }
+    if (is_friendly_ || !chance(rude_clients_)) {
+        const int stay = chance(0.1) ? 100 : 10;
+        at(ticks(0, stay), [this, client] { leave(client); });
+    }
+}
+
+void World::leave(ClientId client) {
+    const auto found = guests_.find(client);
+    if (found == guests_.end() || found->second.is_cut) {
+        return;
+    }
+    const Life& life = lives_.at(found->second.generation);
+    if (chance(0.6)) {
+        found->second.has_left = true;
+        found->second.entered = now_;
+        feed(ClientFinished{client});
+        const bool never_closes = life.hangs || (!is_friendly_ && chance(0.05));
+        if (never_closes) {
+            return;
+        }
+    } else if (life.hangs) {
+        return;
+    }
+    at(ticks(0, 3), [this, client] { end_session(client, SessionEnded::How::released); });
+}
+
+void World::end_session(ClientId client, SessionEnded::How how) {
+    const auto found = guests_.find(client);
+    if (found == guests_.end()) {
+        return;
+    }
+    const Guest guest = found->second;
+    guests_.erase(found);
+    Life& life = lives_.at(guest.generation);
+    life.inside.erase(client);
+    life.uncut.erase(client);
+    if (how == SessionEnded::How::left) {
+        tell(say("had left before it was let in", client));
+        --counts_.admitted;
+        ++counts_.left;
+    } else if (how == SessionEnded::How::not_reached && !guest.is_cut) {
+        tell(say("could not be reached for client", client));
+        --counts_.admitted;
+        waiting_[client] = Guest{guest.since, {}, {}};
+    } else {
+        tell(say("session ended", client));
+        how = SessionEnded::How::released;
+        ++life.served;
+        if (policy_.probe.admission) {
+            life.unproven_since = now_;
+            life.is_probe_stale = life.is_probing;
+        }
+    }
+    feed(SessionEnded{client, how});
+}
+
+void World::perform(const RefuseClient& effect) {
+    tell(say("refuse", effect.client) + " reason " +
+         std::to_string(static_cast<int>(effect.reason)));
+    const auto found = waiting_.find(effect.client);
+    check(found != waiting_.end(), "3: somebody was refused who does not wait");
+    switch (effect.reason) {
+        case RefuseReason::queue_full:
+            check(waiting_.size() > policy_.gate.queue_limit,
+                  "3: refused, but the line is not full");
+            break;
+        case RefuseReason::queue_timeout:
+            check(now_ - found->second.since >= policy_.gate.queue_timeout,
+                  "3: refused before his patience had ended");
+            break;
+        case RefuseReason::backend_failing:
+            check(failed_starts_ >= 5, "7: refused as failing, but it is not");
+            break;
+        case RefuseReason::shutting_down:
+            check(shutdown_at_.has_value(), "3: refused at a shutdown nobody asked for");
+            break;
+    }
+    waiting_.erase(found);
+    ++counts_.refused;
+}
+
+void World::perform(const CutClient& effect) {
+    tell(say("cut", effect.client));
+    const auto found = guests_.find(effect.client);
+    check(found != guests_.end(), "3: somebody was cut who is not inside");
+    Guest& guest = found->second;
+    check(!guest.is_cut, "3: somebody was cut twice");
+    switch (effect.reason) {
+        case CutReason::session_timeout:
+            check(now_ - guest.entered >= policy_.gate.session_timeout, "5: cut too early");
+            break;
+        case CutReason::release_timeout:
+            check(guest.has_left && now_ - guest.entered >= policy_.gate.release_timeout,
+                  "5: the backend's time to close had not ended");
+            break;
+        case CutReason::shutdown:
+            check(shutdown_at_.has_value(), "3: cut at a shutdown nobody asked for");
+            check(now_ - *shutdown_at_ <= policy_.shutdown_timeout + 2 * tick,
+                  "12: cut long after the time for the shutdown had ended");
+            break;
+    }
+    guest.is_cut = true;
+    Life& life = lives_.at(guest.generation);
+    life.uncut.erase(effect.client);
+    life.is_due = life.is_due || effect.reason != CutReason::shutdown;
+    const ClientId client = effect.client;
+    at(ticks(0, 2), [this, client] { end_session(client, SessionEnded::How::released); });
+}
+
+// ---- Backends ----------------------------------------------------------------------------------
+
+void World::perform(const SpawnBackend& effect) {
+    tell(say("spawn", effect.generation) + say(" in place", effect.place));
+    Record& place = places_[effect.place];
+    check(!place.occupant, "4: spawned into a place that is not clear");
+    for (const auto& [generation, life] : lives_) {
+        check(life.place != effect.place || !life.has_tree,
+              "4: spawned into a place where a tree still lives");
+    }
+    check(!is_closing_, "4: spawned while everything closes");
+    if (place.wasted > 0) {
+        Duration pause = policy_.backend.restart_backoff.first;
+        for (std::size_t i = 1; i < place.wasted && pause < policy_.backend.restart_backoff.max;
+             ++i) {
+            pause *= 2;
+        }
+        pause = std::min(pause, policy_.backend.restart_backoff.max);
+        check(now_ - place.ended >= pause, "8: started again without the pause that is due");
+    }
+    const auto occupied = std::count_if(places_.begin(), places_.end(), [this](const auto& entry) {
+        const auto& occupant = entry.second.occupant;
+        return occupant && !lives_.at(*occupant).was_quarantined;
+    });
+    check(static_cast<std::size_t>(occupied) < policy_.backend.instances + policy_.backend.standby,
+          "8: more trees live at once than are wanted");
+    check(number(effect.place) < policy_.backend.instances * 2 + policy_.backend.standby,
+          "12: more places than are allowed");
+
+    place.occupant = effect.generation;
+    Life& life = lives_[effect.generation];
+    life.place = effect.place;
+    life.born = now_;
+    const Generation generation = effect.generation;
+    at(ticks(0, 3), [this, generation] { come_to_life(generation); });
+}
+
+void World::come_to_life(Generation generation) {
+    Life& life = lives_.at(generation);
+    const double failing = is_friendly_ ? 0 : failing_starts_;
+    if (chance(failing / 4)) {
+        tell(say("spawn failed", generation));
+        note_end_of_life(generation, false);
+        life.was_stopped = true;
+        places_[life.place].occupant.reset();
+        feed(SpawnFailed{generation});
+        return;
+    }
+    life.was_spawned = life.has_tree = life.has_leader = true;
+    life.jitter = std::uniform_real_distribution<>(0, 1)(random_);
+    life.ignores_term = !is_friendly_ && chance(0.3);
+    life.survives_kill = !is_friendly_ && chance(0.05);
+    life.answers_from = now_ + ticks(0, is_friendly_ ? 2 : 8);
+    if (chance(failing)) {
+        life.answers_from = Instant::max();
+    }
+    if (chance(failing / 2)) {
+        const Exit exit{Exit::Kind::status, one_of<int>({0, 1, fresh_profile_exit})};
+        at(ticks(0, 12), [this, generation, exit] { leader_dies(generation, exit); });
+    }
+    if (!is_friendly_ && chance(failing_lives_)) {
+        const Duration when = ticks(4, 100);
+        switch (one_of<int>({0, 1, 2})) {
+            case 0:
+                at(when, [this, generation] {
+                    tree_dies(generation, Exit{Exit::Kind::signal, 9});
+                });
+                break;
+            case 1:
+                at(when, [this, generation] {
+                    leader_dies(generation, Exit{Exit::Kind::signal, 9});
+                });
+                break;
+            case 2:
+                at(when, [this, generation] {
+                    tell(say("hangs", generation));
+                    lives_.at(generation).hangs = true;
+                });
+                break;
+        }
+    }
+    feed(BackendSpawned{generation, life.jitter});
+}
+
+void World::perform(const ProbeBackend& effect) {
+    Life& life = lives_.at(effect.generation);
+    check(life.was_spawned && !life.was_stopped, "4: a probe without a backend");
+    check(!life.is_probing, "12: two probes of one generation at once");
+    check(policy_.probe.beside_clients || life.inside.size() < policy_.gate.concurrency,
+          "1: a probe went in where no slot was free");
+    life.is_probing = true;
+    const Generation generation = effect.generation;
+    at(ticks(0, 3), [this, generation] {
+        Life& probed = lives_.at(generation);
+        const bool answers = probed.has_tree && probed.answers_from <= now_ && !probed.hangs &&
+                             (is_friendly_ || !chance(0.02));
+        probed.is_probing = false;
+        const bool counts = !std::exchange(probed.is_probe_stale, false) && !probed.was_stopped;
+        if (counts && answers) {
+            probed.missed = 0;
+            probed.unproven_since.reset();
+            if (!probed.answered) {
+                tell(say("first answer", generation));
+                probed.answered = now_;
+                failed_starts_ = 0;
+                places_[probed.place].saw_fresh_exit = false;
+            }
+        } else if (counts && probed.answered && !probed.unproven_since) {
+            ++probed.missed;
+        }
+        feed(ProbeEnded{generation,
+                        answers ? ProbeEnded::Verdict::answered : ProbeEnded::Verdict::failed});
+        check(probed.was_stopped || probed.missed < policy_.probe.failure_threshold,
+              "4: a hung generation was kept");
+    });
+}
+
+void World::leader_dies(Generation generation, Exit exit) {
+    Life& life = lives_.at(generation);
+    if (!life.has_leader) {
+        return;
+    }
+    tell(say("leader dies", generation));
+    life.has_leader = false;
+    const bool was_stopped = life.was_stopped;
+    Record& place = places_[life.place];
+    const bool is_fresh = !was_stopped && !life.answered && exit.kind == Exit::Kind::status &&
+                          exit.value == fresh_profile_exit &&
+                          !std::exchange(place.saw_fresh_exit, true);
+    if (!was_stopped) {
+        note_end_of_life(generation, is_fresh);
+    }
+    feed(BackendExited{generation, exit});
+    check(life.was_stopped, "6: the leader is dead and its tree was left");
+}
+
+void World::tree_dies(Generation generation, Exit exit) {
+    Life& life = lives_.at(generation);
+    if (!life.has_tree) {
+        return;
+    }
+    tell(say("tree dies", generation));
+    life.has_tree = false;
+    for (const ClientId client : life.inside) {
+        if (guests_.at(client).has_entered) {
+            at(ticks(0, 2), [this, client] { end_session(client, SessionEnded::How::released); });
+        }
+    }
+    at(ticks(0, 2), [this, generation, exit] { leader_dies(generation, exit); });
+    if (life.was_stopped) {
+        at(ticks(0, 2), [this, generation] { clear_place(generation); });
+    }
+}
+
+void World::clear_place(Generation generation) {
+    Life& life = lives_.at(generation);
+    Record& place = places_[life.place];
+    if (place.occupant != generation) {
+        return;
+    }
+    tell(say("place cleared of", generation));
+    place.occupant.reset();
+    feed(PlaceCleared{generation});
+}
+
+void World::perform(const StopBackend& effect) {
+    tell(say("stop", effect.generation) + " " + std::string(to_string(effect.reason)));
+    Life& life = lives_.at(effect.generation);
+    check(life.was_spawned, "4: something was stopped that had not begun");
+    check(!life.was_stopped, "4: a generation was stopped twice");
+    check(effect.jobs == life.jobs, "3: jobs were counted wrongly");
+    const bool is_planned = effect.how == StopHow::ask && effect.reason != StopReason::shutdown;
+    check(!is_planned || life.uncut.empty(), "4: a planned recycle with a client inside");
+    check(effect.reason != StopReason::max_age || is_old(life), "4: recycled too early");
+    check(effect.reason != StopReason::session_timeout || life.uncut.empty(),
+          "4: a neighbour was killed by somebody else's timeout");
+    switch (effect.reason) {
+        case StopReason::unresponsive:
+        case StopReason::not_free:
+        case StopReason::unreachable:
+        case StopReason::start_timeout:
+            note_end_of_life(effect.generation, false);
+            break;
+        case StopReason::died:
+        case StopReason::fresh_profile:
+            break;  // noted when it happened
+        case StopReason::max_jobs:
+        case StopReason::max_age:
+        case StopReason::schedule:
+        case StopReason::requested:
+        case StopReason::session_timeout:
+        case StopReason::release_timeout:
+        case StopReason::shutdown:
+            note_end_of_life(effect.generation, true);
+            break;
+    }
+    life.was_stopped = true;
+    const Generation generation = effect.generation;
+    const Exit exit{Exit::Kind::signal, 15};
+    if (effect.how == StopHow::kill) {
+        perform(KillBackend{generation});
+    } else if (!life.has_tree) {
+        at(ticks(0, 2), [this, generation] { clear_place(generation); });
+    } else if (!life.ignores_term && !life.hangs) {
+        at(ticks(0, 4), [this, generation, exit] { tree_dies(generation, exit); });
+    }
+}
+
+void World::perform(const KillBackend& effect) {
+    Life& life = lives_.at(effect.generation);
+    check(life.was_stopped && !life.was_killed, "6: KILL without a stop, or twice");
+    life.was_killed = true;
+    const Generation generation = effect.generation;
+    if (!life.has_tree) {
+        at(ticks(0, 2), [this, generation] { clear_place(generation); });
+        return;
+    }
+    const Duration when = life.survives_kill ? ticks(0, 400) : ticks(0, 2);
+    at(when, [this, generation] { tree_dies(generation, Exit{Exit::Kind::signal, 9}); });
+}
+
+void World::perform(const QuarantinePlace& effect) {
+    tell(say("quarantine", effect.place));
+    Life& life = lives_.at(effect.generation);
+    check(life.was_killed, "6: quarantined before KILL");
+    check(life.place == effect.place, "6: the wrong place was quarantined");
+    life.was_quarantined = true;
+}
+
+void World::perform(const AnnounceReady& effect) {
+    const Life& life = lives_.at(effect.generation);
+    check(life.answered == now_, "4: announced ready without an answer");
+    check(effect.after == now_ - life.born, "4: the time to ready was told wrongly");
+}
+
+void World::perform(const TakeOver& effect) {
+    tell(say("takes over", effect.generation));
+    const Life& life = lives_.at(effect.generation);
+    check(!life.was_stopped, "4: a stopped generation took over");
+    check(number(effect.instance) < policy_.backend.instances, "4: an instance that is not");
+}
+
+void World::perform(const BackOff& effect) {
+    const Record& place = places_[lives_.at(effect.generation).place];
+    check(place.wasted > 0, "7: a pause after a life that was worth something");
+    check(effect.failed_starts == failed_starts_, "8: failed starts were counted wrongly");
+    check(effect.delay <= policy_.backend.restart_backoff.max, "8: a pause longer than allowed");
+}
+
+void World::perform(const AnnounceFailing&) {
+    tell("failing");
+    check(failed_starts_ == 5, "7: announced as failing at the wrong time");
+}
+
+void World::perform(const StopListening&) {
+    check(shutdown_at_.has_value(), "3: stopped listening without a shutdown");
+    is_listening_ = false;
+}
+
+void World::perform(const Finish&) {
+    tell("finish");
+    check(shutdown_at_.has_value(), "12: finished without a shutdown");
+    check(waiting_.empty() && guests_.empty(), "3: finished although somebody waits or is inside");
+    for (const auto& [generation, life] : lives_) {
+        check(!life.has_tree || life.was_quarantined, "6: finished although a tree lives");
+    }
+    is_finished_ = true;
+}
+
+// ---- The promises ------------------------------------------------------------------------------
+
+// A life that was of no use, and nobody's doing, makes the next start of its place wait.
+void World::note_end_of_life(Generation generation, bool was_planned) {
+    const Life& life = lives_.at(generation);
+    Record& place = places_[life.place];
+    const bool was_long =
+        life.answered && now_ - *life.answered >= policy_.backend.restart_backoff.max;
+    const bool was_healthy = life.answered && (life.served > 0 || !life.inside.empty() || was_long);
+    if (was_healthy) {
+        place.wasted = 0;
+    } else if (!was_planned) {
+        ++place.wasted;
+        place.ended = now_;
+    }
+    if (!life.answered && !was_planned) {
+        ++failed_starts_;
+    }
+}
+
+bool World::is_old(const Life& life) const {
+    if (!policy_.recycle.max_age) {
+        return false;
+    }
+    const double fraction = 1 - life.jitter / 10;
+    const auto limit = static_cast<double>(policy_.recycle.max_age->count()) * fraction;
+    return static_cast<double>((now_ - life.born).count()) >= limit;
+}
+
+bool World::is_open(const Life& life) const {
+    const bool is_worn = policy_.recycle.max_jobs && life.jobs >= *policy_.recycle.max_jobs;
+    return life.answered && !life.was_stopped && !life.is_due && !is_worn && !is_old(life);
+}
+
+// With every place empty or quarantined, the next start must come after the longest pause.
+void World::check_somebody_starts() {
+    std::size_t living = 0;
+    std::size_t quarantined = 0;
+    for (const auto& [id, place] : places_) {
+        if (place.occupant) {
+            ++(lives_.at(*place.occupant).was_quarantined ? quarantined : living);
+        }
+    }
+    if (living > 0 || quarantined > policy_.backend.instances || shutdown_at_) {
+        nothing_lives_since_.reset();
+        return;
+    }
+    nothing_lives_since_ = nothing_lives_since_.value_or(now_);
+    check(now_ - *nothing_lives_since_ <= policy_.backend.restart_backoff.max + 2 * tick,
+          "7: nothing lives, and nothing is started");
+}
+
+void World::check_books() const {
+    const Counts counts = core_.counts();
+    check(counts.accepted == counts.admitted + counts.refused + counts.left + counts.waiting,
+          "3: accepted is not admitted + refused + left + waiting");
+    check(counts.accepted == counts_.accepted && counts.admitted == counts_.admitted &&
+              counts.refused == counts_.refused && counts.left == counts_.left &&
+              counts.waiting == waiting_.size(),
+          "3: the core's books differ from the world's");
+    check(core_.is_failing() == (failed_starts_ >= 5), "7: failing, or not, but wrongly");
+    for (const auto& [client, guest] : guests_) {
+        const Duration limit =
+            guest.has_left ? policy_.gate.release_timeout : policy_.gate.session_timeout;
+        // A late timer may be up to two ticks late, another event at that time tells as well.
+        check(guest.is_cut || now_ - guest.entered <= limit + 2 * tick,
+              "5: somebody is inside for longer than allowed");
+    }
+    for (const auto& [client, guest] : waiting_) {
+        check(now_ - guest.since <= policy_.gate.queue_timeout + 2 * tick,
+              "12: somebody waits for longer than allowed");
+    }
+}
+
+// A slot is free, its generation open and proven, and the line not empty: a lost wake-up. With a
+// standby ready, which of the open ones are the instances is the core's business.
+void World::check_nobody_waits_in_vain() const {
+    if (waiting_.empty() || is_closing_ || shutdown_at_) {
+        return;
+    }
+    std::size_t open = 0;
+    bool has_free_slot = false;
+    for (const auto& [generation, life] : lives_) {
+        if (!is_open(life)) {
+            continue;
+        }
+        ++open;
+        const bool probe_is_inside = life.is_probing && !policy_.probe.beside_clients;
+        const std::size_t taken = life.inside.size() + (probe_is_inside ? 1 : 0);
+        has_free_slot |= !life.unproven_since && taken < policy_.gate.concurrency;
+    }
+    check(!has_free_slot || open > policy_.backend.instances,
+          "2: a slot is free and somebody waits");
+}
+
+void World::become_friendly() {
+    tell("all becomes well");
+    is_friendly_ = true;
+    for (auto& [generation, life] : lives_) {
+        life.ignores_term = false;
+        if (life.survives_kill && life.has_tree) {
+            const Generation survivor = generation;
+            at(tick, [this, survivor] {
+                if (lives_.at(survivor).was_killed) {
+                    tree_dies(survivor, Exit{Exit::Kind::signal, 9});
+                }
+            });
+            life.survives_kill = false;
+        }
+    }
+}
+
+}  // namespace tcplock::simulation

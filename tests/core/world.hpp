@@ -1,0 +1,181 @@
+// A hostile world for the core, and the promises, checked after every event.
+//
+// The world plays clients, backends, the kernel and the shell, all from one seed: answers come
+// late or never, backends die while serving, launchers die before their tree, clients never leave,
+// news of past generations keeps arriving, trees survive KILL, and many things happen at exactly
+// the same instant, deadlines among them. It keeps its own books of what is true and what the core
+// has been told, and never asks the core what to believe.
+#pragma once
+
+#include "core/supervisor.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <map>
+#include <optional>
+#include <queue>
+#include <random>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace tcplock::simulation {
+
+using namespace core;
+
+// A promise that was broken.
+class Broken : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+class World {
+public:
+    // `trace`: where every event and effect is told, or nullptr.
+    World(std::uint64_t seed, std::ostream* trace);
+
+    // One history: a hostile time, then (in some) a friendly one in which everybody must be
+    // served, then the end. Throws Broken.
+    void run();
+
+    std::uint64_t events() const noexcept { return events_; }
+
+private:
+    // A generation, as it is and as the core has been told.
+    struct Life {
+        PlaceId place{};
+        Instant born;
+        double jitter = 0;
+        // The truth.
+        bool has_tree = false;
+        bool has_leader = false;
+        Instant answers_from = Instant::max();
+        bool hangs = false;
+        bool ignores_term = false;
+        bool survives_kill = false;
+        // What the core knows.
+        bool was_spawned = false;
+        std::optional<Instant> answered;
+        bool was_stopped = false;
+        bool was_killed = false;
+        bool was_quarantined = false;
+        bool is_due = false;
+        std::uint64_t jobs = 0;
+        std::size_t served = 0;
+        std::set<ClientId> inside;
+        std::set<ClientId> uncut;
+        bool is_probing = false;
+        bool is_probe_stale = false;
+        std::size_t missed = 0;
+        std::optional<Instant> unproven_since;
+    };
+
+    struct Guest {
+        Instant since;    // in the line
+        Instant entered;  // admitted
+        Generation generation{};
+        bool has_entered = false;  // reached the backend
+        bool has_job = false;
+        bool has_left = false;
+        bool is_cut = false;
+    };
+
+    // What is known of a place's last life.
+    struct Record {
+        std::optional<Generation> occupant;
+        std::size_t wasted = 0;  // lives in a row that were of no use
+        Instant ended;
+        bool saw_fresh_exit = false;
+    };
+
+    struct Due {
+        Instant at;
+        std::uint64_t order;  // random: what happens at one instant happens in any order
+        std::function<void()> action;
+        bool operator<(const Due& other) const {
+            return at != other.at ? at > other.at : order > other.order;
+        }
+    };
+
+    // Chance.
+    bool chance(double probability);
+    Duration ticks(int low, int high);
+    template <class T>
+    T one_of(std::initializer_list<T> choices);
+    Policy make_policy();
+
+    // The passing of time.
+    void at(Duration delay, std::function<void()> action);
+    void run_until(Instant end);
+    void feed(const Event& event);
+    void check(bool holds, const std::string& what) const;
+    void tell(const std::string& line) const;
+
+    // What the shell would do.
+    void perform(const SpawnBackend& effect);
+    void perform(const ProbeBackend& effect);
+    void perform(const AnnounceReady& effect);
+    void perform(const TakeOver& effect);
+    void perform(const StopBackend& effect);
+    void perform(const KillBackend& effect);
+    void perform(const QuarantinePlace& effect);
+    void perform(const BackOff& effect);
+    void perform(const AnnounceFailing& effect);
+    void perform(const AdmitClient& effect);
+    void perform(const RefuseClient& effect);
+    void perform(const CutClient& effect);
+    void perform(const StopListening& effect);
+    void perform(const Finish& effect);
+
+    // What happens.
+    void arrive();
+    void keep_arriving(Instant until);
+    void come_to_life(Generation generation);
+    void tree_dies(Generation generation, Exit exit);
+    void leader_dies(Generation generation, Exit exit);
+    void clear_place(Generation generation);
+    void session(ClientId client);
+    void leave(ClientId client);
+    void end_session(ClientId client, SessionEnded::How how);
+    void request_recycle();
+    void become_friendly();
+
+    // What must hold.
+    void check_books() const;
+    void check_somebody_starts();
+    void check_nobody_waits_in_vain() const;
+    void note_end_of_life(Generation generation, bool was_planned);
+    bool is_old(const Life& life) const;
+    bool is_open(const Life& life) const;
+
+    std::mt19937_64 random_;
+    std::ostream* trace_;
+    Policy policy_;
+    Supervisor core_;
+    Instant now_;
+    std::priority_queue<Due> agenda_;
+    std::vector<Event> inbox_;
+    bool is_feeding_ = false;
+    std::uint64_t events_ = 0;
+
+    double failing_starts_ = 0;  // probabilities of this history
+    double failing_lives_ = 0;
+    double rude_clients_ = 0;
+    bool is_friendly_ = false;
+
+    std::map<Generation, Life> lives_;
+    std::map<PlaceId, Record> places_;
+    std::map<ClientId, Guest> waiting_;
+    std::map<ClientId, Guest> guests_;
+    std::uint64_t last_client_ = 0;
+    Counts counts_;
+    std::size_t failed_starts_ = 0;
+    bool is_listening_ = true;
+    bool is_closing_ = false;
+    bool is_finished_ = false;
+    std::optional<Instant> shutdown_at_;
+    std::optional<Instant> nothing_lives_since_;
+};
+
+}  // namespace tcplock::simulation
