@@ -1,0 +1,153 @@
+#include "config/address.hpp"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <netinet/in.h>
+#include <optional>
+#include <sys/socket.h>
+
+namespace tcplock::config {
+namespace {
+
+struct Address {
+    Family family = Family::v4;
+    std::array<unsigned char, 16> bytes{};
+
+    std::size_t size() const { return family == Family::v4 ? 4 : 16; }
+    unsigned bits() const { return family == Family::v4 ? 32 : 128; }
+    bool operator==(const Address&) const = default;
+};
+
+std::optional<Address> parse_address(std::string_view text) {
+    const std::string terminated{text};
+    Address address;
+    address.family = text.find(':') == std::string_view::npos ? Family::v4 : Family::v6;
+    const int domain = address.family == Family::v4 ? AF_INET : AF_INET6;
+    // A NUL inside would end the text early for inet_pton.
+    if (text.find('\0') != std::string_view::npos ||
+        inet_pton(domain, terminated.c_str(), address.bytes.data()) != 1) {
+        return std::nullopt;
+    }
+    return address;
+}
+
+std::string to_text(const Address& address) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const int domain = address.family == Family::v4 ? AF_INET : AF_INET6;
+    inet_ntop(domain, address.bytes.data(), text.data(), text.size());
+    return text.data();
+}
+
+Reach reach_of(const Address& address) {
+    if (address == Address{address.family, {}}) {
+        return Reach::every_address;
+    }
+    if (address.family == Family::v4) {
+        return address.bytes[0] == 127 ? Reach::loopback : Reach::one_address;
+    }
+    Address loopback{Family::v6, {}};
+    loopback.bytes.back() = 1;
+    return address == loopback ? Reach::loopback : Reach::one_address;
+}
+
+std::optional<unsigned> parse_number(std::string_view text) {
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+    const auto value = parse_number(text);
+    if (!value || *value == 0 || *value > 65535) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint16_t>(*value);
+}
+
+Address masked(Address address, unsigned prefix) {
+    for (std::size_t i = 0; i < address.size(); ++i) {
+        const unsigned first_bit = static_cast<unsigned>(i) * 8;
+        const unsigned kept = prefix > first_bit ? std::min(prefix - first_bit, 8U) : 0;
+        address.bytes[i] &= static_cast<unsigned char>(0xffU << (8 - kept));
+    }
+    return address;
+}
+
+}  // namespace
+
+Parsed<Endpoint> parse_endpoint(std::string_view text) {
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos || text.ends_with(']')) {
+        return wrong(text, "has no port", expected_endpoint);
+    }
+    std::string_view host = text.substr(0, colon);
+    const bool is_bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+    if (is_bracketed) {
+        host = host.substr(1, host.size() - 2);
+    } else if (host.find(':') != std::string_view::npos) {
+        return wrong(text, "is an IPv6 address without brackets", expected_endpoint);
+    }
+    const auto address = parse_address(host);
+    if (!address || is_bracketed != (address->family == Family::v6)) {
+        return wrong(text, "does not begin with a numeric address", expected_endpoint);
+    }
+    const auto port = parse_port(text.substr(colon + 1));
+    if (!port) {
+        return wrong(text, "has no possible port", "a port from 1 to 65535");
+    }
+    return Endpoint{to_text(*address), *port, address->family, reach_of(*address)};
+}
+
+std::string to_text(const Endpoint& endpoint) {
+    const std::string port = std::to_string(endpoint.port);
+    return endpoint.family == Family::v6 ? "[" + endpoint.host + "]:" + port
+                                         : endpoint.host + ":" + port;
+}
+
+Parsed<Network> parse_network(std::string_view text) {
+    const std::size_t slash = std::min(text.find('/'), text.size());
+    const auto address = parse_address(text.substr(0, slash));
+    if (!address) {
+        return wrong(text, "is not a network", expected_network);
+    }
+    unsigned prefix = address->bits();
+    if (slash < text.size()) {
+        const auto written = parse_number(text.substr(slash + 1));
+        if (!written || *written > address->bits()) {
+            return wrong(text, "has an impossible prefix",
+                         "a number from 0 to " + std::to_string(address->bits()) + " after the /");
+        }
+        prefix = *written;
+    }
+    const Address network = masked(*address, prefix);
+    const std::string usual = to_text(network) + "/" + std::to_string(prefix);
+    if (network != *address) {
+        return wrong(text, "has bits set beyond its prefix", usual);
+    }
+    return Network{usual};
+}
+
+Family family_of(const Network& network) {
+    return network.text.find(':') == std::string::npos ? Family::v4 : Family::v6;
+}
+
+Parsed<PortRange> parse_ports(std::string_view text) {
+    const std::size_t dash = std::min(text.find('-'), text.size());
+    const auto first = parse_port(text.substr(0, dash));
+    const auto last = dash == text.size() ? first : parse_port(text.substr(dash + 1));
+    if (!first || !last) {
+        return wrong(text, "is not a range of ports", "ports from 1 to 65535 like 2100-2199");
+    }
+    if (*first > *last) {
+        return wrong(text, "runs backwards", std::to_string(*last) + "-" + std::to_string(*first));
+    }
+    return PortRange{*first, *last};
+}
+
+}  // namespace tcplock::config

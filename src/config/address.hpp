@@ -1,0 +1,45 @@
+// Numeric addresses with a port, and networks, checked and brought into their usual notation.
+//
+// Names are never looked up: what a listener binds must not depend on a resolver.
+#pragma once
+
+#include "config/config.hpp"
+#include "config/problem.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tcplock::config {
+
+inline constexpr std::string_view expected_endpoint =
+    "a numeric address and a port like 127.0.0.1:2002 or [::1]:2002";
+inline constexpr std::string_view expected_network =
+    "a network or an address like 10.0.0.0/8, 192.168.1.7 or fd00::/8";
+
+enum class Family { v4, v6 };
+
+// Who can reach a socket bound to an address.
+enum class Reach { loopback, one_address, every_address };
+
+struct Endpoint {
+    std::string host;  // without brackets
+    std::uint16_t port = 0;
+    Family family = Family::v4;
+    Reach reach = Reach::loopback;
+};
+
+Parsed<Endpoint> parse_endpoint(std::string_view text);
+
+// "127.0.0.1:2002", "[::1]:2002".
+std::string to_text(const Endpoint& endpoint);
+
+// A bare address is the network of that address alone.
+Parsed<Network> parse_network(std::string_view text);
+
+Family family_of(const Network& network);
+
+// "2100-2199", or one port alone.
+Parsed<PortRange> parse_ports(std::string_view text);
+
+}  // namespace tcplock::config

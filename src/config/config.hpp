@@ -1,0 +1,115 @@
+// The configuration as plain structs, with the documented defaults.
+//
+// What the core decides by lives in core::Policy; what only the shell needs lives here. Nothing
+// here refers to YAML: load.hpp makes these, show.hpp prints them.
+#pragma once
+
+#include "core/policy.hpp"
+#include "core/schedule.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace tcplock::config {
+
+using core::Duration;
+
+enum class Protocol { uno, tcp };
+
+// What a client means by shutting down its sending side.
+enum class HalfClosed { leave, keep };
+
+// An IPv4 or IPv6 network in its usual notation, checked: "10.0.0.0/8", "::1/128".
+struct Network {
+    std::string text;
+    bool operator==(const Network&) const = default;
+};
+
+// A numeric address and a port, checked: "127.0.0.1:2002", "[::]:2002".
+struct Listen {
+    std::string address;
+    bool allow_any = false;      // written as [any]
+    std::vector<Network> allow;  // empty and not allow_any: loopback listeners take loopback
+};
+
+struct PortRange {
+    std::uint16_t first = 2100;
+    std::uint16_t last = 2199;
+};
+
+struct Limits {
+    std::optional<std::uint64_t> open_files = 1024;
+    std::optional<std::uint64_t> address_space = std::uint64_t{4} << 30;  // bytes
+    std::optional<std::uint64_t> core = 0;                                // bytes
+};
+
+struct Backend {
+    std::vector<std::string> command;  // with placeholders
+    std::string address;               // with placeholders; numeric address and port
+    PortRange ports;
+    std::filesystem::path state_directory = "/var/lib/tcplock-supervisor";
+    std::map<std::string, std::string> environment;  // with placeholders
+    std::string user;                                // empty: ours
+    int stop_signal = 15;
+    int nice = 0;
+    int oom_score_adjust = 500;
+    Limits limits;
+};
+
+// What one probe does. Each names what it expects of the backend.
+struct UnoProbe {};
+struct ConnectProbe {};
+struct GreetingProbe {
+    std::string expect;  // the first bytes the backend sends by itself
+};
+struct ExchangeProbe {
+    std::string send;
+    std::string expect;  // the first bytes of the reply
+};
+struct HttpProbe {
+    std::string path = "/";
+    int status = 200;
+};
+struct CommandProbe {
+    std::vector<std::string> command;  // with placeholders; exit 0 is an answer
+};
+using ProbeKind =
+    std::variant<UnoProbe, ConnectProbe, GreetingProbe, ExchangeProbe, HttpProbe, CommandProbe>;
+
+struct Probe {
+    ProbeKind kind;
+    Duration timeout = std::chrono::seconds{2};
+};
+
+enum class LogLevel { debug, info, warn, error };
+
+// Where each key that was written stands: "gate.queue_limit", "listen[0].address" -> line.
+struct Positions {
+    std::string file;
+    std::map<std::string, int, std::less<>> lines;
+};
+
+// The line of a key, or of the nearest section around it that was written; 0 if there is none.
+int line_of(const Positions& positions, std::string_view key);
+
+struct Config {
+    Protocol protocol = Protocol::uno;
+    std::vector<Listen> listen;
+    HalfClosed half_closed = HalfClosed::leave;
+    Backend backend;
+    Probe probe;
+    std::vector<std::string> schedule;  // the cron lines as written, each checked
+    LogLevel log_level = LogLevel::info;
+    core::Policy policy;
+    Positions positions;  // no setting: for what is said about the others
+};
+
+}  // namespace tcplock::config

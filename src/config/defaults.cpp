@@ -1,0 +1,49 @@
+#include "config/defaults.hpp"
+
+namespace tcplock::config {
+namespace {
+
+// LibreOffice asks by this exit status to be started again once its fresh profile is written
+// (EXITHELPER_NORMAL_RESTART in LibreOffice's desktop/source/inc/exithelper.h).
+constexpr int office_fresh_profile_exit = 81;
+
+Config office() {
+    Config config;
+    config.listen = {{.address = "127.0.0.1:2002", .allow_any = false, .allow = {}}};
+    config.backend.command = {"soffice",
+                              "--headless",
+                              "--norestore",
+                              "--nologo",
+                              "--nodefault",
+                              "--nolockcheck",
+                              "-env:UserInstallation=file://{profile}",
+                              "--accept=socket,host=127.0.0.1,port={port};urp;"};
+    config.backend.address = "127.0.0.1:{port}";
+    config.probe.kind = UnoProbe{};
+    config.policy.backend.fresh_profile_exit = office_fresh_profile_exit;
+    return config;
+}
+
+Config plain_service() {
+    Config config;
+    config.protocol = Protocol::tcp;
+    config.half_closed = HalfClosed::keep;
+    config.probe.kind = ConnectProbe{};
+    config.policy.probe.admission = std::nullopt;
+    config.policy.probe.beside_clients = false;
+    return config;
+}
+
+}  // namespace
+
+Config defaults(Protocol protocol) {
+    switch (protocol) {
+        case Protocol::uno:
+            return office();
+        case Protocol::tcp:
+            return plain_service();
+    }
+    return {};
+}
+
+}  // namespace tcplock::config

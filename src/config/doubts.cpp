@@ -1,0 +1,218 @@
+#include "config/doubts.hpp"
+
+#include "config/address.hpp"
+#include "config/duration.hpp"
+#include "config/placeholders.hpp"
+#include "config/utf8.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+#include <optional>
+#include <string_view>
+
+namespace tcplock::config {
+namespace {
+
+class Doubts {
+public:
+    explicit Doubts(const Positions& positions) : positions_{positions} {}
+
+    void add(std::string_view key, std::string message) {
+        all_.push_back(
+            {positions_.file, line_of(positions_, key), std::string{key}, std::move(message)});
+    }
+
+    // The first of some keys that was written, so that the reader is led to what he chose.
+    std::string_view written(std::initializer_list<std::string_view> keys) const {
+        for (const std::string_view key : keys) {
+            if (positions_.lines.contains(key)) {
+                return key;
+            }
+        }
+        return *keys.begin();
+    }
+
+    std::vector<Problem> sorted() && {
+        std::ranges::stable_sort(all_, {}, &Problem::line);
+        return std::move(all_);
+    }
+
+private:
+    const Positions& positions_;
+    std::vector<Problem> all_;
+};
+
+void doubt_queue(const core::Policy& policy, Doubts& doubts) {
+    const Duration admission = policy.probe.admission.value_or(Duration::zero());
+    const Duration hung_job = policy.gate.session_timeout + policy.backend.stop_grace +
+                              policy.backend.start_timeout + admission;
+    if (policy.gate.queue_timeout >= hung_job) {
+        return;
+    }
+    doubts.add(doubts.written({"gate.queue_timeout", "gate.session_timeout",
+                               "backend.start_timeout", "backend.stop_grace", "probe.admission"}),
+               "one hung job and a restart can take " + to_text(hung_job) +
+                   " (session_timeout + stop_grace + start_timeout + admission), and who waits "
+                   "behind it is refused after " +
+                   to_text(policy.gate.queue_timeout) + " (queue_timeout)");
+}
+
+void doubt_probe(const Config& config, Doubts& doubts) {
+    const Duration interval = config.policy.probe.interval;
+    if (config.probe.timeout >= interval) {
+        doubts.add(doubts.written({"probe.timeout", "probe.interval"}),
+                   "the timeout (" + to_text(config.probe.timeout) +
+                       ") is not shorter than the interval (" + to_text(interval) +
+                       "), so a hung backend is found later than interval × failure_threshold + "
+                       "timeout");
+    }
+    if (config.protocol == Protocol::uno &&
+        std::holds_alternative<ConnectProbe>(config.probe.kind)) {
+        doubts.add("probe.kind",
+                   "a frozen office still accepts: kind connect does not find it, kind uno does");
+    }
+}
+
+// YAML's "\xff" is the character U+00FF, which is two bytes.
+bool has_latin_character(std::string_view text) {
+    while (const auto c = first_code_point(text)) {
+        if (c->value >= 0x80 && c->value <= 0xff) {
+            return true;
+        }
+        text.remove_prefix(c->length);
+    }
+    return false;
+}
+
+void doubt_bytes(std::string_view key, const std::string& bytes, Doubts& doubts) {
+    if (!first_not_utf8(bytes) && has_latin_character(bytes)) {
+        doubts.add(key,
+                   "holds a character from \\x80 to \\xff, which is two bytes in UTF-8; write "
+                   "!!binary and base64 if one byte is meant");
+    }
+}
+
+void doubt_probe_bytes(const ProbeKind& kind, Doubts& doubts) {
+    if (const auto* greeting = std::get_if<GreetingProbe>(&kind)) {
+        doubt_bytes("probe.expect", greeting->expect, doubts);
+    }
+    if (const auto* exchange = std::get_if<ExchangeProbe>(&kind)) {
+        doubt_bytes("probe.send", exchange->send, doubts);
+        doubt_bytes("probe.expect", exchange->expect, doubts);
+    }
+}
+
+bool is_told(const Backend& backend, std::string_view placeholder) {
+    const auto holds = [placeholder](const std::string& text) {
+        return has_placeholder(text, placeholder);
+    };
+    return std::ranges::any_of(backend.command, holds) ||
+           std::ranges::any_of(backend.environment,
+                               [&](const auto& variable) { return holds(variable.second); });
+}
+
+// The port in `--accept=socket,host=…,port=X;urp;`.
+std::optional<std::string_view> accepted_port(const Backend& backend) {
+    constexpr std::string_view port = "port=";
+    for (const std::string_view argument : backend.command) {
+        const bool is_accept =
+            argument.starts_with("--accept=") || argument.starts_with("-accept=");
+        const std::size_t begin = argument.find(port);
+        if (is_accept && begin != std::string_view::npos) {
+            const std::string_view rest = argument.substr(begin + port.size());
+            return rest.substr(0, rest.find_first_of(",;"));
+        }
+    }
+    return std::nullopt;
+}
+
+void doubt_port(const Config& config, Doubts& doubts) {
+    const Backend& backend = config.backend;
+    const bool is_expected = has_placeholder(backend.address, "port");
+    const std::string_view key = doubts.written({"backend.command", "backend.address"});
+    if (config.protocol == Protocol::uno) {
+        const auto port = accepted_port(backend);
+        const std::string_view address = backend.address;
+        const std::string_view expected = address.substr(address.rfind(':') + 1);
+        if (port && *port != expected) {
+            doubts.add(key, "--accept listens on port " + std::string{*port} +
+                                ", but backend.address expects port " + std::string{expected});
+            return;
+        }
+    }
+    if (is_expected && !is_told(backend, "port")) {
+        doubts.add(key,
+                   "backend.address holds {port}, but neither command nor environment tells the "
+                   "backend its port");
+    }
+    if (!is_expected && is_told(backend, "port")) {
+        doubts.add(key, "the backend is told {port}, but backend.address does not hold it");
+    }
+}
+
+void doubt_ports(const Config& config, Doubts& doubts) {
+    const PortRange& ports = config.backend.ports;
+    if (has_placeholder(config.backend.address, "port") && ports.first == ports.last) {
+        doubts.add("backend.ports",
+                   "one port alone: when a stranger holds it, or a backend there cannot be killed, "
+                   "there is no other to start at");
+    }
+}
+
+void doubt_profile(const Backend& backend, Doubts& doubts) {
+    if (!is_told(backend, "profile") && !is_told(backend, "directory")) {
+        doubts.add(
+            "backend.command",
+            "no -env:UserInstallation=file://{profile}: two offices with one profile destroy "
+            "each other's");
+    }
+}
+
+void doubt_office(const Config& config, Doubts& doubts) {
+    if (config.half_closed == HalfClosed::keep) {
+        doubts.add("gate.half_closed",
+                   "a UNO client that was killed looks like one that shut down its sending side: "
+                   "with keep its job holds the gate until session_timeout");
+    }
+    if (!config.backend.limits.address_space) {
+        doubts.add("backend.limits.address_space",
+                   "off: a stray client can make an office allocate gigabytes");
+    }
+    doubt_profile(config.backend, doubts);
+}
+
+void doubt_listeners(const std::vector<Listen>& listeners, Doubts& doubts) {
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+        const auto endpoint = parse_endpoint(listeners[i].address);
+        const auto* const known = std::get_if<Endpoint>(&endpoint);
+        for (const Network& network : listeners[i].allow) {
+            // An IPv6 wildcard may take IPv4 clients too.
+            const bool may_meet =
+                known == nullptr || known->family == family_of(network) ||
+                (known->family == Family::v6 && known->reach == Reach::every_address);
+            if (!may_meet) {
+                doubts.add("listen[" + std::to_string(i) + "].allow",
+                           network.text + " never connects to " + listeners[i].address +
+                               ", which is of the other address family");
+            }
+        }
+    }
+}
+
+}  // namespace
+
+std::vector<Problem> doubts(const Config& config) {
+    Doubts found{config.positions};
+    doubt_listeners(config.listen, found);
+    doubt_queue(config.policy, found);
+    doubt_port(config, found);
+    doubt_ports(config, found);
+    if (config.protocol == Protocol::uno) {
+        doubt_office(config, found);
+    }
+    doubt_probe(config, found);
+    doubt_probe_bytes(config.probe.kind, found);
+    return std::move(found).sorted();
+}
+
+}  // namespace tcplock::config

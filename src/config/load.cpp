@@ -1,0 +1,141 @@
+#include "config/load.hpp"
+
+#include "config/defaults.hpp"
+#include "config/document.hpp"
+#include "config/kinds.hpp"
+#include "config/read.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace tcplock::config {
+namespace {
+
+bool has_problem_with(const Reading& reading, std::string_view key) {
+    return std::ranges::find(reading.problems, key, &Problem::key) != reading.problems.end();
+}
+
+Kind<Protocol> protocol_word() {
+    return choice<Protocol>({{"uno", Protocol::uno}, {"tcp", Protocol::tcp}});
+}
+
+void read_gate(const Section& section, Config& config) {
+    constexpr std::int64_t longest_line = 1'000'000;
+    core::GatePolicy& gate = config.policy.gate;
+    section.read("concurrency", gate.concurrency, only<std::size_t>(1));
+    section.read("queue_limit", gate.queue_limit, integer<std::size_t>(1, longest_line));
+    section.read("queue_timeout", gate.queue_timeout, duration());
+    section.read("session_timeout", gate.session_timeout, duration());
+    section.read("half_closed", config.half_closed,
+                 choice<HalfClosed>({{"leave", HalfClosed::leave}, {"keep", HalfClosed::keep}}));
+    section.read("release_timeout", gate.release_timeout, duration());
+}
+
+void read_recycle(const Section& section, Config& config) {
+    constexpr std::int64_t most_jobs = 1'000'000'000;
+    core::RecyclePolicy& recycle = config.policy.recycle;
+    section.read("max_jobs", recycle.max_jobs, or_off(integer<std::uint64_t>(1, most_jobs)));
+    section.read("max_age", recycle.max_age, or_off(duration()));
+    section.read_list("schedule", config.schedule, cron_line());
+}
+
+void read_log(const Section& section, Config& config) {
+    section.read("level", config.log_level,
+                 choice<LogLevel>({{"debug", LogLevel::debug},
+                                   {"info", LogLevel::info},
+                                   {"warn", LogLevel::warn},
+                                   {"error", LogLevel::error}}));
+    std::string format = "text";
+    section.read("format", format,
+                 {"text", [](const std::string& text) -> Parsed<std::string> {
+                      if (text == "text") {
+                          return text;
+                      }
+                      return wrong(text,
+                                   text == "json" ? "is not available yet" : "is not possible",
+                                   "text");
+                  }});
+}
+
+// With a protocol that cannot be read every other default is a guess: the rest is then read as for
+// the default protocol.
+Config read_all(const Section& root) {
+    Protocol protocol = Protocol::uno;
+    root.read("protocol", protocol, protocol_word());
+    root.reading().is_protocol_known = !has_problem_with(root.reading(), "protocol");
+    Config config = defaults(protocol);
+    read_listen(root, config);
+    read_gate(root.section("gate"), config);
+    read_backend(root.section("backend"), config);
+    read_probe(root.section("probe"), config);
+    read_recycle(root.section("recycle"), config);
+    read_log(root.section("log"), config);
+    root.read("shutdown_timeout", config.policy.shutdown_timeout, duration_or_zero());
+    check_together(root, config);
+    return config;
+}
+
+struct Failure {
+    int error;  // errno
+};
+
+// Of a file that is too large one byte too many, which is enough to refuse it.
+std::variant<std::string, Failure> read_file(const std::filesystem::path& path) {
+    constexpr std::size_t chunk_bytes = 65536;
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return Failure{errno};
+    }
+    std::string text;
+    std::vector<char> chunk(chunk_bytes);
+    while (text.size() <= document_bytes_max) {
+        const ssize_t count = ::read(fd, chunk.data(), chunk.size());
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            const Failure failure{errno};
+            ::close(fd);
+            return failure;
+        }
+        if (count == 0) {
+            break;
+        }
+        text.append(chunk.data(), static_cast<std::size_t>(count));
+    }
+    ::close(fd);
+    return text;
+}
+
+}  // namespace
+
+Result load_text(std::string_view text, const std::string& name, const Environment& environment) {
+    Document document = parse_document(text, name);
+    if (!document.root) {
+        return std::move(document.problems);
+    }
+    Reading reading{environment, {name, {}}, std::move(document.problems)};
+    Config config = read_all(Section{reading, "", document.root});
+    if (reading.problems.empty()) {
+        config.positions = std::move(reading.positions);
+        return config;
+    }
+    std::ranges::stable_sort(reading.problems, {}, &Problem::line);
+    return std::move(reading.problems);
+}
+
+Result load_file(const std::filesystem::path& path, const Environment& environment) {
+    const auto text = read_file(path);
+    if (const auto* failure = std::get_if<Failure>(&text)) {
+        const std::string why = std::generic_category().message(failure->error);
+        return std::vector<Problem>{
+            {path.string(), 0, "", "cannot be read: " + why + ", expected a YAML file"}};
+    }
+    return load_text(std::get<std::string>(text), path.string(), environment);
+}
+
+}  // namespace tcplock::config

@@ -1,0 +1,173 @@
+#include "config/address.hpp"
+#include "config/kinds.hpp"
+#include "config/placeholders.hpp"
+#include "config/read.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace tcplock::config {
+namespace {
+
+constexpr std::string_view expected_command = "a list like [program, argument]";
+constexpr std::string_view expected_address =
+    "a numeric address and a port like \"127.0.0.1:{port}\"";
+
+Placeholders sample(std::uint16_t port) {
+    return {.port = std::to_string(port),
+            .name = "name",
+            .instance = "0",
+            .generation = "1",
+            .uid = "1000",
+            .directory = "/directory",
+            .profile = "/profile"};
+}
+
+Parsed<std::string> parse_backend_address(const std::string& text) {
+    if (text.starts_with("unix:")) {
+        return wrong(text, "is not available yet", expected_address);
+    }
+    auto checked = template_text().parse(text);
+    if (std::holds_alternative<Wrong>(checked)) {
+        return checked;
+    }
+    const auto endpoint = parse_endpoint(fill(text, sample(1)));
+    if (std::holds_alternative<Wrong>(endpoint)) {
+        return wrong(text, "is no numeric address and port", "one like \"127.0.0.1:{port}\"");
+    }
+    return text;
+}
+
+void read_command(const Section& section, Config& config) {
+    std::vector<std::string>& command = config.backend.command;
+    const std::size_t problems_before = section.reading().problems.size();
+    section.read_list("command", command, template_text());
+    const bool is_read = section.reading().problems.size() == problems_before;
+    if (is_read && section.has("command") && (command.empty() || command.front().empty())) {
+        section.note("command", "names no program, expected " + std::string{expected_command});
+    }
+}
+
+void check_presence(const Section& section, const Config& config) {
+    if (config.protocol == Protocol::uno) {
+        return;
+    }
+    const bool has_address = section.has("address");
+    const std::string why = has_address
+                                ? "missing, and the gate alone before a service somebody else runs "
+                                  "is not available yet, expected "
+                                : "missing, protocol tcp has no default, expected ";
+    if (!section.has("command")) {
+        section.note_missing("command", why + std::string{expected_command});
+    }
+    if (!has_address) {
+        section.note_missing("address", why + std::string{expected_address});
+    }
+}
+
+void check_ports(const Section& section, const Backend& backend) {
+    if (section.has("ports") && !backend.address.empty() &&
+        !has_placeholder(backend.address, "port")) {
+        section.note("ports", "has no effect, expected {port} in backend.address");
+    }
+}
+
+bool is_variable_name(std::string_view name) {
+    return !name.empty() &&
+           name.find_first_of(std::string_view{"=\0", 2}) == std::string_view::npos;
+}
+
+void read_environment(const Section& section, Backend& backend) {
+    const ValuePtr map = section.value("environment");
+    if (!map || map->kind == Value::Kind::nothing) {
+        return;
+    }
+    if (map->kind != Value::Kind::map) {
+        section.note("environment", "found " + std::string{describe(map->kind)} +
+                                        ", expected a mapping of names to values");
+        return;
+    }
+    for (const Entry& entry : map->entries) {
+        const std::string path = section.path_of("environment") + "." + entry.key;
+        section.reading().positions.lines.emplace(path, entry.line);
+        if (!is_variable_name(entry.key)) {
+            section.reading().note(entry.line, path,
+                                   "is not a variable's name, expected one without =");
+            continue;
+        }
+        auto parsed = read_value(section.reading(), *entry.value, template_text());
+        if (auto* wrong = std::get_if<Wrong>(&parsed)) {
+            section.reading().note(entry.line, path, wrong->message);
+            continue;
+        }
+        backend.environment[entry.key] = std::get<std::string>(std::move(parsed));
+    }
+}
+
+void read_backoff(const Section& section, core::BackoffPolicy& backoff) {
+    section.read("first", backoff.first, duration());
+    section.read("max", backoff.max, duration());
+    if (backoff.first > backoff.max) {
+        section.note(
+            section.has("first") ? "first" : "max",
+            "the first pause is longer than the longest, expected first to be at most max");
+    }
+}
+
+void read_limits(const Section& section, Limits& limits) {
+    constexpr std::int64_t fewest_files = 16;  // below, hardly a program starts
+    constexpr std::int64_t most_files = 1 << 30;
+    section.read("open_files", limits.open_files,
+                 or_off(integer<std::uint64_t>(fewest_files, most_files)));
+    section.read("address_space", limits.address_space, or_off(size()));
+    section.read("core", limits.core, or_off(size()));
+    if (limits.address_space == std::uint64_t{0}) {
+        section.note("address_space",
+                     "\"0\" leaves no memory at all, expected a size like 4GiB, or off");
+    }
+}
+
+void read_lifetimes(const Section& section, core::BackendPolicy& policy) {
+    section.read("instances", policy.instances, only<std::size_t>(1));
+    section.read("standby", policy.standby, only<std::size_t>(0));
+    section.read("start_timeout", policy.start_timeout, duration());
+    section.read("stop_grace", policy.stop_grace, duration_or_zero());
+    section.read("stop_timeout", policy.stop_timeout, duration());
+    read_backoff(section.section("restart_backoff"), policy.restart_backoff);
+}
+
+}  // namespace
+
+void read_backend(const Section& section, Config& config) {
+    constexpr int nicest = 19;
+    constexpr int least_nice = -20;
+    constexpr int first_to_go = 1000;  // as in /proc/PID/oom_score_adj
+
+    Backend& backend = config.backend;
+    read_command(section, config);
+    section.read("address", backend.address,
+                 {std::string{expected_address}, parse_backend_address});
+    section.read("ports", backend.ports, {"ports like 2100-2199", parse_ports});
+    section.read(
+        "state_directory", backend.state_directory,
+        Kind<std::filesystem::path>{absolute_path().expected,
+                                    [](const std::string& text) -> Parsed<std::filesystem::path> {
+                                        auto path = absolute_path().parse(text);
+                                        if (auto* wrong = std::get_if<Wrong>(&path)) {
+                                            return std::move(*wrong);
+                                        }
+                                        return std::filesystem::path{std::get<std::string>(path)};
+                                    }});
+    read_environment(section, backend);
+    section.read("user", backend.user, user_name());
+    section.read("stop_signal", backend.stop_signal, signal_number());
+    section.read("nice", backend.nice, integer<int>(least_nice, nicest));
+    section.read("oom_score_adjust", backend.oom_score_adjust,
+                 integer<int>(-first_to_go, first_to_go));
+    read_limits(section.section("limits"), backend.limits);
+    read_lifetimes(section, config.policy.backend);
+    check_presence(section, config);
+    check_ports(section, backend);
+}
+
+}  // namespace tcplock::config

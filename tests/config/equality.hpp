@@ -1,0 +1,120 @@
+// Whether two configurations say the same, field by field; where they were written does not count.
+//
+// Each struct is taken apart by a structured binding, so that a field added later does not compile
+// here until it is compared.
+#pragma once
+
+#include "config/config.hpp"
+
+#include <tuple>
+
+namespace tcplock::config {
+
+inline bool operator==(const Listen& left, const Listen& right) {
+    const auto& [address, any, allow] = left;
+    return std::tie(address, any, allow) == std::tie(right.address, right.allow_any, right.allow);
+}
+
+inline bool operator==(const PortRange& left, const PortRange& right) {
+    const auto& [first, last] = left;
+    return std::tie(first, last) == std::tie(right.first, right.last);
+}
+
+inline bool operator==(const Limits& left, const Limits& right) {
+    const auto& [files, space, core] = left;
+    return std::tie(files, space, core) ==
+           std::tie(right.open_files, right.address_space, right.core);
+}
+
+inline bool operator==(const Backend& left, const Backend& right) {
+    const auto& [command, address, ports, directory, environment, user, signal, nice, score,
+                 limits] = left;
+    return std::tie(command, address, ports, directory, environment, user, signal, nice, score,
+                    limits) == std::tie(right.command, right.address, right.ports,
+                                        right.state_directory, right.environment, right.user,
+                                        right.stop_signal, right.nice, right.oom_score_adjust,
+                                        right.limits);
+}
+
+inline bool operator==(const UnoProbe&, const UnoProbe&) {
+    return true;
+}
+inline bool operator==(const ConnectProbe&, const ConnectProbe&) {
+    return true;
+}
+inline bool operator==(const GreetingProbe& left, const GreetingProbe& right) {
+    const auto& [expect] = left;
+    return expect == right.expect;
+}
+inline bool operator==(const ExchangeProbe& left, const ExchangeProbe& right) {
+    const auto& [send, expect] = left;
+    return std::tie(send, expect) == std::tie(right.send, right.expect);
+}
+inline bool operator==(const HttpProbe& left, const HttpProbe& right) {
+    const auto& [path, status] = left;
+    return std::tie(path, status) == std::tie(right.path, right.status);
+}
+inline bool operator==(const CommandProbe& left, const CommandProbe& right) {
+    const auto& [command] = left;
+    return command == right.command;
+}
+
+inline bool operator==(const Probe& left, const Probe& right) {
+    const auto& [kind, timeout] = left;
+    return std::tie(kind, timeout) == std::tie(right.kind, right.timeout);
+}
+
+}  // namespace tcplock::config
+
+namespace tcplock::core {
+
+inline bool operator==(const GatePolicy& left, const GatePolicy& right) {
+    const auto& [concurrency, limit, queue, session, release] = left;
+    return std::tie(concurrency, limit, queue, session, release) ==
+           std::tie(right.concurrency, right.queue_limit, right.queue_timeout,
+                    right.session_timeout, right.release_timeout);
+}
+
+inline bool operator==(const BackoffPolicy& left, const BackoffPolicy& right) {
+    const auto& [first, max] = left;
+    return std::tie(first, max) == std::tie(right.first, right.max);
+}
+
+inline bool operator==(const BackendPolicy& left, const BackendPolicy& right) {
+    const auto& [instances, standby, start, grace, stop, backoff, fresh] = left;
+    return std::tie(instances, standby, start, grace, stop, backoff, fresh) ==
+           std::tie(right.instances, right.standby, right.start_timeout, right.stop_grace,
+                    right.stop_timeout, right.restart_backoff, right.fresh_profile_exit);
+}
+
+inline bool operator==(const ProbePolicy& left, const ProbePolicy& right) {
+    const auto& [interval, threshold, admission, beside] = left;
+    return std::tie(interval, threshold, admission, beside) ==
+           std::tie(right.interval, right.failure_threshold, right.admission, right.beside_clients);
+}
+
+inline bool operator==(const RecyclePolicy& left, const RecyclePolicy& right) {
+    const auto& [jobs, age] = left;
+    return std::tie(jobs, age) == std::tie(right.max_jobs, right.max_age);
+}
+
+inline bool operator==(const Policy& left, const Policy& right) {
+    const auto& [gate, backend, probe, recycle, shutdown] = left;
+    return std::tie(gate, backend, probe, recycle, shutdown) ==
+           std::tie(right.gate, right.backend, right.probe, right.recycle, right.shutdown_timeout);
+}
+
+}  // namespace tcplock::core
+
+namespace tcplock::config {
+
+inline bool operator==(const Config& left, const Config& right) {
+    const auto& [protocol, listen, half_closed, backend, probe, schedule, level, policy,
+                 positions] = left;
+    static_cast<void>(positions);
+    return std::tie(protocol, listen, half_closed, backend, probe, schedule, level, policy) ==
+           std::tie(right.protocol, right.listen, right.half_closed, right.backend, right.probe,
+                    right.schedule, right.log_level, right.policy);
+}
+
+}  // namespace tcplock::config

@@ -1,0 +1,266 @@
+#include "config/load.hpp"
+
+#include "config/defaults.hpp"
+#include "equality.hpp"
+#include "loading.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
+
+namespace tcplock::config {
+namespace {
+
+using namespace std::chrono_literals;
+using test::loaded;
+using test::variables;
+
+constexpr std::string_view smallest_tcp =
+    "protocol: tcp\n"
+    "listen: [{address: \"127.0.0.1:7000\"}]\n"
+    "backend: {command: [serve, \"{port}\"], address: \"127.0.0.1:{port}\"}\n";
+
+TEST(Load, EmptyFileIsAnOfficeBehindTheGate) {
+    const Config config = loaded("");
+    EXPECT_EQ(config.protocol, Protocol::uno);
+    ASSERT_EQ(config.listen.size(), 1U);
+    EXPECT_EQ(config.listen[0].address, "127.0.0.1:2002");
+    EXPECT_EQ(config.backend.command.front(), "soffice");
+    EXPECT_EQ(config.half_closed, HalfClosed::leave);
+    EXPECT_TRUE(std::holds_alternative<UnoProbe>(config.probe.kind));
+    EXPECT_EQ(config.policy.probe.admission, core::Duration{15s});
+    EXPECT_TRUE(config.policy.probe.beside_clients);
+    EXPECT_EQ(config.policy.backend.fresh_profile_exit, 81);
+    EXPECT_EQ(config, defaults(Protocol::uno));
+}
+
+TEST(Load, EmptySectionsMeanTheirDefaults) {
+    EXPECT_EQ(loaded("gate:\nbackend: {limits: , environment: , restart_backoff: }\nprobe:\n"
+                     "recycle: {}\nlog:\n"),
+              defaults(Protocol::uno));
+}
+
+TEST(Load, TcpHasDefaultsOfItsOwn) {
+    const Config config = loaded(smallest_tcp);
+    EXPECT_EQ(config.protocol, Protocol::tcp);
+    EXPECT_EQ(config.half_closed, HalfClosed::keep);
+    EXPECT_TRUE(std::holds_alternative<ConnectProbe>(config.probe.kind));
+    EXPECT_EQ(config.policy.probe.admission, std::nullopt);
+    EXPECT_FALSE(config.policy.probe.beside_clients);
+    EXPECT_EQ(config.policy.backend.fresh_profile_exit, std::nullopt);
+}
+
+TEST(Load, ReadsEveryKeyOfTheGate) {
+    const Config config = loaded(
+        "gate: {concurrency: 1, queue_limit: 7, queue_timeout: 1h, session_timeout: 3s,\n"
+        "       half_closed: keep, release_timeout: 250ms}\nshutdown_timeout: 0s\n");
+    EXPECT_EQ(config.policy.gate.queue_limit, 7U);
+    EXPECT_EQ(config.policy.gate.queue_timeout, 1h);
+    EXPECT_EQ(config.policy.gate.session_timeout, 3s);
+    EXPECT_EQ(config.policy.gate.release_timeout, 250ms);
+    EXPECT_EQ(config.half_closed, HalfClosed::keep);
+    EXPECT_EQ(config.policy.shutdown_timeout, 0s);
+}
+
+TEST(Load, ReadsEveryKeyOfTheBackend) {
+    const Config config = loaded(
+        "backend:\n"
+        "  command: [office, \"{profile}\", 5, off, \"{{\"]\n"
+        "  address: \"[::1]:{port}\"\n"
+        "  ports: 3000\n"
+        "  instances: 1\n"
+        "  standby: 0\n"
+        "  state_directory: /srv/x\n"
+        "  environment: {A: \"{name}\", C-d: \"\"}\n"
+        "  user: office\n"
+        "  start_timeout: 1s\n"
+        "  stop_signal: SIGUSR1\n"
+        "  stop_grace: 0s\n"
+        "  stop_timeout: 2s\n"
+        "  restart_backoff: {first: 3s, max: 3s}\n"
+        "  nice: -20\n"
+        "  oom_score_adjust: -1000\n"
+        "  limits: {open_files: off, address_space: off, core: 2GiB}\n");
+    EXPECT_EQ(config.backend.command,
+              (std::vector<std::string>{"office", "{profile}", "5", "off", "{{"}));
+    EXPECT_EQ(config.backend.address, "[::1]:{port}");
+    EXPECT_EQ(config.backend.ports, (PortRange{3000, 3000}));
+    EXPECT_EQ(config.backend.state_directory, "/srv/x");
+    EXPECT_EQ(config.backend.environment,
+              (std::map<std::string, std::string>{{"A", "{name}"}, {"C-d", ""}}));
+    EXPECT_EQ(config.backend.user, "office");
+    EXPECT_EQ(config.backend.stop_signal, SIGUSR1);
+    EXPECT_EQ(config.backend.nice, -20);
+    EXPECT_EQ(config.backend.oom_score_adjust, -1000);
+    EXPECT_EQ(config.backend.limits.open_files, std::nullopt);
+    EXPECT_EQ(config.backend.limits.address_space, std::nullopt);
+    EXPECT_EQ(config.backend.limits.core, std::uint64_t{2} << 30);
+    EXPECT_EQ(config.policy.backend.start_timeout, 1s);
+    EXPECT_EQ(config.policy.backend.stop_grace, 0s);
+    EXPECT_EQ(config.policy.backend.stop_timeout, 2s);
+    EXPECT_EQ(config.policy.backend.restart_backoff.first, 3s);
+    EXPECT_EQ(config.policy.backend.restart_backoff.max, 3s);
+}
+
+TEST(Load, ReadsRecycleAndLog) {
+    const Config config = loaded(
+        "recycle: {max_jobs: off, max_age: off, schedule: [\"30 3 * * *\", \"0 12 * * mon\"]}\n"
+        "log: {level: debug, format: text}\n");
+    EXPECT_EQ(config.policy.recycle.max_jobs, std::nullopt);
+    EXPECT_EQ(config.policy.recycle.max_age, std::nullopt);
+    EXPECT_EQ(config.schedule, (std::vector<std::string>{"30 3 * * *", "0 12 * * mon"}));
+    EXPECT_EQ(config.log_level, LogLevel::debug);
+}
+
+TEST(Load, ReadsEveryKindOfProbe) {
+    const Config greeting =
+        loaded("probe: {kind: greeting, expect: \"\\0\\x01ok\\r\\n\", admission: 2s}\n");
+    EXPECT_EQ(std::get<GreetingProbe>(greeting.probe.kind).expect,
+              (std::string{"\0\x01ok\r\n", 6}));
+    EXPECT_TRUE(greeting.policy.probe.beside_clients);
+    EXPECT_EQ(greeting.policy.probe.admission, core::Duration{2s});
+
+    const Config exchange =
+        loaded("probe: {kind: exchange, send: !!binary \"/wA=\", expect: +PONG}\n");
+    EXPECT_EQ(std::get<ExchangeProbe>(exchange.probe.kind).send, (std::string{"\xff\0", 2}));
+    EXPECT_EQ(std::get<ExchangeProbe>(exchange.probe.kind).expect, "+PONG");
+    EXPECT_FALSE(exchange.policy.probe.beside_clients);
+
+    const Config command = loaded("probe: {kind: command, command: [check, \"{port}\"]}\n");
+    EXPECT_EQ(std::get<CommandProbe>(command.probe.kind).command,
+              (std::vector<std::string>{"check", "{port}"}));
+
+    const Config connect = loaded("probe: {kind: connect}\n");
+    EXPECT_EQ(connect.policy.probe.admission, std::nullopt);
+    EXPECT_FALSE(connect.policy.probe.beside_clients);
+
+    const Config http = loaded(std::string{smallest_tcp} +
+                               "probe: {kind: http, path: /up, status: 204, interval: 1s,"
+                               " timeout: 9ms, failure_threshold: 1, admission: 1s}\n");
+    EXPECT_EQ(std::get<HttpProbe>(http.probe.kind).path, "/up");
+    EXPECT_EQ(std::get<HttpProbe>(http.probe.kind).status, 204);
+    EXPECT_EQ(http.probe.timeout, 9ms);
+    EXPECT_EQ(http.policy.probe.interval, 1s);
+    EXPECT_EQ(http.policy.probe.failure_threshold, 1U);
+    EXPECT_EQ(http.policy.probe.admission, core::Duration{1s});
+
+    const Config plain = loaded(std::string{smallest_tcp} + "probe: {kind: http}\n");
+    EXPECT_EQ(std::get<HttpProbe>(plain.probe.kind).path, "/");
+    EXPECT_EQ(std::get<HttpProbe>(plain.probe.kind).status, 200);
+}
+
+TEST(Load, ReadsListeners) {
+    const Config config = loaded(
+        "listen:\n"
+        "  - address: \"[0::1]:2002\"\n"
+        "  - {address: \"0.0.0.0:2003\", allow: [10.0.0.0/8, 192.168.1.7, \"fd00::/8\"]}\n"
+        "  - {address: \"[::]:2004\", allow: [any]}\n");
+    ASSERT_EQ(config.listen.size(), 3U);
+    EXPECT_EQ(config.listen[0], (Listen{"[::1]:2002", false, {}}));
+    EXPECT_EQ(config.listen[1],
+              (Listen{"0.0.0.0:2003", false, {{"10.0.0.0/8"}, {"192.168.1.7/32"}, {"fd00::/8"}}}));
+    EXPECT_EQ(config.listen[2], (Listen{"[::]:2004", true, {}}));
+}
+
+TEST(Load, TcpBeyondLoopbackTakesEverybodyUnlessToldOtherwise) {
+    const std::string rest = "backend: {command: [x, \"{port}\"], address: \"127.0.0.1:{port}\"}\n";
+    EXPECT_TRUE(
+        loaded("protocol: tcp\nlisten: [{address: \"0.0.0.0:1\"}]\n" + rest).listen[0].allow_any);
+    EXPECT_FALSE(
+        loaded("protocol: tcp\nlisten: [{address: \"0.0.0.0:1\", allow: [10.0.0.0/8]}]\n" + rest)
+            .listen[0]
+            .allow_any);
+}
+
+TEST(Load, PutsVariablesIntoValuesOnly) {
+    const Environment environment =
+        variables({{"PORT", "2005"}, {"LIMIT", "9"}, {"ARGUMENT", "[a, b]: {port} #"}});
+    const Config config = loaded(
+        "listen: [{address: \"127.0.0.1:${PORT}\"}]\n"
+        "gate: {queue_limit: \"${LIMIT}\"}\n"
+        "backend: {command: [x, \"${ARGUMENT}\", \"$$5\", \"${NONE:-{port}}\"],\n"
+        "          environment: {A: \"${NONE:-z}\", $B: c}}\n",
+        environment);
+    EXPECT_EQ(config.listen[0].address, "127.0.0.1:2005");
+    EXPECT_EQ(config.policy.gate.queue_limit, 9U);
+    EXPECT_EQ(config.backend.command,
+              (std::vector<std::string>{"x", "[a, b]: {port} #", "$5", "{port}"}));
+    EXPECT_EQ(config.backend.environment,
+              (std::map<std::string, std::string>{{"$B", "c"}, {"A", "z"}}));
+}
+
+TEST(Load, FollowsAnchors) {
+    const Config config = loaded(
+        "gate: {session_timeout: &long 7min, release_timeout: *long}\n"
+        "recycle: {schedule: &nights [\"0 3 * * *\"]}\n");
+    EXPECT_EQ(config.policy.gate.release_timeout, 7min);
+}
+
+TEST(Load, RemembersWhereKeysStand) {
+    const Config config = loaded("gate:\n  queue_limit: 5\nlisten:\n\n  - address: 127.0.0.1:9\n");
+    EXPECT_EQ(config.positions.file, "f");
+    EXPECT_EQ(line_of(config.positions, "gate.queue_limit"), 2);
+    EXPECT_EQ(line_of(config.positions, "listen[0].address"), 5);
+    EXPECT_EQ(line_of(config.positions, "gate.half_closed"), 1);  // its section
+    EXPECT_EQ(line_of(config.positions, "listen[0].allow"), 5);
+    EXPECT_EQ(line_of(config.positions, "recycle.max_jobs"), 0);
+}
+
+// A folder of this test's own, removed at its end.
+class LoadFile : public testing::Test {
+protected:
+    LoadFile() { std::filesystem::create_directory(folder_); }
+    ~LoadFile() override { std::filesystem::remove_all(folder_); }
+
+    std::filesystem::path file(const std::string& text) const {
+        const auto path = folder_ / "file.yaml";
+        std::ofstream{path} << text;
+        return path;
+    }
+    const std::filesystem::path& folder() const { return folder_; }
+
+private:
+    std::filesystem::path folder_ =
+        std::filesystem::temp_directory_path() / ("tcplock-load-" + std::to_string(::getpid()));
+};
+
+std::vector<std::string> problems_of_file(const std::filesystem::path& path) {
+    const Result result = load_file(path, variables());
+    const auto* const problems = std::get_if<std::vector<Problem>>(&result);
+    return problems == nullptr ? std::vector<std::string>{} : test::lines_of(*problems);
+}
+
+TEST_F(LoadFile, ReadsAFile) {
+    const Result result = load_file(file("gate: {queue_limit: 3}\n"), variables());
+    ASSERT_TRUE(std::holds_alternative<Config>(result));
+    EXPECT_EQ(std::get<Config>(result).policy.gate.queue_limit, 3U);
+}
+
+TEST_F(LoadFile, NamesTheFileInItsProblems) {
+    const auto path = file("\n\nprotocol: udp\n");
+    EXPECT_EQ(problems_of_file(path),
+              (std::vector<std::string>{path.string() +
+                                        ":3: protocol: \"udp\" is not possible, expected uno or "
+                                        "tcp"}));
+}
+
+TEST_F(LoadFile, SaysWhyAFileCannotBeRead) {
+    const auto missing = folder() / "missing.yaml";
+    EXPECT_EQ(problems_of_file(missing),
+              (std::vector<std::string>{missing.string() +
+                                        ": cannot be read: No such file or directory, expected a "
+                                        "YAML file"}));
+    EXPECT_EQ(problems_of_file(folder()),
+              (std::vector<std::string>{folder().string() +
+                                        ": cannot be read: Is a directory, expected a YAML file"}));
+    EXPECT_EQ(problems_of_file("/dev/zero"),
+              (std::vector<std::string>{
+                  "/dev/zero: is larger than 256KiB, expected a configuration file"}));
+}
+
+}  // namespace
+}  // namespace tcplock::config
