@@ -1,0 +1,205 @@
+#include "io/listener.hpp"
+
+#include "io/address.hpp"
+#include "io/tcp.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <linux/filter.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string>
+#include <sys/socket.h>
+#include <utility>
+
+namespace tcplock::io {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int backlog = 4096;  // the system lowers it to net.core.somaxconn
+constexpr int accepts_per_wake_up = 16;
+constexpr auto exhausted_pause = 100ms;
+constexpr auto complaint_interval = 1min;
+
+struct Option {
+    int level;
+    int name;
+    int value;
+};
+
+// Linux hands the options of the listening socket on to every accepted one, which saves six calls
+// a client. A dead client is found after 30 + 3 × 10 s, or 60 s after it last took a byte.
+constexpr std::array options_for_clients = {
+    Option{IPPROTO_TCP, TCP_NODELAY, 1},   Option{SOL_SOCKET, SO_KEEPALIVE, 1},
+    Option{IPPROTO_TCP, TCP_KEEPIDLE, 30}, Option{IPPROTO_TCP, TCP_KEEPINTVL, 10},
+    Option{IPPROTO_TCP, TCP_KEEPCNT, 3},   Option{IPPROTO_TCP, TCP_USER_TIMEOUT, 60000},
+};
+
+void check(int result, const tcp::endpoint& address) {
+    if (result < 0) {
+        const std::error_code error(errno, std::generic_category());
+        throw std::system_error(error, "cannot listen on " + describe(address));
+    }
+}
+
+void set(int fd, const Option& option, const tcp::endpoint& address) {
+    check(::setsockopt(fd, option.level, option.name, &option.value, sizeof option.value), address);
+}
+
+Descriptor open_listening(const tcp::endpoint& address) {
+    Descriptor fd(
+        ::socket(address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    check(fd.get(), address);
+    set(fd.get(), {SOL_SOCKET, SO_REUSEADDR, 1}, address);
+    if (address.address().is_v6()) {
+        set(fd.get(), {IPPROTO_IPV6, IPV6_V6ONLY, 1}, address);
+    }
+    for (const Option& option : options_for_clients) {
+        set(fd.get(), option, address);
+    }
+    check(::bind(fd.get(), address.data(), static_cast<socklen_t>(address.size())), address);
+    check(::listen(fd.get(), backlog), address);
+    return fd;
+}
+
+// accept(2): these are news of a client that did not make it, or of its network; the next may.
+bool concerns_one_client(int error) {
+    switch (error) {
+        case ECONNABORTED:
+        case EINTR:
+        case EPERM:
+        case EPROTO:
+        case ENETDOWN:
+        case ENOPROTOOPT:
+        case EHOSTDOWN:
+        case ENONET:
+        case EHOSTUNREACH:
+        case EOPNOTSUPP:
+        case ENETUNREACH:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// From now on the system drops every SYN for this socket: whoever had begun to connect may finish,
+// nobody else begins. A client that comes now tries again by itself, a second later, and is then
+// refused. Without the filter, should the system not have it, we are left with a tiny race.
+void refuse_newcomers(int fd) {
+    constexpr std::uint32_t flags_at = 13;  // in the TCP header, where the filter begins to read
+    constexpr std::uint32_t syn = 0x02;
+    constexpr std::uint32_t pass = 0x7fffffff;
+    constexpr std::uint32_t drop = 0;
+    std::array<sock_filter, 4> program = {sock_filter{BPF_LD | BPF_B | BPF_ABS, 0, 0, flags_at},
+                                          sock_filter{BPF_JMP | BPF_JSET | BPF_K, 0, 1, syn},
+                                          sock_filter{BPF_RET | BPF_K, 0, 0, drop},
+                                          sock_filter{BPF_RET | BPF_K, 0, 0, pass}};
+    const sock_fprog filter{program.size(), program.data()};
+    (void)::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+}
+
+// Whether somebody who was about to finish connecting has. The one place that waits, once in the
+// life of a listener, for as long as the last segment of a near client's handshake may take.
+bool is_anybody_finishing(int fd) {
+    constexpr int milliseconds = 2;
+    pollfd state{fd, POLLIN, 0};
+    return ::poll(&state, 1, milliseconds) == 1;
+}
+
+}  // namespace
+
+Listener::Listener(boost::asio::any_io_executor executor, tcp::endpoint address,
+                   Callbacks callbacks)
+    : socket_(executor), pause_(executor), callbacks_(std::move(callbacks)) {
+    Descriptor fd = open_listening(address);
+    auto size = static_cast<socklen_t>(local_.capacity());
+    check(::getsockname(fd.get(), local_.data(), &size), address);
+    local_.resize(size);
+    socket_.assign(fd.release());
+}
+
+boost::asio::awaitable<void> Listener::run() {
+    while (socket_.is_open()) {
+        // Completes at once while somebody is waiting to be accepted; the round through the
+        // reactor lets others have their turn.
+        const auto [wait_error] = co_await socket_.async_wait(
+            boost::asio::posix::stream_descriptor::wait_read, use_result);
+        if (wait_error) {
+            break;
+        }
+        if (accept_some(accepts_per_wake_up) == Outcome::exhausted && socket_.is_open()) {
+            pause_.expires_after(exhausted_pause);
+            (void)co_await pause_.async_wait(use_result);
+        }
+    }
+}
+
+void Listener::close() {
+    if (!socket_.is_open()) {
+        return;
+    }
+    refuse_newcomers(socket_.native_handle());
+    constexpr int all = backlog + 1;  // no more can be there, for nobody joins
+    do {
+        if (accept_some(all) == Outcome::exhausted) {
+            break;
+        }
+    } while (socket_.is_open() && is_anybody_finishing(socket_.native_handle()));
+    boost::system::error_code ignored;  // A callback may have closed it already.
+    socket_.close(ignored);
+    pause_.cancel();
+}
+
+Listener::Outcome Listener::accept_some(int limit) {
+    for (int taken = 0; taken < limit; ++taken) {
+        const Outcome outcome = accept_one();
+        if (outcome == Outcome::nobody || outcome == Outcome::exhausted) {
+            return outcome;
+        }
+    }
+    return Outcome::accepted;
+}
+
+Listener::Outcome Listener::accept_one() {
+    if (!socket_.is_open()) {
+        return Outcome::nobody;  // The last callback closed us.
+    }
+    tcp::endpoint peer;
+    auto size = static_cast<socklen_t>(peer.capacity());
+    Descriptor client(
+        ::accept4(socket_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (client) {
+        peer.resize(size);
+        callbacks_.accepted(std::move(client), peer);
+        return Outcome::accepted;
+    }
+    const int error = errno;
+    if (error == EAGAIN) {
+        return Outcome::nobody;
+    }
+    if (concerns_one_client(error)) {
+        return Outcome::skipped;
+    }
+    // EMFILE, ENFILE, ENOBUFS, ENOMEM, or what we have not thought of: the client is still in the
+    // queue, the socket stays readable, and going on at once would spin.
+    note_exhausted(std::error_code(error, std::generic_category()));
+    return Outcome::exhausted;
+}
+
+void Listener::note_exhausted(std::error_code error) {
+    const auto now = std::chrono::steady_clock::now();
+    if (last_complaint_ && now - *last_complaint_ < complaint_interval) {
+        return;
+    }
+    last_complaint_ = now;
+    if (callbacks_.exhausted) {
+        callbacks_.exhausted(error);
+    }
+}
+
+}  // namespace tcplock::io

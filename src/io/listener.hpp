@@ -1,0 +1,62 @@
+// One listening address: takes clients from the system and hands each over, in their order.
+//
+// It does not know who may come in; it never gives up. When descriptors run out it pauses and goes
+// on, and says so at most once a minute. close() takes everybody who had connected before it and
+// refuses those who come after, so nobody whom the system had let in is reset by us; except a far
+// client that was in the middle of connecting for more than two milliseconds then.
+#pragma once
+
+#include "io/descriptor.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <system_error>
+
+namespace tcplock::io {
+
+using boost::asio::ip::tcp;
+
+class Listener {
+public:
+    struct Callbacks {
+        std::function<void(Descriptor client, tcp::endpoint peer)> accepted;
+        std::function<void(std::error_code error)> exhausted;
+    };
+
+    // Clients may connect from here on. Throws std::system_error, whose text names the address.
+    Listener(boost::asio::any_io_executor executor, tcp::endpoint address, Callbacks callbacks);
+
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+
+    // Accepts until close(). The listener must outlive it.
+    boost::asio::awaitable<void> run();
+
+    // Calls back for everybody whose connect had succeeded, then closes; run() ends soon after.
+    // May be called from within a callback, and again.
+    void close();
+
+    tcp::endpoint local_endpoint() const { return local_; }
+
+private:
+    enum class Outcome { accepted, nobody, skipped, exhausted };
+
+    Outcome accept_one();
+    Outcome accept_some(int limit);
+    void note_exhausted(std::error_code error);
+
+    boost::asio::posix::stream_descriptor socket_;
+    boost::asio::steady_timer pause_;
+    Callbacks callbacks_;
+    tcp::endpoint local_;
+    std::optional<std::chrono::steady_clock::time_point> last_complaint_;
+};
+
+}  // namespace tcplock::io

@@ -1,0 +1,138 @@
+#include "io/orphans.hpp"
+
+#include "io/pidfd.hpp"
+#include "io/proc.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <map>
+#include <set>
+#include <unistd.h>
+#include <utility>
+
+namespace tcplock::io {
+namespace {
+
+namespace asio = boost::asio;
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds pause_between_looks{20};
+// A stranger that hangs in state D for good must not cost every start the whole limit.
+constexpr std::chrono::seconds patience_with_the_undecided{1};
+
+using Key = std::pair<pid_t, std::uint64_t>;
+
+// Us, all we descend from, and all that descend from us.
+std::set<pid_t> kin(const std::vector<ProcessStat>& processes) {
+    std::map<pid_t, pid_t> parents;
+    for (const auto& process : processes) {
+        parents.emplace(process.pid, process.parent);
+    }
+    const auto forebears_of = [&parents](pid_t pid) {
+        std::set<pid_t> forebears;
+        while (pid > 0 && forebears.insert(pid).second) {
+            const auto found = parents.find(pid);
+            pid = found == parents.end() ? 0 : found->second;
+        }
+        return forebears;
+    };
+    std::set<pid_t> family = forebears_of(::getpid());
+    for (const auto& process : processes) {
+        if (forebears_of(process.pid).contains(::getpid())) {
+            family.insert(process.pid);
+        }
+    }
+    return family;
+}
+
+class Hunt {
+public:
+    explicit Hunt(std::string cookie) : cookie_(std::move(cookie)) {}
+
+    // Ends all it can find. True if nothing new turned up and nothing is left to wait for.
+    bool look() {
+        const auto processes = all_processes();
+        const auto family = kin(processes);
+        bool is_quiet = true;
+        for (const auto& process : processes) {
+            if (process.is_dead() || process.is_kernel_thread || family.contains(process.pid) ||
+                targets_.contains(key_of(process)) || strangers_.contains(key_of(process))) {
+                continue;
+            }
+            is_quiet = judge(process) && is_quiet;
+        }
+        return is_quiet && std::all_of(targets_.begin(), targets_.end(), [](const auto& target) {
+                   return target.second.hold.has_ended();
+               });
+    }
+
+    OrphanReport report() const {
+        OrphanReport report;
+        for (const auto& [key, target] : targets_) {
+            (target.hold.has_ended() ? report.ended : report.still_there).push_back(target.orphan);
+        }
+        return report;
+    }
+
+private:
+    struct Target {
+        Orphan orphan;
+        Pidfd hold;
+    };
+
+    static Key key_of(const ProcessStat& process) { return {process.pid, process.start_time}; }
+
+    // True if it is none of ours; false if it is, or if that cannot be told yet.
+    bool judge(const ProcessStat& process) {
+        if (process.state == 'D') {
+            // Reading its environment might hang as it does. Most leave that state soon.
+            return Clock::now() - began_ >= patience_with_the_undecided;
+        }
+        // Held first and judged then, so that what is killed is what was judged.
+        Pidfd hold(process);
+        switch (carries(process.pid, cookie_)) {
+            case Carries::yes:
+                break;
+            case Carries::no:
+            case Carries::not_allowed:
+                strangers_.insert(key_of(process));
+                return true;
+            case Carries::nothing_to_read:
+                return true;
+        }
+        Orphan orphan{process.pid, command_line(process.pid)};
+        hold.send(SIGKILL);  // If this is refused, it will be among those that are still there.
+        targets_.emplace(key_of(process), Target{std::move(orphan), std::move(hold)});
+        return false;
+    }
+
+    std::string cookie_;
+    Clock::time_point began_ = Clock::now();
+    std::map<Key, Target> targets_;
+    std::set<Key> strangers_;
+};
+
+}  // namespace
+
+asio::awaitable<OrphanReport> end_orphans(std::string cookie, std::chrono::nanoseconds limit) {
+    const auto executor = co_await asio::this_coro::executor;
+    const auto deadline = Clock::now() + limit;
+    asio::steady_timer timer(executor);
+    Hunt hunt(std::move(cookie));
+    while (!hunt.look() && Clock::now() < deadline) {
+        timer.expires_after(pause_between_looks);
+        const auto [error] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+        if (error) {
+            break;  // We are being stopped.
+        }
+    }
+    co_return hunt.report();
+}
+
+}  // namespace tcplock::io

@@ -1,0 +1,167 @@
+#include "io/output.hpp"
+
+#include "io/printable.hpp"
+#include "io/timeout.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace tcplock::io {
+namespace {
+
+namespace asio = boost::asio;
+using Clock = LineSplitter::Clock;
+
+constexpr auto use_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t read_bytes = 1 << 20;  // As much as the pipe holds.
+// The pipe takes what comes meanwhile. It bounds the reads, and so our processor time, however the
+// output comes: in floods, or in a trickle of single bytes.
+constexpr std::chrono::milliseconds pause_between_reads{10};
+
+asio::awaitable<void> pause(Clock::time_point until) {
+    asio::steady_timer timer(co_await asio::this_coro::executor, until);
+    [[maybe_unused]] const auto woken = co_await timer.async_wait(use_result);
+}
+
+asio::awaitable<void> until_readable(asio::posix::stream_descriptor& output) {
+    [[maybe_unused]] const auto ready =
+        co_await output.async_wait(asio::posix::stream_descriptor::wait_read, use_result);
+}
+
+// Silence after a flood: the count of what was dropped must not wait for the next line.
+asio::awaitable<void> report_in_time(asio::posix::stream_descriptor& output, LineSplitter& lines) {
+    const auto now = Clock::now();
+    if (lines.owes_report() && now < lines.report_due()) {
+        co_await with_timeout(until_readable(output), lines.report_due() - now);
+    }
+    lines.settle(Clock::now());
+}
+
+bool is_cancelled(asio::cancellation_state state) {
+    return state.cancelled() != asio::cancellation_type::none;
+}
+
+}  // namespace
+
+asio::awaitable<void> drain(asio::posix::stream_descriptor output, OutputSink sink) {
+    LineSplitter lines(std::move(sink));
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
+    // Not written to before it is read into: a backend that prints little costs little memory.
+    const auto buffer = std::make_unique_for_overwrite<char[]>(read_bytes);
+    while (!is_cancelled(cancellation)) {
+        co_await report_in_time(output, lines);
+        if (is_cancelled(cancellation)) {
+            break;
+        }
+        const auto [error, size] =
+            co_await output.async_read_some(asio::buffer(buffer.get(), read_bytes), use_result);
+        if (error) {
+            break;
+        }
+        const auto now = Clock::now();
+        lines.feed({buffer.get(), size}, now);
+        co_await pause(now + pause_between_reads);
+    }
+    lines.finish(Clock::now());
+}
+
+void LineSplitter::feed(std::string_view bytes, Clock::time_point now) {
+    settle(now);
+    while (!bytes.empty()) {
+        if (delivered_ >= lines_per_second_max) {
+            bytes = count_only(bytes);
+            continue;
+        }
+        const auto length = bytes.find('\n');
+        take(bytes.substr(0, length));
+        if (length == std::string_view::npos) {
+            return;
+        }
+        end_line();
+        bytes.remove_prefix(length + 1);
+    }
+}
+
+void LineSplitter::finish(Clock::time_point now) {
+    settle(now);
+    if (has_partial_) {
+        end_line();
+    }
+    report_dropped();
+}
+
+void LineSplitter::settle(Clock::time_point now) {
+    if (now < report_due()) {
+        return;
+    }
+    report_dropped();
+    second_began_ = now;
+    delivered_ = 0;
+}
+
+void LineSplitter::take(std::string_view part) {
+    has_partial_ = true;
+    partial_ += part.substr(0, longest_line_bytes + 1 - partial_.size());
+}
+
+void LineSplitter::end_line() {
+    if (delivered_ < lines_per_second_max) {
+        deliver();
+        ++delivered_;
+    } else {
+        ++dropped_;
+    }
+    drop_partial();
+}
+
+void LineSplitter::drop_partial() {
+    partial_.clear();
+    has_partial_ = false;
+}
+
+void LineSplitter::deliver() {
+    std::string_view line = partial_;
+    if (line.size() > longest_line_bytes) {
+        sink_.line(printable(whole_characters(line, longest_line_bytes)) + "…");
+        return;
+    }
+    if (line.ends_with('\r')) {
+        line.remove_suffix(1);
+    }
+    sink_.line(printable(line));
+}
+
+// The quick way through a flood: all whole lines at once, and only the unfinished rest is kept.
+std::string_view LineSplitter::count_only(std::string_view bytes) {
+    const auto last_end = bytes.rfind('\n');
+    if (last_end == std::string_view::npos) {
+        take(bytes);
+        return {};
+    }
+    const std::string_view whole = bytes.substr(0, last_end + 1);
+    dropped_ += static_cast<std::uint64_t>(std::count(whole.begin(), whole.end(), '\n'));
+    drop_partial();
+    return bytes.substr(last_end + 1);
+}
+
+void LineSplitter::report_dropped() {
+    if (dropped_ > 0) {
+        sink_.dropped(std::exchange(dropped_, 0));
+    }
+}
+
+void LastLines::add(std::string_view line) {
+    if (lines_.size() == last_lines_max) {
+        lines_.pop_front();
+    }
+    lines_.emplace_back(line);
+}
+
+}  // namespace tcplock::io

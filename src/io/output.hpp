@@ -1,0 +1,78 @@
+// What a backend prints, line by line, made printable. It always reads to the end, so a backend
+// never waits for us; what a flood costs us is bounded instead: at most a hundred reads a second, a
+// bounded number of lines delivered, and of the rest only the line ends are counted.
+//
+// It keeps nothing itself. LastLines is for whoever writes the post-mortem.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace tcplock::io {
+
+constexpr std::size_t longest_line_bytes = 4096;
+constexpr std::uint64_t lines_per_second_max = 1000;
+constexpr std::size_t last_lines_max = 20;
+
+struct OutputSink {
+    std::function<void(std::string_view line)> line;
+    // Called once for each second in which there were too many.
+    std::function<void(std::uint64_t lines)> dropped;
+};
+
+// Cuts a stream of bytes into printable lines. A longer line than `longest_line_bytes` is cut and
+// ends in "…"; a line without a single byte is a line too.
+class LineSplitter {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    explicit LineSplitter(OutputSink sink) : sink_(std::move(sink)) {}
+
+    void feed(std::string_view bytes, Clock::time_point now);
+    void finish(Clock::time_point now);  // A last line may lack its end.
+
+    // When the lines dropped so far are to be reported, even if nothing more comes.
+    bool owes_report() const { return dropped_ > 0; }
+    Clock::time_point report_due() const { return second_began_ + std::chrono::seconds(1); }
+    void settle(Clock::time_point now);
+
+private:
+    void take(std::string_view part);
+    void end_line();
+    void deliver();
+    std::string_view count_only(std::string_view bytes);
+    void report_dropped();
+    void drop_partial();
+
+    OutputSink sink_;
+    std::string partial_;  // One byte longer than the longest line shows that there was more.
+    bool has_partial_ = false;
+    Clock::time_point second_began_{};
+    std::uint64_t delivered_ = 0;
+    std::uint64_t dropped_ = 0;
+};
+
+// Returns at the end of the output, at an error, or when cancelled; what came until then was
+// delivered.
+boost::asio::awaitable<void> drain(boost::asio::posix::stream_descriptor output, OutputSink sink);
+
+class LastLines {
+public:
+    void add(std::string_view line);
+    const std::deque<std::string>& lines() const { return lines_; }
+    void clear() { lines_.clear(); }
+
+private:
+    std::deque<std::string> lines_;
+};
+
+}  // namespace tcplock::io

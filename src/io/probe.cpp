@@ -1,0 +1,362 @@
+#include "io/probe.hpp"
+
+#include "io/address.hpp"
+#include "io/timeout.hpp"
+#include "uno/greeting.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/write.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tcplock::io {
+namespace {
+
+namespace asio = boost::asio;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t status_line_max = 8192;
+constexpr std::size_t goodbye_max = 65536;
+constexpr std::size_t shown_max = 8;  // bytes of a wrong answer that are quoted
+
+std::string in_words(const boost::system::error_code& error) {
+    std::string words = error.message();
+    if (!words.empty()) {
+        words[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(words[0])));
+    }
+    return words;
+}
+
+// "2 s", "0.25 s"
+std::string in_words(std::chrono::nanoseconds time) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.6g s", std::chrono::duration<double>(time).count());
+    return text.data();
+}
+
+// "48 54 54 50 2f 31 2e 31 …"
+std::string in_hex(std::string_view bytes) {
+    std::string text;
+    for (const char byte : bytes.substr(0, shown_max)) {
+        std::array<char, 4> digits{};
+        std::snprintf(digits.data(), digits.size(), "%02x ", static_cast<unsigned char>(byte));
+        text += digits.data();
+    }
+    return bytes.size() > shown_max ? text + "…" : text.substr(0, text.size() - 1);
+}
+
+std::string_view as_text(uno::Bytes bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+uno::Bytes as_bytes(std::string_view text) {
+    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+// What goes on between us and the backend. It outlives the coroutines below, so that what was
+// going on when the time was up can be told.
+struct Talk {
+    explicit Talk(tcp::socket unopened) : socket(std::move(unopened)) {}
+
+    tcp::socket socket;
+    std::string received;
+    std::string awaited = "did not accept";  // what has not happened so far: "… within 2 s"
+    bool succeeded = false;
+    bool was_refused = false;
+    std::string failure;
+    Clock::time_point decided = Clock::time_point::max();
+
+    void fail(std::string why) {
+        failure = std::move(why);
+        decided = Clock::now();
+    }
+    void succeed() {
+        succeeded = true;
+        decided = Clock::now();
+    }
+};
+
+// Each step below is true when the next may follow; when false the talk has failed and says why.
+// Results are named before they are tested: GCC 12 makes code that traps of two
+// `if (!co_await step())` in one function.
+using Step = asio::awaitable<bool>;
+
+// On Linux a socket that connects to a free port of its own system may be given that very port, and
+// then is connected to itself: nobody accepted.
+bool is_connected_to_itself(const tcp::socket& socket) {
+    boost::system::error_code error;
+    const auto local = socket.local_endpoint(error);
+    return !error && local == socket.remote_endpoint(error) && !error;
+}
+
+Step connect(Talk& talk, tcp::endpoint endpoint) {
+    boost::system::error_code error;
+    const auto executor = co_await asio::this_coro::executor;
+    talk.socket = open_socket(executor, endpoint.protocol(), error);
+    if (!error) {
+        const auto [connect_error] = co_await talk.socket.async_connect(endpoint, use_result);
+        error = connect_error;
+    }
+    if (!error && is_connected_to_itself(talk.socket)) {
+        error = asio::error::connection_refused;
+    }
+    if (error) {
+        talk.was_refused = error == asio::error::connection_refused;
+        talk.fail(in_words(error));
+        co_return false;
+    }
+    talk.awaited = "accepted but sent nothing";
+    co_return true;
+}
+
+std::string ended_in_words(const Talk& talk, const boost::system::error_code& error) {
+    const std::string how = error == asio::error::eof ? "closed" : in_words(error);
+    if (talk.received.empty()) {
+        return "accepted, then " + how + " without sending anything";
+    }
+    return "sent only " + std::to_string(talk.received.size()) + " bytes, then " + how;
+}
+
+// Reads some more, but never beyond `size` bytes in all.
+Step receive_some(Talk& talk, std::size_t size) {
+    std::vector<char> bytes(size - talk.received.size());
+    const auto [error, count] =
+        co_await talk.socket.async_read_some(asio::buffer(bytes), use_result);
+    if (error) {
+        talk.fail(ended_in_words(talk, error));
+        co_return false;
+    }
+    talk.received.append(bytes.data(), count);
+    talk.awaited = "sent only " + std::to_string(talk.received.size()) + " bytes and no more";
+    co_return true;
+}
+
+// Exactly these bytes come next; what follows them is left alone.
+Step expect(Talk& talk, std::string bytes) {
+    talk.received.clear();
+    while (talk.received.size() < bytes.size()) {
+        const bool is_more = co_await receive_some(talk, bytes.size());
+        if (!is_more) {
+            co_return false;
+        }
+        if (!bytes.starts_with(talk.received)) {
+            talk.fail("sent " + in_hex(talk.received) + " instead of " + in_hex(bytes));
+            co_return false;
+        }
+    }
+    co_return true;
+}
+
+Step send(Talk& talk, std::string bytes) {
+    const auto [error, count] =
+        co_await asio::async_write(talk.socket, asio::buffer(bytes), use_result);
+    if (error) {
+        talk.fail("did not take what we sent: " + in_words(error));
+    }
+    co_return !error;
+}
+
+Step ask(Talk& talk, UnoGreetingProbe) {
+    while (talk.received.size() < uno::greeting_size) {
+        const bool is_more = co_await receive_some(talk, uno::greeting_size);
+        if (!is_more) {
+            co_return false;
+        }
+        if (!uno::begins_greeting(as_bytes(talk.received))) {
+            talk.fail("sent " + in_hex(talk.received) + " instead of the UNO greeting");
+            co_return false;
+        }
+    }
+    talk.awaited = "greeted, but did not take our reply";
+    const std::string reply(as_text(uno::reply_go_ahead()));
+    const bool is_sent = co_await send(talk, reply);
+    if (!is_sent) {
+        co_return false;
+    }
+    talk.awaited = "greeted, but did not answer our reply";
+    talk.received.clear();
+    while (talk.received.size() < uno::commit_change_size) {
+        const bool is_more = co_await receive_some(talk, uno::commit_change_size);
+        if (!is_more) {
+            talk.failure = "greeted, but did not answer our reply: " + talk.failure;
+            co_return false;
+        }
+    }
+    if (!uno::is_commit_change(as_bytes(talk.received))) {
+        talk.fail("greeted, but answered our reply with " + in_hex(talk.received));
+        co_return false;
+    }
+    co_return true;
+}
+
+Step ask(Talk&, ConnectProbe) {
+    co_return true;
+}
+
+Step ask(Talk& talk, GreetingProbe spec) {
+    return expect(talk, std::move(spec.expect));
+}
+
+Step ask(Talk& talk, ExchangeProbe spec) {
+    const bool is_sent = co_await send(talk, std::move(spec.send));
+    if (!is_sent) {
+        co_return false;
+    }
+    const bool answered = co_await expect(talk, std::move(spec.expect));
+    co_return answered;
+}
+
+// The status of "HTTP/1.1 200 OK"; 0 when this is no status line.
+unsigned status_of(std::string_view line) {
+    constexpr std::string_view version = "HTTP/1.";
+    constexpr std::size_t status_at = version.size() + 2;  // one digit and a blank
+    constexpr std::size_t status_size = 3;
+    unsigned status = 0;
+    if (!line.starts_with(version) || line.size() < status_at + status_size ||
+        line[status_at - 1] != ' ') {
+        return 0;
+    }
+    const char* const first = line.data() + status_at;
+    const auto [stop, error] = std::from_chars(first, first + status_size, status);
+    return error == std::errc{} && stop == first + status_size ? status : 0;
+}
+
+Step ask(Talk& talk, HttpProbe spec) {
+    boost::system::error_code ignored;  // Without the peer's address the header is empty; so be it.
+    const std::string host = describe(talk.socket.remote_endpoint(ignored));
+    const bool is_sent = co_await send(talk, "GET " + spec.path + " HTTP/1.0\r\nHost: " + host +
+                                                 "\r\nUser-Agent: tcplock-supervisor\r\n"
+                                                 "Connection: close\r\n\r\n");
+    if (!is_sent) {
+        co_return false;
+    }
+    while (talk.received.find('\n') == std::string::npos) {
+        if (talk.received.size() >= status_line_max) {
+            talk.fail("sent " + in_hex(talk.received) + " instead of an HTTP status line");
+            co_return false;
+        }
+        const bool is_more = co_await receive_some(talk, status_line_max);
+        if (!is_more) {
+            co_return false;
+        }
+    }
+    const unsigned status = status_of(talk.received);
+    if (status == 0) {
+        talk.fail("sent " + in_hex(talk.received) + " instead of an HTTP status line");
+    } else if (status != spec.status) {
+        talk.fail("HTTP status " + std::to_string(status) + ", expected " +
+                  std::to_string(spec.status));
+    }
+    co_return status == spec.status;
+}
+
+Step ask(Talk& talk, ProbeSpec spec) {
+    return std::visit([&talk](auto& kind) { return ask(talk, std::move(kind)); }, spec);
+}
+
+// The answer stands, whatever comes of this.
+asio::awaitable<void> say_goodbye(Talk& talk) {
+    boost::system::error_code ignored;  // It may have closed already.
+    talk.socket.shutdown(tcp::socket::shutdown_send, ignored);
+    std::array<char, 4096> dropped;
+    std::size_t size = 0;
+    while (size < goodbye_max) {
+        const auto [error, count] =
+            co_await talk.socket.async_read_some(asio::buffer(dropped), use_result);
+        if (error) {
+            co_return;
+        }
+        size += count;
+    }
+}
+
+asio::awaitable<void> ask_and_leave(Talk& talk, tcp::endpoint endpoint, ProbeSpec spec) {
+    const bool is_connected = co_await connect(talk, endpoint);
+    if (!is_connected) {
+        co_return;
+    }
+    const bool answered = co_await ask(talk, std::move(spec));
+    if (!answered) {
+        co_return;
+    }
+    talk.succeed();
+    co_await say_goodbye(talk);
+}
+
+asio::awaitable<void> connect_only(Talk& talk, tcp::endpoint endpoint) {
+    const bool is_connected = co_await connect(talk, endpoint);
+    if (is_connected) {
+        talk.succeed();
+    }
+}
+
+asio::awaitable<void> open(Talk& talk, tcp::endpoint endpoint, OpenWay way) {
+    const bool is_connected = co_await connect(talk, endpoint);
+    if (!is_connected) {
+        co_return;
+    }
+    if (way == OpenWay::uno_speaks_first) {
+        std::array<char, 1> first{};
+        const auto [error, count] = co_await talk.socket.async_receive(
+            asio::buffer(first), tcp::socket::message_peek, use_result);
+        if (error) {
+            talk.fail(ended_in_words(talk, error));
+            co_return;
+        }
+    }
+    talk.succeed();
+}
+
+// Runs it to its end or to the limit, and says what was missing then.
+asio::awaitable<void> within(std::chrono::nanoseconds limit, asio::awaitable<void> conversation,
+                             Talk& talk) {
+    const bool ended = co_await with_timeout(std::move(conversation), limit);
+    if (!ended && !talk.succeeded) {
+        talk.fail(talk.awaited + " within " + in_words(limit));
+    }
+}
+
+}  // namespace
+
+asio::awaitable<ProbeResult> probe(ProbeSpec spec, tcp::endpoint endpoint,
+                                   std::chrono::nanoseconds timeout) {
+    const auto begin = Clock::now();
+    Talk talk(tcp::socket(co_await asio::this_coro::executor));
+    auto conversation = ask_and_leave(talk, endpoint, std::move(spec));
+    co_await within(timeout, std::move(conversation), talk);
+    // After a goodbye that was answered both sides have closed, and there is nothing to reset.
+    abort(talk.socket);
+    co_return ProbeResult{talk.succeeded, talk.succeeded ? "" : talk.failure, talk.decided - begin};
+}
+
+asio::awaitable<bool> accepts(tcp::endpoint endpoint, std::chrono::nanoseconds limit) {
+    Talk talk(tcp::socket(co_await asio::this_coro::executor));
+    auto conversation = connect_only(talk, endpoint);
+    co_await within(limit, std::move(conversation), talk);
+    abort(talk.socket);
+    co_return talk.succeeded || !talk.was_refused;
+}
+
+asio::awaitable<OpenResult> open_backend(tcp::endpoint endpoint, OpenWay way,
+                                         std::chrono::nanoseconds limit) {
+    Talk talk(tcp::socket(co_await asio::this_coro::executor));
+    auto conversation = open(talk, endpoint, way);
+    co_await within(limit, std::move(conversation), talk);
+    if (!talk.succeeded) {
+        abort(talk.socket);
+        co_return OpenResult{std::nullopt, talk.failure};
+    }
+    co_return OpenResult{std::move(talk.socket), ""};
+}
+
+}  // namespace tcplock::io

@@ -1,0 +1,67 @@
+// One question to a backend: does it answer? And what is next of kin: does anything accept there,
+// and a fresh socket into it.
+//
+// It decides nothing: how often, and what an answer or none means, is its caller's business. Every
+// read is bounded and everything has a limit. A probe leaves the way a well-behaved client does: it
+// says FIN and waits for the backend's, so that a backend which counts who is inside counts no two.
+#pragma once
+
+#include "io/tcp.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace tcplock::io {
+
+// The office greets, then answers a reply (levels P2 and P3 of what can be asked of an office): its
+// acceptor, its reader and its writer live, whatever job is running. No word of its main lock.
+struct UnoGreetingProbe {};
+// It accepts. The system accepts for a frozen backend too, so this proves little.
+struct ConnectProbe {};
+// It sends these bytes first.
+struct GreetingProbe {
+    std::string expect;
+};
+// It answers these bytes with those.
+struct ExchangeProbe {
+    std::string send;
+    std::string expect;
+};
+struct HttpProbe {
+    std::string path = "/";
+    unsigned status = 200;
+};
+
+using ProbeSpec =
+    std::variant<UnoGreetingProbe, ConnectProbe, GreetingProbe, ExchangeProbe, HttpProbe>;
+
+struct ProbeResult {
+    bool answered = false;
+    std::string detail;                   // why not, in words; empty when it answered
+    std::chrono::nanoseconds duration{};  // until the answer, or until it was clear that none comes
+};
+
+boost::asio::awaitable<ProbeResult> probe(ProbeSpec spec, tcp::endpoint endpoint,
+                                          std::chrono::nanoseconds timeout);
+
+// False only when the address refuses: the proof that nobody listens. Silence is no proof.
+boost::asio::awaitable<bool> accepts(tcp::endpoint endpoint, std::chrono::nanoseconds limit);
+
+// When a fresh socket into a backend counts as open: when the system has connected it, or when the
+// office has sent the first byte of its greeting, which stays to be read.
+enum class OpenWay { connect, uno_speaks_first };
+
+struct OpenResult {
+    std::optional<tcp::socket> socket;
+    std::string error;  // in words, when there is no socket
+};
+
+boost::asio::awaitable<OpenResult> open_backend(tcp::endpoint endpoint, OpenWay way,
+                                                std::chrono::nanoseconds limit);
+
+}  // namespace tcplock::io

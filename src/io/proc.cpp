@@ -1,0 +1,206 @@
+#include "io/proc.hpp"
+
+#include "io/descriptor.hpp"
+#include "io/printable.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <dirent.h>
+#include <fcntl.h>
+#include <memory>
+#include <unistd.h>
+
+namespace tcplock::io {
+namespace {
+
+constexpr std::size_t stat_bytes = 4096;
+constexpr std::size_t environment_bytes =
+    4 << 20;  // The kernel allows about as much in all arguments.
+constexpr std::size_t command_line_bytes = 1024;          // Enough to recognise a program by.
+constexpr std::uint64_t kernel_thread_flag = 0x00200000;  // PF_KTHREAD in linux/sched.h.
+
+std::string path_of(pid_t pid, std::string_view file) {
+    return "/proc/" + std::to_string(pid) + "/" + std::string(file);
+}
+
+template <class Number>
+bool parse_number(std::string_view text, Number& number) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size();
+}
+
+// The fields after the name, by their numbers in proc(5): the first of them is 3.
+class Fields {
+public:
+    explicit Fields(std::string_view text) {
+        while (count_ < words_.size()) {
+            const auto begin = text.find_first_not_of(" \n");
+            if (begin == std::string_view::npos) {
+                break;
+            }
+            text.remove_prefix(begin);
+            const auto length = std::min(text.find_first_of(" \n"), text.size());
+            words_[count_++] = text.substr(0, length);
+            text.remove_prefix(length);
+        }
+    }
+    bool complete() const { return count_ == words_.size(); }
+
+    template <class Number>
+    bool number(std::size_t field, Number& into) const {
+        return parse_number(words_[field - first_field], into);
+    }
+    char letter(std::size_t field) const { return words_[field - first_field].front(); }
+
+private:
+    static constexpr std::size_t first_field = 3;
+    static constexpr std::size_t last_field = 24;
+    std::array<std::string_view, last_field - first_field + 1> words_;
+    std::size_t count_ = 0;
+};
+
+struct ReadResult {
+    std::string text;
+    int error = 0;
+};
+
+ReadResult read_bounded(const std::string& path, std::size_t limit) {
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!file) {
+        return {{}, errno};
+    }
+    ReadResult result;
+    std::array<char, 4096> chunk;
+    while (result.text.size() < limit) {
+        const ssize_t size =
+            ::read(file.get(), chunk.data(), std::min(chunk.size(), limit - result.text.size()));
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0) {
+            result.error = size < 0 ? errno : 0;
+            break;
+        }
+        result.text.append(chunk.data(), static_cast<std::size_t>(size));
+    }
+    return result;
+}
+
+}  // namespace
+
+std::optional<ProcessStat> parse_stat(std::string_view text) {
+    // The name may itself hold ") (": it ends at the last bracket, since only numbers follow.
+    const auto open = text.find('(');
+    const auto close = text.rfind(')');
+    if (open == std::string_view::npos || open == 0 || close == std::string_view::npos ||
+        close < open) {
+        return std::nullopt;
+    }
+    const Fields fields(text.substr(close + 1));
+    if (!fields.complete()) {
+        return std::nullopt;
+    }
+    ProcessStat stat;
+    std::uint64_t flags = 0;
+    std::int64_t pages = 0;
+    const bool understood = parse_number(text.substr(0, open - 1), stat.pid) &&
+                            fields.number(4, stat.parent) && fields.number(5, stat.group) &&
+                            fields.number(6, stat.session) && fields.number(9, flags) &&
+                            fields.number(22, stat.start_time) && fields.number(24, pages);
+    if (!understood) {
+        return std::nullopt;
+    }
+    stat.state = fields.letter(3);
+    stat.is_kernel_thread = (flags & kernel_thread_flag) != 0;
+    stat.resident_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(pages, 0)) *
+                          static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    stat.name = text.substr(open + 1, close - open - 1);
+    return stat;
+}
+
+std::optional<ProcessStat> read_stat(pid_t pid) {
+    const auto text = read_small_file(path_of(pid, "stat"), stat_bytes);
+    return text ? parse_stat(*text) : std::nullopt;
+}
+
+std::vector<pid_t> all_pids() {
+    std::vector<pid_t> pids;
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc"), &::closedir);
+    if (!directory) {
+        return pids;
+    }
+    while (const dirent* entry = ::readdir(directory.get())) {
+        pid_t pid = 0;
+        if (parse_number(std::string_view(entry->d_name), pid)) {
+            pids.push_back(pid);
+        }
+    }
+    return pids;
+}
+
+std::vector<ProcessStat> all_processes() {
+    std::vector<ProcessStat> processes;
+    for (const pid_t pid : all_pids()) {
+        if (auto stat = read_stat(pid)) {
+            processes.push_back(std::move(*stat));
+        }
+    }
+    return processes;
+}
+
+std::vector<ProcessStat> children_of(pid_t parent) {
+    auto processes = all_processes();
+    std::erase_if(processes, [parent](const auto& process) { return process.parent != parent; });
+    return processes;
+}
+
+Carries carries(pid_t pid, std::string_view entry) {
+    const auto [environment, error] = read_bounded(path_of(pid, "environ"), environment_bytes);
+    if (error == EACCES || error == EPERM) {
+        return Carries::not_allowed;
+    }
+    if (environment.empty()) {
+        return Carries::nothing_to_read;  // Gone, dead, in the middle of exec, or truly empty.
+    }
+    return holds_entry(environment, entry) ? Carries::yes : Carries::no;
+}
+
+bool holds_entry(std::string_view environment, std::string_view entry) {
+    while (!environment.empty()) {
+        const auto length = std::min(environment.find('\0'), environment.size());
+        if (environment.substr(0, length) == entry) {
+            return true;
+        }
+        environment.remove_prefix(std::min(length + 1, environment.size()));
+    }
+    return false;
+}
+
+std::string command_line(pid_t pid) {
+    auto text = read_small_file(path_of(pid, "cmdline"), command_line_bytes);
+    if (!text || text->empty()) {
+        const auto stat = read_stat(pid);
+        return stat ? "[" + printable(stat->name) + "]" : std::string();
+    }
+    while (!text->empty() && text->back() == '\0') {
+        text->pop_back();
+    }
+    for (char& byte : *text) {
+        if (byte == '\0') {
+            byte = ' ';
+        }
+    }
+    return printable(*text);
+}
+
+std::optional<std::string> read_small_file(const std::string& path, std::size_t limit) {
+    auto result = read_bounded(path, limit);
+    if (result.error != 0) {
+        return std::nullopt;
+    }
+    return std::move(result.text);
+}
+
+}  // namespace tcplock::io

@@ -1,0 +1,50 @@
+// What /proc says about processes. Nothing here is an error: a process may be gone between two
+// reads, or be none of our business, and then there is simply no answer.
+//
+// Every read is bounded. Reading the environment or command line of a process in state D can block
+// like the process itself, so callers look at the state first.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+namespace tcplock::io {
+
+struct ProcessStat {
+    pid_t pid = 0;
+    pid_t parent = 0;
+    pid_t group = 0;
+    pid_t session = 0;
+    char state = '?';  // As proc(5) has it: R S D Z T …
+    bool is_kernel_thread = false;
+    std::uint64_t start_time = 0;  // Ticks since boot. With the pid it names one process for ever.
+    std::uint64_t resident_bytes = 0;
+    std::string name;  // Chosen by the process: may hold blanks, brackets and line ends.
+
+    bool is_dead() const { return state == 'Z' || state == 'X'; }
+};
+
+std::optional<ProcessStat> parse_stat(std::string_view text);
+std::optional<ProcessStat> read_stat(pid_t pid);
+
+std::vector<pid_t> all_pids();
+std::vector<ProcessStat> all_processes();
+std::vector<ProcessStat> children_of(pid_t parent);
+
+enum class Carries { yes, no, nothing_to_read, not_allowed };
+
+// Whether "NAME=value" is, as a whole, one entry of the process' environment.
+Carries carries(pid_t pid, std::string_view entry);
+bool holds_entry(std::string_view environment, std::string_view entry);
+
+// The arguments with blanks between, on one line, printable; "[name]" if there are none.
+std::string command_line(pid_t pid);
+
+// The whole of a small file, or nothing. Longer files are cut at `limit` bytes.
+std::optional<std::string> read_small_file(const std::string& path, std::size_t limit);
+
+}  // namespace tcplock::io

@@ -1,0 +1,66 @@
+// Moves the bytes of one session both ways, unchanged and in order, and carries how each side ends.
+//
+// It knows no limits but flush_limit: how long a session may last is its caller's business, who
+// ends one by abort() on both sockets. The place in the backend is free when our socket to it is
+// closed after it closed its own side, and not before: backend_released() says so, exactly once.
+// What is still owed to the client then is flushed outside the place.
+//
+//   leave  A client that ended its side, by FIN or reset, has left. The backend gets what the
+//   client
+//          had sent, then a FIN; what it still says is dropped until it closes. A reset client is a
+//          FIN too: a reset would free our side at once while the backend may still be at work, and
+//          the next client would enter beside it.
+//   keep   Each side's FIN is carried to the other, whose direction goes on. A reset is carried
+//   too.
+#pragma once
+
+#include "io/tcp.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+
+namespace tcplock::io {
+
+struct RelayOptions {
+    HalfClose half_close = HalfClose::leave;
+    // leave: for all that is owed to the client when the backend has closed. keep: without
+    // progress.
+    std::chrono::nanoseconds flush_limit = std::chrono::seconds(5);
+};
+
+// Called from within the relay; each may be empty. They may abort() the sockets.
+struct RelayObserver {
+    std::function<void()> client_spoke;      // its first byte; at most once
+    std::function<void()> client_finished;   // leave: it has left; the backend learns it as soon as
+                                             // it has what the client sent; at most once
+    std::function<void()> backend_released;  // both sides are closed; exactly once
+    std::function<void()> bytes_moved;       // some bytes reached one side or the other
+};
+
+enum class RelayEnd {
+    client_closed,   // the client closed first
+    client_reset,    // the client was reset, or could not be written to
+    backend_closed,  // the backend closed first, and all it said was delivered
+    backend_reset,   // the backend was reset before its side was done; so was the client then
+    flush_failed,    // the backend was done, but the client did not take what it was owed
+    cancelled,       // the caller aborted the sockets
+};
+
+const char* to_string(RelayEnd end);
+
+struct RelayTotals {
+    std::uint64_t bytes_in = 0;   // from the client to the backend
+    std::uint64_t bytes_out = 0;  // from the backend to the client
+    RelayEnd how = RelayEnd::cancelled;
+};
+
+// Both sockets are connected, and closed when it ends. Sockets and observer must outlive it. A
+// cancel of the calling coroutine is the same as abort() on both sockets.
+boost::asio::awaitable<RelayTotals> relay(tcp::socket& client, tcp::socket& backend,
+                                          RelayOptions options, RelayObserver& observer);
+
+}  // namespace tcplock::io

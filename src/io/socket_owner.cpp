@@ -1,0 +1,197 @@
+#include "io/socket_owner.hpp"
+
+#include "io/proc.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <dirent.h>
+#include <memory>
+#include <unistd.h>
+#include <vector>
+
+namespace tcplock::io {
+namespace {
+
+namespace ip = boost::asio::ip;
+using ip::tcp;
+
+constexpr std::string_view state_listen = "0A";  // TCP_LISTEN, in hexadecimal.
+constexpr std::size_t table_bytes = 64 << 20;    // Some hundred thousand sockets.
+
+// The words of a table line, by position.
+constexpr std::size_t local_address_word = 1;
+constexpr std::size_t state_word = 3;
+constexpr std::size_t uid_word = 7;
+constexpr std::size_t inode_word = 9;
+
+std::array<std::string_view, inode_word + 1> words_of(std::string_view line) {
+    std::array<std::string_view, inode_word + 1> words;
+    for (auto& word : words) {
+        line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+        word = line.substr(0, line.find(' '));
+        line.remove_prefix(word.size());
+    }
+    return words;
+}
+
+template <class Number>
+std::optional<Number> number(std::string_view text, int base) {
+    Number value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    if (error != std::errc() || end != text.data() + text.size()) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+// The kernel prints an address as 32-bit words, each as a number of this machine's byte order.
+template <class Bytes>
+std::optional<Bytes> address_bytes(std::string_view digits) {
+    constexpr std::size_t word_digits = 8;
+    Bytes bytes{};
+    if (digits.size() != bytes.size() * 2) {
+        return std::nullopt;
+    }
+    for (std::size_t word = 0; word * word_digits < digits.size(); ++word) {
+        const auto value =
+            number<std::uint32_t>(digits.substr(word * word_digits, word_digits), 16);
+        if (!value) {
+            return std::nullopt;
+        }
+        std::memcpy(bytes.data() + word * sizeof *value, &*value, sizeof *value);
+    }
+    return bytes;
+}
+
+std::optional<ip::address> parse_address(std::string_view digits, AddressFamily family) {
+    if (family == AddressFamily::v4) {
+        const auto bytes = address_bytes<ip::address_v4::bytes_type>(digits);
+        return bytes ? std::optional<ip::address>(ip::address_v4(*bytes)) : std::nullopt;
+    }
+    const auto bytes = address_bytes<ip::address_v6::bytes_type>(digits);
+    return bytes ? std::optional<ip::address>(ip::address_v6(*bytes)) : std::nullopt;
+}
+
+// ::ffff:127.0.0.1 is 127.0.0.1.
+ip::address plain(const ip::address& address) {
+    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+        return ip::make_address_v4(ip::v4_mapped, address.to_v6());
+    }
+    return address;
+}
+
+void append_listening(const std::string& table, AddressFamily family,
+                      std::vector<ListeningSocket>& sockets) {
+    const auto text = read_small_file(table, table_bytes).value_or("");
+    std::string_view rest = text;
+    while (!rest.empty()) {
+        const auto length = std::min(rest.find('\n'), rest.size());
+        if (const auto socket = parse_listening_socket(rest.substr(0, length), family)) {
+            sockets.push_back(*socket);
+        }
+        rest.remove_prefix(std::min(length + 1, rest.size()));
+    }
+}
+
+std::vector<ListeningSocket> listening_on(const tcp::endpoint& endpoint) {
+    std::vector<ListeningSocket> sockets;
+    append_listening("/proc/self/net/tcp", AddressFamily::v4, sockets);
+    append_listening("/proc/self/net/tcp6", AddressFamily::v6, sockets);
+    std::erase_if(sockets,
+                  [&endpoint](const auto& socket) { return !covers(socket.address, endpoint); });
+    return sockets;
+}
+
+bool holds_socket(pid_t pid, std::uint64_t inode) {
+    const std::string wanted = "socket:[" + std::to_string(inode) + "]";
+    const std::string directory_name = "/proc/" + std::to_string(pid) + "/fd";
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(directory_name.c_str()),
+                                                        &::closedir);
+    while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr) {
+        std::array<char, 64> target;
+        const ssize_t size =
+            ::readlinkat(::dirfd(directory.get()), entry->d_name, target.data(), target.size());
+        if (size > 0 && wanted == std::string_view(target.data(), static_cast<std::size_t>(size))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The eldest, so that a listener is named and not one of the children it forked for its clients.
+std::optional<ProcessStat> eldest_holder(std::uint64_t inode) {
+    std::optional<ProcessStat> eldest;
+    for (auto& process : all_processes()) {
+        const bool is_elder = !eldest || process.start_time < eldest->start_time;
+        if (is_elder && holds_socket(process.pid, inode)) {
+            eldest = std::move(process);
+        }
+    }
+    return eldest;
+}
+
+}  // namespace
+
+std::optional<ListeningSocket> parse_listening_socket(std::string_view line, AddressFamily family) {
+    const auto words = words_of(line);
+    if (words[state_word] != state_listen) {
+        return std::nullopt;
+    }
+    const std::string_view local = words[local_address_word];
+    const auto colon = local.find(':');
+    if (colon == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const auto address = parse_address(local.substr(0, colon), family);
+    const auto port = number<std::uint16_t>(local.substr(colon + 1), 16);
+    const auto uid = number<uid_t>(words[uid_word], 10);
+    const auto inode = number<std::uint64_t>(words[inode_word], 10);
+    if (!address || !port || !uid || !inode) {
+        return std::nullopt;
+    }
+    return ListeningSocket{tcp::endpoint(*address, *port), *uid, *inode};
+}
+
+bool covers(const tcp::endpoint& listening, const tcp::endpoint& wanted) {
+    if (listening.port() != wanted.port()) {
+        return false;
+    }
+    const ip::address here = plain(listening.address());
+    const ip::address there = plain(wanted.address());
+    if (here.is_unspecified()) {
+        return here.is_v6() || there.is_v4();
+    }
+    // Whoever wants the wildcard is in the way of every single address of that family.
+    if (there.is_unspecified()) {
+        return there.is_v6() || here.is_v4();
+    }
+    return here == there;
+}
+
+std::string in_words(const SocketOwner& owner) {
+    if (owner.pid) {
+        return "process " + std::to_string(*owner.pid) + " (" + owner.command_line + ")";
+    }
+    return "a process of user " + std::to_string(owner.uid) + " that we may not look into";
+}
+
+std::optional<SocketOwner> socket_owner(const tcp::endpoint& endpoint) {
+    const auto sockets = listening_on(endpoint);
+    for (const auto& socket : sockets) {
+        if (const auto holder = eldest_holder(socket.inode)) {
+            return SocketOwner{holder->pid, command_line(holder->pid), socket.uid};
+        }
+    }
+    if (sockets.empty()) {
+        return std::nullopt;
+    }
+    return SocketOwner{std::nullopt, {}, sockets.front().uid};
+}
+
+bool listens(const tcp::endpoint& endpoint) {
+    return !listening_on(endpoint).empty();
+}
+
+}  // namespace tcplock::io

@@ -1,0 +1,48 @@
+// Who listens on a TCP address: asked before a backend is started there, and to name the stranger
+// that is in the way.
+//
+// It reads the kernel's tables and connects nowhere. Only this network namespace is seen, and of
+// other users' processes only what we may look into.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+
+namespace tcplock::io {
+
+struct ListeningSocket {
+    boost::asio::ip::tcp::endpoint address;
+    uid_t uid = 0;
+    std::uint64_t inode = 0;
+};
+
+enum class AddressFamily { v4, v6 };
+
+// One line of /proc/net/tcp or tcp6; nothing if it is the heading, or not a listening socket.
+std::optional<ListeningSocket> parse_listening_socket(std::string_view line, AddressFamily family);
+
+// Whether a socket listening on `listening` takes what is sent to `wanted`: the same port, and the
+// same address or a wildcard. An IPv6 wildcard is taken to cover IPv4 too, which is the usual
+// setting.
+bool covers(const boost::asio::ip::tcp::endpoint& listening,
+            const boost::asio::ip::tcp::endpoint& wanted);
+
+struct SocketOwner {
+    std::optional<pid_t> pid;  // Absent if it is not ours to see; then `uid` is all there is.
+    std::string command_line;
+    uid_t uid = 0;
+};
+
+std::string in_words(const SocketOwner& owner);
+
+// Nothing if nobody listens there. A socket shared by several processes is said to be the eldest's.
+std::optional<SocketOwner> socket_owner(const boost::asio::ip::tcp::endpoint& endpoint);
+
+bool listens(const boost::asio::ip::tcp::endpoint& endpoint);
+
+}  // namespace tcplock::io

@@ -1,0 +1,59 @@
+#include "io/tcp.hpp"
+
+#include <boost/asio/error.hpp>
+
+#include <cerrno>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <system_error>
+#include <utility>
+
+namespace tcplock::io {
+
+tcp::socket open_socket(boost::asio::any_io_executor executor, tcp protocol,
+                        boost::system::error_code& error) {
+    tcp::socket socket(executor);
+    Descriptor fd(::socket(protocol.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) {
+        error.assign(errno, boost::system::system_category());
+        return socket;
+    }
+    socket.assign(protocol, fd.get(), error);
+    if (!error) {
+        (void)fd.release();
+        boost::system::error_code ignored;  // A socket with delay is slower, and still a socket.
+        socket.set_option(tcp::no_delay(true), ignored);
+    }
+    return socket;
+}
+
+tcp::socket adopt(boost::asio::any_io_executor executor, Descriptor descriptor) {
+    int family = 0;
+    socklen_t size = sizeof family;
+    if (::getsockopt(descriptor.get(), SOL_SOCKET, SO_DOMAIN, &family, &size) != 0) {
+        throw std::system_error(errno, std::system_category(), "not a socket");
+    }
+    tcp::socket socket(executor);
+    socket.assign(family == AF_INET6 ? tcp::v6() : tcp::v4(), descriptor.get());
+    (void)descriptor.release();
+    return socket;
+}
+
+void abort(tcp::socket& socket) {
+    boost::system::error_code ignored;  // The peer may have been quicker; then it knows already.
+    if (socket.is_open()) {
+        socket.set_option(tcp::socket::linger(true, 0), ignored);
+        socket.close(ignored);
+    }
+}
+
+int unacknowledged(tcp::socket& socket) {
+    int bytes = 0;
+    if (!socket.is_open() || ::ioctl(socket.native_handle(), SIOCOUTQ, &bytes) != 0) {
+        return 0;
+    }
+    return bytes;
+}
+
+}  // namespace tcplock::io

@@ -1,0 +1,212 @@
+#include "io/tree.hpp"
+
+#include "io/pidfd.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <unistd.h>
+
+namespace tcplock::io {
+namespace {
+
+std::optional<std::uint64_t> proportional_bytes(pid_t pid) {
+    constexpr std::string_view label = "\nPss:";
+    constexpr std::size_t limit = 4096;
+    const auto text = read_small_file("/proc/" + std::to_string(pid) + "/smaps_rollup", limit);
+    const auto found = text ? text->find(label) : std::string::npos;
+    if (found == std::string::npos) {
+        return std::nullopt;
+    }
+    const auto begin = text->find_first_not_of(' ', found + label.size());
+    std::uint64_t kibibytes = 0;
+    if (begin == std::string::npos ||
+        std::from_chars(text->data() + begin, text->data() + text->size(), kibibytes).ec !=
+            std::errc()) {
+        return std::nullopt;
+    }
+    return kibibytes * 1024;
+}
+
+}  // namespace
+
+// One look at all processes, and who of them is a member so far.
+class Tree::Census {
+public:
+    explicit Census(std::uint64_t not_before) {
+        for (auto& process : all_processes()) {
+            const bool may_belong = process.pid > 1 && process.pid != ::getpid() &&
+                                    !process.is_kernel_thread && process.start_time >= not_before;
+            if (may_belong) {
+                candidates_.push_back(std::move(process));
+            }
+        }
+    }
+
+    const std::vector<ProcessStat>& candidates() const { return candidates_; }
+    bool has(pid_t pid) const { return members_.contains(pid); }
+    void add(pid_t pid) { members_.insert(pid); }
+
+    // A child may be listed before its parent, so this repeats until nothing is new.
+    void add_descendants() {
+        std::size_t before = 0;
+        do {
+            before = members_.size();
+            for (const auto& process : candidates_) {
+                if (members_.contains(process.parent)) {
+                    members_.insert(process.pid);
+                }
+            }
+        } while (members_.size() != before);
+    }
+
+    std::vector<Member> members() const {
+        std::vector<Member> found;
+        std::copy_if(candidates_.begin(), candidates_.end(), std::back_inserter(found),
+                     [this](const auto& process) { return has(process.pid); });
+        return found;
+    }
+
+private:
+    std::vector<ProcessStat> candidates_;
+    std::set<pid_t> members_;
+};
+
+Tree::Tree(pid_t leader, std::string cookie) : leader_(leader), cookie_(std::move(cookie)) {
+    const auto stat = read_stat(leader);
+    leader_start_time_ = stat ? stat->start_time : 0;
+    // Group 1 is init's and group 0 would be our own: such numbers are never signalled.
+    number_is_ours_ = stat && leader > 1 && leader != ::getpid() && leader != ::getpgrp();
+}
+
+std::vector<Member> Tree::scan() {
+    Census census(leader_start_time_);
+    judge_by_number(census);
+    for (const auto& process : census.candidates()) {
+        const auto verdict = verdicts_.find({process.pid, process.start_time});
+        if (verdict != verdicts_.end() && verdict->second == Verdict::member) {
+            census.add(process.pid);
+        }
+    }
+    census.add_descendants();
+    judge_by_cookie(census);
+    census.add_descendants();
+    remember(census);
+    return census.members();
+}
+
+// A number stays taken as long as it names a process, a group or a session. Once it names none of
+// ours, it may come to name somebody else's, and is not looked at any more.
+void Tree::judge_by_number(Census& census) {
+    const auto has_number = [this](const ProcessStat& process) {
+        return process.pid == leader_ || process.session == leader_ || process.group == leader_;
+    };
+    const auto& candidates = census.candidates();
+    const bool is_given_away =
+        std::any_of(candidates.begin(), candidates.end(), [this](const auto& process) {
+            return process.pid == leader_ && process.start_time != leader_start_time_;
+        });
+    number_is_ours_ = number_is_ours_ && !is_given_away &&
+                      std::any_of(candidates.begin(), candidates.end(), has_number);
+    if (!number_is_ours_) {
+        return;
+    }
+    for (const auto& process : candidates) {
+        if (has_number(process)) {
+            census.add(process.pid);
+        }
+    }
+}
+
+// The environment is read once in a process' life, and only of those not known otherwise.
+void Tree::judge_by_cookie(Census& census) {
+    for (const auto& process : census.candidates()) {
+        const Key key{process.pid, process.start_time};
+        // In state D the read might hang as the process does; the next scan asks again.
+        if (census.has(process.pid) || verdicts_.contains(key) || process.is_dead() ||
+            process.state == 'D') {
+            continue;
+        }
+        switch (carries(process.pid, cookie_)) {
+            case Carries::yes:
+                census.add(process.pid);
+                break;
+            case Carries::no:
+            case Carries::not_allowed:
+                verdicts_.emplace(key, Verdict::stranger);
+                break;
+            case Carries::nothing_to_read:
+                break;  // Perhaps in the middle of an exec: no verdict yet.
+        }
+    }
+}
+
+void Tree::remember(const Census& census) {
+    std::map<Key, Verdict> still_there;
+    for (const auto& process : census.candidates()) {
+        const Key key{process.pid, process.start_time};
+        if (census.has(process.pid)) {
+            still_there.emplace(key, Verdict::member);
+        } else if (verdicts_.contains(key)) {
+            still_there.emplace(key, Verdict::stranger);
+        }
+    }
+    verdicts_ = std::move(still_there);
+}
+
+bool Tree::empty() {
+    // A scan takes time, and a member that forks and exits meanwhile may hide its child from one.
+    // Not from two: by then the child has been handed to us, or stands in the session.
+    return scan().empty() && scan().empty();
+}
+
+SignalResult Tree::signal(int number) {
+    const auto members = scan();
+    const auto is_in_group = [this](const Member& member) {
+        return number_is_ours_ && member.group == leader_;
+    };
+    // The group first, in one stroke, so that none of it can fork in between. The number cannot
+    // have passed to strangers: whoever of the group is a child of ours has not been reaped since
+    // the scan.
+    if (std::any_of(members.begin(), members.end(), is_in_group)) {
+        ::kill(-leader_, number);  // Whom it did not reach is found out below.
+    }
+    SignalResult result;
+    for (const auto& member : members) {
+        // Nobody gets it twice: many programs take a second TERM for "at once".
+        if (const auto error = Pidfd(member).send(is_in_group(member) ? 0 : number)) {
+            result.refused.push_back({member, error});
+        } else {
+            ++result.reached;
+        }
+    }
+    return result;
+}
+
+std::uint64_t Tree::memory() {
+    std::uint64_t sum = 0;
+    for (const auto& member : scan()) {
+        if (member.is_dead()) {
+            continue;
+        }
+        // Sharing out makes the kernel take the process' memory lock, which one in state D may
+        // hold.
+        const auto shared_out = member.state == 'D' ? std::nullopt : proportional_bytes(member.pid);
+        sum += shared_out.value_or(member.resident_bytes);
+    }
+    return sum;
+}
+
+bool Tree::knows(const ProcessStat& process) const {
+    const auto verdict = verdicts_.find({process.pid, process.start_time});
+    return verdict != verdicts_.end() && verdict->second == Verdict::member;
+}
+
+void Tree::adopt(const ProcessStat& process) {
+    verdicts_.insert_or_assign({process.pid, process.start_time}, Verdict::member);
+}
+
+}  // namespace tcplock::io

@@ -1,0 +1,80 @@
+// All processes of one generation: who they are, what memory they use, and a way to signal them.
+//
+// It decides nothing and waits for nothing. The tree is found anew in /proc each time, since a
+// backend forks as it likes; a KILL is therefore to be repeated for as long as the tree is not
+// empty. A dead member counts until it has been reaped: "gone" means gone from /proc.
+//
+// A process belongs if it started no earlier than the leader and
+//   - is in the leader's session or process group, or
+//   - descends from a member, or
+//   - carries the generation's cookie in its environment, or
+//   - was found to belong before, whoever its parent is now.
+#pragma once
+
+#include "io/proc.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <sys/types.h>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace tcplock::io {
+
+using Member = ProcessStat;
+
+struct Refusal {
+    Member member;
+    std::error_code error;  // Usually EPERM: the member runs as somebody we may not signal.
+};
+
+struct SignalResult {
+    std::size_t reached = 0;
+    std::vector<Refusal> refused;
+};
+
+class Tree {
+public:
+    // To be made before the leader can have been reaped, while the number is surely its own.
+    // `cookie` is "NAME=value", as the leader's environment has it, and no other generation's; it
+    // must not be empty.
+    Tree(pid_t leader, std::string cookie);
+
+    std::vector<Member> scan();
+    bool empty();
+
+    // Every member once; never ourselves, nor process 1. That a member is gone already is no
+    // failure.
+    SignalResult signal(int number);
+
+    // Bytes. Shared pages are shared out, where we may look; otherwise they count in each process.
+    std::uint64_t memory();
+
+    // Whether the last scan counted this process in.
+    bool knows(const ProcessStat& process) const;
+
+    // From now on it belongs. For a child of ours that we never started, that no tree knows, and
+    // whose environment says nothing: it got rid of its cookie, or may not be looked into
+    // (gpg-agent).
+    void adopt(const ProcessStat& process);
+
+private:
+    enum class Verdict { member, stranger };
+    using Key = std::pair<pid_t, std::uint64_t>;
+    class Census;
+
+    void judge_by_number(Census& census);
+    void judge_by_cookie(Census& census);
+    void remember(const Census& census);
+
+    pid_t leader_;
+    std::uint64_t leader_start_time_ = 0;
+    std::string cookie_;
+    bool number_is_ours_ =
+        true;  // False once the leader's number may have been given to a stranger.
+    std::map<Key, Verdict> verdicts_;
+};
+
+}  // namespace tcplock::io

@@ -1,0 +1,34 @@
+#include "io/vacancy.hpp"
+
+#include "io/descriptor.hpp"
+
+#include <cerrno>
+#include <sys/socket.h>
+
+namespace tcplock::io {
+namespace {
+
+std::error_code last_error() {
+    return {errno, std::generic_category()};
+}
+
+}  // namespace
+
+std::error_code bind_error(const tcp::endpoint& address) {
+    const int family = address.protocol().family();
+    const Descriptor socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
+    if (!socket) {
+        return last_error();
+    }
+    // As servers do: what lingers of past sessions is not in the way, a listener is.
+    const int on = 1;
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) {
+        return last_error();
+    }
+    if (::bind(socket.get(), address.data(), static_cast<socklen_t>(address.size())) != 0) {
+        return last_error();
+    }
+    return {};
+}
+
+}  // namespace tcplock::io

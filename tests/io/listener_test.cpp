@@ -1,0 +1,311 @@
+#include "io/listener.hpp"
+
+#include "io/address.hpp"
+#include "io/loopback.hpp"
+
+#include <boost/asio/this_coro.hpp>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cerrno>
+#include <fcntl.h>
+#include <memory>
+#include <netinet/tcp.h>
+#include <string>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace {
+
+// What accept4 fails with; 0 lets the system answer.
+int accept_error = 0;
+int accept_calls = 0;
+
+}  // namespace
+
+// Takes the place of the C library's, so that accepting can fail in every way the manual knows.
+extern "C" int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
+    ++accept_calls;
+    if (accept_error != 0) {
+        errno = accept_error;
+        return -1;
+    }
+    return static_cast<int>(::syscall(SYS_accept4, fd, address, size, flags));
+}
+
+namespace tcplock::io {
+namespace {
+
+using namespace std::chrono_literals;
+using test::any_port;
+
+// A blocking client without Asio, so that it may live in a thread of its own.
+Descriptor connect_to(const tcp::endpoint& address) {
+    Descriptor client(::socket(address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (client &&
+        ::connect(client.get(), address.data(), static_cast<socklen_t>(address.size())) < 0) {
+        client.close();
+    }
+    return client;
+}
+
+int option(const Descriptor& socket, int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    EXPECT_EQ(::getsockopt(socket.get(), level, name, &value, &size), 0);
+    return value;
+}
+
+// Lowers the limit of open descriptors for as long as it lives.
+class FewDescriptors {
+public:
+    explicit FewDescriptors(rlim_t count) {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        rlimit lowered = before_;
+        lowered.rlim_cur = count;
+        ::setrlimit(RLIMIT_NOFILE, &lowered);
+    }
+    FewDescriptors(const FewDescriptors&) = delete;
+    FewDescriptors& operator=(const FewDescriptors&) = delete;
+    ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+    rlimit before_{};
+};
+
+class Listening : public test::Loopback {
+protected:
+    ~Listening() override {
+        if (listener) {
+            listener->close();
+        }
+        run_until([this] { return tasks.size() == 0; });
+    }
+
+    Listener& listen(const tcp::endpoint& address = any_port()) {
+        listener = std::make_unique<Listener>(
+            context.get_executor(), address,
+            Listener::Callbacks{[this](Descriptor client, tcp::endpoint peer) {
+                                    clients.push_back(std::move(client));
+                                    peers.push_back(peer);
+                                    if (on_accepted) {
+                                        on_accepted();
+                                    }
+                                },
+                                [this](std::error_code error) { complaints.push_back(error); }});
+        return *listener;
+    }
+
+    void run_listener() { tasks.spawn("listener", listener->run()); }
+
+    std::unique_ptr<Listener> listener;
+    std::vector<Descriptor> clients;
+    std::vector<tcp::endpoint> peers;
+    std::vector<std::error_code> complaints;
+    std::function<void()> on_accepted;
+};
+
+TEST_F(Listening, HandsOverClientsInTheOrderTheyConnected) {
+    listen();
+    std::vector<Descriptor> callers;
+    std::vector<tcp::endpoint> expected;
+    for (int i = 0; i < 100; ++i) {
+        callers.push_back(connect_to(listener->local_endpoint()));
+        tcp::endpoint local;
+        auto size = static_cast<socklen_t>(local.capacity());
+        ASSERT_EQ(::getsockname(callers.back().get(), local.data(), &size), 0);
+        expected.push_back(local);
+    }
+    run_listener();
+    ASSERT_TRUE(run_until([&] { return clients.size() == 100; }));
+    EXPECT_EQ(peers, expected);
+}
+
+TEST_F(Listening, GivesOthersTheirTurnWhileManyCome) {
+    listen();
+    std::vector<Descriptor> callers;
+    for (int i = 0; i < 40; ++i) {
+        callers.push_back(connect_to(listener->local_endpoint()));
+    }
+    run_listener();
+    std::size_t steps = 0;
+    while (clients.size() < 40 && ++steps < 100) {
+        const std::size_t before = clients.size();
+        context.restart();
+        context.run_one_for(100ms);
+        EXPECT_LE(clients.size() - before, 16U);
+    }
+    EXPECT_EQ(clients.size(), 40U);
+}
+
+TEST_F(Listening, SetsWhatAClientsSocketNeeds) {
+    listen();
+    const Descriptor caller = connect_to(listener->local_endpoint());
+    run_listener();
+    ASSERT_TRUE(run_until([&] { return clients.size() == 1; }));
+    const Descriptor& client = clients.front();
+    EXPECT_TRUE(::fcntl(client.get(), F_GETFD) & FD_CLOEXEC);
+    EXPECT_TRUE(::fcntl(client.get(), F_GETFL) & O_NONBLOCK);
+    EXPECT_EQ(option(client, IPPROTO_TCP, TCP_NODELAY), 1);
+    EXPECT_EQ(option(client, SOL_SOCKET, SO_KEEPALIVE), 1);
+    EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+    EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+    EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPCNT), 3);
+    EXPECT_EQ(option(client, IPPROTO_TCP, TCP_USER_TIMEOUT), 60000);
+}
+
+TEST_F(Listening, NamesTheAddressThatIsTaken) {
+    const auto taken = listen().local_endpoint();
+    try {
+        const Listener second(context.get_executor(), taken, {});
+        FAIL() << "two listeners on one address";
+    } catch (const std::system_error& error) {
+        EXPECT_EQ(std::string(error.what()),
+                  "cannot listen on " + describe(taken) + ": Address already in use");
+    }
+}
+
+TEST_F(Listening, OnIpv6LeavesTheSamePortOfIpv4Free) {
+    try {
+        listen({boost::asio::ip::address_v6::any(), 0});
+    } catch (const std::system_error& error) {
+        GTEST_SKIP() << "no IPv6 here: " << error.what();
+    }
+    const auto port = listener->local_endpoint().port();
+    const tcp::endpoint same_port(boost::asio::ip::address_v4::any(), port);
+    EXPECT_NO_THROW(Listener(context.get_executor(), same_port, {}));
+    run_listener();
+    const Descriptor caller = connect_to({boost::asio::ip::address_v6::loopback(), port});
+    ASSERT_TRUE(run_until([&] { return clients.size() == 1; }));
+    EXPECT_TRUE(describe(peers.front()).starts_with("[::1]:"));
+}
+
+TEST_F(Listening, PausesWhenTheSystemHasNothingLeftAndGoesOn) {
+    for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) {
+        clients.clear();
+        complaints.clear();
+        listen();
+        run_listener();
+        const Descriptor caller = connect_to(listener->local_endpoint());
+        accept_error = error;
+        accept_calls = 0;
+        run_until([] { return false; }, 350ms);
+        accept_error = 0;
+        EXPECT_TRUE(clients.empty());
+        EXPECT_GE(accept_calls, 2) << "it must try again";
+        EXPECT_LE(accept_calls, 5) << "it must not spin";
+        ASSERT_EQ(complaints.size(), 1U) << "once a minute";
+        EXPECT_EQ(complaints.front().value(), error);
+        EXPECT_TRUE(run_until([&] { return clients.size() == 1; }));
+        listener->close();
+        EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
+    }
+}
+
+TEST_F(Listening, PassesOverWhoDidNotMakeIt) {
+    for (const int error : {ECONNABORTED, EINTR, EPROTO, EPERM, ENETUNREACH}) {
+        clients.clear();
+        listen();
+        run_listener();
+        const Descriptor caller = connect_to(listener->local_endpoint());
+        accept_error = error;
+        accept_calls = 0;
+        EXPECT_TRUE(run_until([] { return accept_calls > 0; }));
+        accept_error = 0;
+        EXPECT_TRUE(run_until([&] { return clients.size() == 1; }, 80ms)) << "without a pause";
+        listener->close();
+        EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
+    }
+    EXPECT_TRUE(complaints.empty());
+}
+
+TEST_F(Listening, SurvivesARealLackOfDescriptors) {
+#ifdef __SANITIZE_ADDRESS__
+    GTEST_SKIP() << "the sanitizers need descriptors of their own for what they check";
+#endif
+    listen();
+    run_listener();
+    const Descriptor caller = connect_to(listener->local_endpoint());
+    {
+        const FewDescriptors none(static_cast<rlim_t>(caller.get()));
+        EXPECT_TRUE(run_until([&] { return !complaints.empty(); }));
+        EXPECT_TRUE(clients.empty());
+    }
+    EXPECT_EQ(complaints.front(), std::errc::too_many_files_open);
+    EXPECT_TRUE(run_until([&] { return clients.size() == 1; }));
+}
+
+TEST_F(Listening, CanBeClosedDuringThatPause) {
+    listen();
+    run_listener();
+    const Descriptor caller = connect_to(listener->local_endpoint());
+    accept_error = EMFILE;
+    EXPECT_TRUE(run_until([&] { return !complaints.empty(); }));
+    accept_error = 0;
+    listener->close();
+    EXPECT_EQ(clients.size(), 1U);
+    EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }, 80ms));
+}
+
+TEST_F(Listening, TakesEverybodyWhoHadConnectedWhenItCloses) {
+    listen();
+    std::vector<Descriptor> callers;
+    for (int i = 0; i < 200; ++i) {
+        callers.push_back(connect_to(listener->local_endpoint()));
+        ASSERT_TRUE(callers.back());
+    }
+    const auto address = listener->local_endpoint();
+    listener->close();
+    EXPECT_EQ(clients.size(), 200U);
+    listener->close();
+    EXPECT_FALSE(connect_to(address)) << "closed, but somebody could connect";
+    run_listener();
+    EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
+}
+
+// Clients storm it while it closes: each of them is either handed over or refused.
+TEST_F(Listening, ResetsNobodyByClosing) {
+    for (int round = 0; round < 5; ++round) {
+        clients.clear();
+        listen();
+        run_listener();
+        const auto address = listener->local_endpoint();
+        std::atomic<int> connected = 0;
+        std::vector<Descriptor> callers;
+        std::thread storm([&] {
+            for (Descriptor caller = connect_to(address); caller; caller = connect_to(address)) {
+                callers.push_back(std::move(caller));
+                ++connected;
+            }
+        });
+        EXPECT_TRUE(run_until([&] { return connected > 300; }));
+        listener->close();
+        storm.join();
+        EXPECT_EQ(clients.size(), callers.size());
+        EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
+    }
+}
+
+TEST_F(Listening, MayBeClosedByTheClientItHandsOver) {
+    listen();
+    std::vector<Descriptor> callers;
+    for (int i = 0; i < 50; ++i) {
+        callers.push_back(connect_to(listener->local_endpoint()));
+    }
+    on_accepted = [this] {
+        if (clients.size() == 3) {
+            listener->close();
+        }
+    };
+    run_listener();
+    EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
+    EXPECT_EQ(clients.size(), 50U);
+}
+
+}  // namespace
+}  // namespace tcplock::io

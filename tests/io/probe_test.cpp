@@ -1,0 +1,415 @@
+#include "io/probe.hpp"
+
+#include "io/loopback.hpp"
+#include "uno/greeting.hpp"
+
+#include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/write.hpp>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <fcntl.h>
+#include <filesystem>
+#include <signal.h>
+#include <spawn.h>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+namespace tcplock::io {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+std::string text_of(uno::Bytes bytes) {
+    return {bytes.begin(), bytes.end()};
+}
+
+std::string office_greeting() {
+    return text_of(uno::greeting_constant()) + "\x01\x02\x03\x04";
+}
+
+// What a scripted backend does with one client; the pieces are sent one by one.
+struct Script {
+    enum class Then { wait_for_fin, close, stay_silent, send_for_ever, reset };
+
+    std::vector<std::string> say;
+    std::size_t read = 0;                 // then reads so many bytes,
+    std::vector<std::string> reply = {};  // then says these,
+    Then then = Then::wait_for_fin;
+};
+
+std::vector<std::string> byte_by_byte(const std::string& text) {
+    std::vector<std::string> pieces;
+    for (const char byte : text) {
+        pieces.emplace_back(1, byte);
+    }
+    return pieces;
+}
+
+asio::awaitable<void> say(tcp::socket& socket, std::vector<std::string> pieces) {
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    for (const std::string& piece : pieces) {
+        (void)co_await asio::async_write(socket, asio::buffer(piece), use_result);
+        if (pieces.size() > 1) {
+            timer.expires_after(100us);
+            (void)co_await timer.async_wait(use_result);
+        }
+    }
+}
+
+class Probing : public test::Loopback {
+protected:
+    ~Probing() override {
+        boost::system::error_code ignored;
+        acceptor.close(ignored);
+        run_until([this] { return tasks.size() == 0; }, 100ms);
+        tasks.cancel_all();
+        run_until([this] { return tasks.size() == 0; });
+    }
+
+    asio::awaitable<void> serve(Script script) {
+        auto [accept_error, socket] = co_await acceptor.async_accept(use_result);
+        if (accept_error) {
+            co_return;
+        }
+        ++inside;
+        socket.set_option(tcp::no_delay(true));
+        co_await say(socket, script.say);
+        std::string bytes(script.read, '\0');
+        const auto [read_error, count] =
+            co_await asio::async_read(socket, asio::buffer(bytes), use_result);
+        heard.assign(bytes, 0, count);
+        co_await say(socket, script.reply);
+        co_await end(socket, script.then);
+        --inside;
+    }
+
+    asio::awaitable<void> end(tcp::socket& socket, Script::Then then) {
+        std::string bytes(65536, 'x');
+        boost::system::error_code error;
+        while (then == Script::Then::send_for_ever && !error) {
+            const auto [write_error, count] =
+                co_await socket.async_write_some(asio::buffer(bytes), use_result);
+            error = write_error;
+        }
+        while (then != Script::Then::close && then != Script::Then::reset && !error) {
+            const auto [read_error, count] =
+                co_await socket.async_read_some(asio::buffer(bytes), use_result);
+            error = read_error;
+        }
+        ended_by_fin = error == asio::error::eof;
+        if (then == Script::Then::stay_silent) {
+            asio::steady_timer timer(co_await asio::this_coro::executor, 1h);
+            (void)co_await timer.async_wait(use_result);
+        }
+        if (then == Script::Then::reset) {
+            abort(socket);
+        }
+    }
+
+    ProbeResult ask(ProbeSpec spec, Script script, std::chrono::nanoseconds timeout = 5s) {
+        tasks.spawn("backend", serve(std::move(script)));
+        return await(probe(std::move(spec), acceptor.local_endpoint(), timeout));
+    }
+
+    bool backend_is_empty() {
+        return run_until([this] { return inside == 0; }, 2s);
+    }
+
+    tcp::endpoint address_nobody_listens_on() {
+        tcp::acceptor gone(context, test::any_port());
+        return gone.local_endpoint();
+    }
+
+    tcp::acceptor acceptor{context, test::any_port()};
+    int inside = 0;
+    bool ended_by_fin = false;
+    std::string heard;
+};
+
+using Then = Script::Then;
+
+TEST_F(Probing, AnOfficeThatGreetsAndReplies) {
+    const auto result = ask(UnoGreetingProbe{}, {{office_greeting()},
+                                                 uno::reply_size,
+                                                 {std::string("\0\0\0\x12\0\0\0\1\5\1\x0e", 11) +
+                                                  "CurrentContext" + std::string(1, '\0')}});
+    EXPECT_TRUE(result.answered) << result.detail;
+    EXPECT_EQ(result.detail, "");
+    EXPECT_EQ(heard, text_of(uno::reply_go_ahead()));
+    EXPECT_GT(result.duration, 0ns);
+    EXPECT_LT(result.duration, 5s);
+    EXPECT_TRUE(backend_is_empty());
+    EXPECT_TRUE(ended_by_fin) << "a probe says goodbye";
+}
+
+TEST_F(Probing, AnOfficeWhoseGreetingComesByteByByte) {
+    const auto result =
+        ask(UnoGreetingProbe{}, {byte_by_byte(office_greeting()), uno::reply_size,
+                                 byte_by_byte(std::string("\0\0\0\x12\0\0\0\1\5\1\x0e", 11) +
+                                              "CurrentContext" + std::string(1, '\0'))});
+    EXPECT_TRUE(result.answered) << result.detail;
+}
+
+TEST_F(Probing, AnOfficeThatAcceptsAndIsSilent) {
+    const auto result = ask(UnoGreetingProbe{}, {{}, 0, {}, Then::stay_silent}, 100ms);
+    EXPECT_FALSE(result.answered);
+    EXPECT_EQ(result.detail, "accepted but sent nothing within 0.1 s");
+    EXPECT_GE(result.duration, 100ms);
+    EXPECT_LT(result.duration, 3s);
+}
+
+TEST_F(Probing, AnOfficeThatStopsInTheMiddleOfItsGreeting) {
+    const auto result = ask(UnoGreetingProbe{},
+                            {{office_greeting().substr(0, 50)}, 0, {}, Then::stay_silent}, 100ms);
+    EXPECT_EQ(result.detail, "sent only 50 bytes and no more within 0.1 s");
+}
+
+TEST_F(Probing, AnOfficeThatGreetsAndIsSilent) {
+    const auto result =
+        ask(UnoGreetingProbe{}, {{office_greeting()}, 41, {}, Then::stay_silent}, 100ms);
+    EXPECT_FALSE(result.answered);
+    EXPECT_EQ(result.detail, "greeted, but did not answer our reply within 0.1 s");
+}
+
+TEST_F(Probing, AnOfficeThatGreetsAndCloses) {
+    const auto result = ask(UnoGreetingProbe{}, {{office_greeting()}, 41, {}, Then::close});
+    EXPECT_EQ(
+        result.detail,
+        "greeted, but did not answer our reply: accepted, then closed without sending anything");
+}
+
+TEST_F(Probing, AnOfficeThatAnswersNonsense) {
+    const auto result = ask(UnoGreetingProbe{}, {{office_greeting()}, 41, {std::string(26, 'n')}});
+    EXPECT_EQ(result.detail, "greeted, but answered our reply with 6e 6e 6e 6e 6e 6e 6e 6e …");
+}
+
+TEST_F(Probing, SomethingElseInTheOfficesPlace) {
+    const auto result = ask(UnoGreetingProbe{}, {{"HTTP/1.1 400 Bad Request\r\n\r\n"}});
+    EXPECT_FALSE(result.answered);
+    EXPECT_EQ(result.detail, "sent 48 54 54 50 2f 31 2e 31 … instead of the UNO greeting");
+    EXPECT_TRUE(backend_is_empty());
+}
+
+TEST_F(Probing, SomethingThatSendsForEver) {
+    const auto result = ask(UnoGreetingProbe{}, {{}, 0, {}, Then::send_for_ever});
+    EXPECT_FALSE(result.answered);
+    EXPECT_EQ(result.detail, "sent 78 78 78 78 78 78 78 78 … instead of the UNO greeting");
+    EXPECT_TRUE(backend_is_empty());
+}
+
+TEST_F(Probing, ABackendThatClosesAtOnce) {
+    const auto result = ask(UnoGreetingProbe{}, {{}, 0, {}, Then::close});
+    EXPECT_EQ(result.detail, "accepted, then closed without sending anything");
+}
+
+TEST_F(Probing, ABackendThatResetsAtOnce) {
+    const auto result = ask(UnoGreetingProbe{}, {{}, 0, {}, Then::reset});
+    EXPECT_EQ(result.detail, "accepted, then connection reset by peer without sending anything");
+}
+
+TEST_F(Probing, AnAddressThatRefuses) {
+    const auto result = await(probe(ConnectProbe{}, address_nobody_listens_on(), 5s));
+    EXPECT_FALSE(result.answered);
+    EXPECT_EQ(result.detail, "connection refused");
+}
+
+// The system accepts for a backend that is frozen; only an answer tells.
+TEST_F(Probing, AFrozenBackend) {
+    EXPECT_TRUE(await(probe(ConnectProbe{}, acceptor.local_endpoint(), 100ms)).answered);
+    const auto result = await(probe(UnoGreetingProbe{}, acceptor.local_endpoint(), 100ms));
+    EXPECT_FALSE(result.answered);
+    EXPECT_EQ(result.detail, "accepted but sent nothing within 0.1 s");
+}
+
+TEST_F(Probing, ABackendThatOnlyHasToAccept) {
+    EXPECT_TRUE(ask(ConnectProbe{}, {}).answered);
+    EXPECT_TRUE(backend_is_empty());
+    EXPECT_TRUE(ended_by_fin);
+}
+
+TEST_F(Probing, AnAnswerStandsThoughTheBackendDoesNotClose) {
+    const auto result =
+        ask(GreetingProbe{"220 "}, {{"220 ready\r\n"}, 0, {}, Then::stay_silent}, 200ms);
+    EXPECT_TRUE(result.answered);
+    EXPECT_LT(result.duration, 150ms) << "the goodbye is not part of it";
+}
+
+TEST_F(Probing, AnAnswerStandsThoughTheBackendSendsForEver) {
+    const auto result = ask(GreetingProbe{"xxxx"}, {{}, 0, {}, Then::send_for_ever});
+    EXPECT_TRUE(result.answered);
+    EXPECT_TRUE(backend_is_empty());
+}
+
+TEST_F(Probing, AGreeting) {
+    EXPECT_TRUE(ask(GreetingProbe{"220 "}, {{"22", "0", " ready\r\n"}}).answered);
+    EXPECT_EQ(ask(GreetingProbe{"220 "}, {{"554 go away\r\n"}}).detail,
+              "sent 35 35 34 20 instead of 32 32 30 20");
+    EXPECT_EQ(ask(GreetingProbe{"220 "}, {{"22"}, 0, {}, Then::close}).detail,
+              "sent only 2 bytes, then closed");
+}
+
+TEST_F(Probing, AnExchange) {
+    EXPECT_TRUE(ask(ExchangeProbe{"PING\r\n", "+PONG"}, {{}, 6, {"+PONG\r\n"}}).answered);
+    EXPECT_EQ(heard, "PING\r\n");
+    EXPECT_EQ(ask(ExchangeProbe{"PING\r\n", "+PONG"}, {{}, 6, {"-LOADING\r\n"}}).detail,
+              "sent 2d 4c 4f 41 44 instead of 2b 50 4f 4e 47");
+}
+
+TEST_F(Probing, AnHttpStatus) {
+    EXPECT_TRUE(ask(HttpProbe{"/healthz", 200}, {{}, 30, {"HTTP/1.1 200 OK\r\n\r\n"}}).answered);
+    EXPECT_EQ(heard, "GET /healthz HTTP/1.0\r\nHost: 1");
+    EXPECT_TRUE(ask(HttpProbe{"/", 204}, {{}, 1, byte_by_byte("HTTP/1.0 204\r\n")}).answered);
+    EXPECT_EQ(ask(HttpProbe{"/", 200}, {{}, 1, {"HTTP/1.1 503 No\r\n"}}).detail,
+              "HTTP status 503, expected 200");
+    EXPECT_EQ(ask(HttpProbe{"/", 200}, {{}, 1, {"hello\n"}}).detail,
+              "sent 68 65 6c 6c 6f 0a instead of an HTTP status line");
+    EXPECT_EQ(ask(HttpProbe{"/", 200}, {{}, 1, {"HTTP/1.1 2x0 OK\r\n"}}).answered, false);
+    EXPECT_EQ(ask(HttpProbe{"/", 200}, {{}, 1, {}, Then::send_for_ever}).detail,
+              "sent 78 78 78 78 78 78 78 78 … instead of an HTTP status line");
+}
+
+TEST_F(Probing, IsCancelledWithItsCaller) {
+    std::optional<ProbeResult> result;
+    tasks.spawn("probe",
+                test::store(probe(UnoGreetingProbe{}, acceptor.local_endpoint(), 1h), result));
+    run_until([] { return false; }, 20ms);
+    tasks.cancel_all();
+    EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }, 1s));
+}
+
+TEST_F(Probing, TellsAnAddressThatRefusesFromOneThatAccepts) {
+    EXPECT_TRUE(await(accepts(acceptor.local_endpoint(), 1s)));
+    EXPECT_FALSE(await(accepts(address_nobody_listens_on(), 1s)));
+}
+
+class Opening : public Probing {};
+
+TEST_F(Opening, ABackendGivesASocketThatCarriesBytes) {
+    auto result = await(open_backend(acceptor.local_endpoint(), OpenWay::connect, 1s));
+    ASSERT_TRUE(result.socket) << result.error;
+    tcp::socket backend = acceptor.accept();
+    backend.non_blocking(true);
+    send(*result.socket, "hello");
+    EXPECT_EQ(receive(backend, 5), "hello");
+    EXPECT_TRUE(::fcntl(result.socket->native_handle(), F_GETFD) & FD_CLOEXEC);
+    tcp::no_delay no_delay;
+    result.socket->get_option(no_delay);
+    EXPECT_TRUE(no_delay.value());
+}
+
+TEST_F(Opening, AnOfficeLeavesItsGreetingToBeRead) {
+    tasks.spawn("backend", serve({{office_greeting()}, 0, {}, Then::wait_for_fin}));
+    auto result = await(open_backend(acceptor.local_endpoint(), OpenWay::uno_speaks_first, 1s));
+    ASSERT_TRUE(result.socket) << result.error;
+    result.socket->non_blocking(true);
+    EXPECT_EQ(receive(*result.socket, uno::greeting_size), office_greeting());
+}
+
+TEST_F(Opening, AFrozenOfficeFails) {
+    const auto result =
+        await(open_backend(acceptor.local_endpoint(), OpenWay::uno_speaks_first, 100ms));
+    EXPECT_FALSE(result.socket);
+    EXPECT_EQ(result.error, "accepted but sent nothing within 0.1 s");
+}
+
+TEST_F(Opening, AnOfficeThatClosesFails) {
+    tasks.spawn("backend", serve({{}, 0, {}, Then::close}));
+    const auto result =
+        await(open_backend(acceptor.local_endpoint(), OpenWay::uno_speaks_first, 1s));
+    EXPECT_FALSE(result.socket);
+    EXPECT_EQ(result.error, "accepted, then closed without sending anything");
+}
+
+TEST_F(Opening, WhereNobodyListensFails) {
+    const auto result = await(open_backend(address_nobody_listens_on(), OpenWay::connect, 1s));
+    EXPECT_FALSE(result.socket);
+    EXPECT_EQ(result.error, "connection refused");
+}
+
+// One real office in a session of its own, ended with everything it started.
+class RealOffice : public Probing {
+protected:
+    void SetUp() override {
+        if (!std::filesystem::exists("/usr/bin/soffice")) {
+            GTEST_SKIP() << "LibreOffice is not installed";
+        }
+        std::string pattern =
+            (std::filesystem::temp_directory_path() / "probe-office-XXXXXX").string();
+        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+        profile = pattern;
+        address = free_address();
+        std::vector<std::string> command = {
+            "/usr/bin/soffice",
+            "--headless",
+            "--norestore",
+            "--nologo",
+            "--nodefault",
+            "-env:UserInstallation=file://" + profile,
+            "--accept=socket,host=127.0.0.1,port=" + std::to_string(address.port()) + ";urp;"};
+        std::vector<char*> arguments;
+        for (std::string& argument : command) {
+            arguments.push_back(argument.data());
+        }
+        arguments.push_back(nullptr);
+        posix_spawnattr_t attributes;
+        ::posix_spawnattr_init(&attributes);
+        ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+        ASSERT_EQ(
+            ::posix_spawn(&pid, arguments[0], nullptr, &attributes, arguments.data(), environ), 0);
+        ::posix_spawnattr_destroy(&attributes);
+    }
+
+    void TearDown() override {
+        if (pid > 0) {
+            ::kill(-pid, SIGCONT);
+            ::kill(-pid, SIGKILL);
+            ::waitpid(pid, nullptr, 0);
+        }
+        if (!profile.empty()) {
+            std::filesystem::remove_all(profile);
+        }
+    }
+
+    // Below the range sockets are given by themselves.
+    tcp::endpoint free_address() {
+        for (std::uint16_t port = 23500; port < 23600; ++port) {
+            const tcp::endpoint candidate(asio::ip::address_v4::loopback(), port);
+            if (!await(accepts(candidate, 1s))) {
+                return candidate;
+            }
+        }
+        return {};
+    }
+
+    pid_t pid = 0;
+    std::string profile;
+    tcp::endpoint address;
+};
+
+TEST_F(RealOffice, AnswersUnlessItIsFrozen) {
+    ASSERT_TRUE(
+        run_until([this] { return await(probe(UnoGreetingProbe{}, address, 2s)).answered; }, 60s));
+    for (int i = 0; i < 20; ++i) {
+        const auto result = await(probe(UnoGreetingProbe{}, address, 2s));
+        EXPECT_TRUE(result.answered) << result.detail;
+    }
+    EXPECT_TRUE(await(open_backend(address, OpenWay::uno_speaks_first, 2s)).socket);
+
+    ::kill(-pid, SIGSTOP);
+    const auto frozen = await(probe(UnoGreetingProbe{}, address, 500ms));
+    EXPECT_EQ(frozen.detail, "accepted but sent nothing within 0.5 s");
+    EXPECT_FALSE(await(open_backend(address, OpenWay::uno_speaks_first, 500ms)).socket);
+
+    ::kill(-pid, SIGCONT);
+    EXPECT_TRUE(
+        run_until([this] { return await(probe(UnoGreetingProbe{}, address, 2s)).answered; }, 10s));
+}
+
+}  // namespace
+}  // namespace tcplock::io

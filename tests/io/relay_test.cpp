@@ -1,0 +1,646 @@
+#include "io/relay.hpp"
+
+#include "io/loopback.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <random>
+#include <string>
+#include <sys/socket.h>
+#include <vector>
+
+namespace tcplock::io {
+
+// How GoogleTest prints it.
+void PrintTo(RelayEnd end, std::ostream* out);
+void PrintTo(RelayEnd end, std::ostream* out) {
+    *out << to_string(end);
+}
+
+namespace {
+
+using namespace std::chrono_literals;
+using test::Ending;
+
+std::string random_bytes(std::size_t size, std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    std::string bytes(size, '\0');
+    for (char& byte : bytes) {
+        byte = static_cast<char>(random());
+    }
+    return bytes;
+}
+
+// FNV-1a: order and content in one number, so that a failure does not print megabytes.
+std::uint64_t checksum(const std::string& bytes) {
+    std::uint64_t sum = 14695981039346656037U;
+    for (const char byte : bytes) {
+        sum = (sum ^ static_cast<unsigned char>(byte)) * 1099511628211U;
+    }
+    return sum;
+}
+
+class Relaying : public test::Loopback {
+protected:
+    ~Relaying() override {
+        abort_both();
+        run_until([this] { return tasks.size() == 0; });
+    }
+
+    void start(HalfClose half_close, std::chrono::nanoseconds flush_limit = 5s) {
+        observer.client_spoke = [this] { ++spoke; };
+        observer.client_finished = [this] { ++finished; };
+        observer.backend_released = [this] {
+            ++released;
+            EXPECT_FALSE(backend_side.near.is_open()) << "released, but not closed";
+            EXPECT_FALSE(totals) << "released after the end";
+        };
+        tasks.spawn("relay", test::store(relay(client_side.near, backend_side.near,
+                                               {half_close, flush_limit}, observer),
+                                         totals));
+    }
+
+    // Small buffers in the system, so that a reader that does not read is felt soon.
+    void shrink_buffers() {
+        for (tcp::socket* socket :
+             {&client_side.near, &client_side.far, &backend_side.near, &backend_side.far}) {
+            socket->set_option(tcp::socket::send_buffer_size(4096));
+            socket->set_option(tcp::socket::receive_buffer_size(4096));
+        }
+    }
+
+    // As much as the peer's side takes before it stalls.
+    std::string send_until_full(tcp::socket& socket, std::size_t max = 1U << 26) {
+        const std::string chunk = random_bytes(65536, 7);
+        std::string sent;
+        int stalls = 0;
+        while (stalls < 20 && sent.size() < max) {
+            boost::system::error_code error;
+            const std::size_t count = socket.send(boost::asio::buffer(chunk), 0, error);
+            sent += chunk.substr(0, count);
+            stalls = error ? stalls + 1 : 0;
+            settle();
+        }
+        return sent;
+    }
+
+    bool ends() {
+        return run_until([this] { return totals.has_value(); });
+    }
+
+    void abort_both() {
+        abort(client_side.near);
+        abort(backend_side.near);
+    }
+
+    tcp::socket& client() { return client_side.far; }
+    tcp::socket& backend() { return backend_side.far; }
+
+    // Ends a peer's side in one of the ways a peer has.
+    static void end(tcp::socket& socket, Ending how) {
+        if (how == Ending::reset) {
+            abort(socket);
+        } else {
+            boost::system::error_code
+                ignored;  // After the other side's reset there is no side left.
+            socket.shutdown(tcp::socket::shutdown_send, ignored);
+        }
+    }
+
+    test::Pair client_side = connected();
+    test::Pair backend_side = connected();
+    RelayObserver observer;
+    std::optional<RelayTotals> totals;
+    int spoke = 0;
+    int finished = 0;
+    int released = 0;
+};
+
+class InBothModes : public Relaying, public testing::WithParamInterface<HalfClose> {};
+
+INSTANTIATE_TEST_SUITE_P(Mode, InBothModes, testing::Values(HalfClose::leave, HalfClose::keep),
+                         [](const auto& mode) {
+                             return mode.param == HalfClose::leave ? "Leave" : "Keep";
+                         });
+
+TEST_P(InBothModes, CarriesBytesBothWaysAndCountsThem) {
+    start(GetParam());
+    send(client(), "question");
+    EXPECT_EQ(receive(backend(), 8), "question");
+    send(backend(), "the answer");
+    EXPECT_EQ(receive(client(), 10), "the answer");
+    finish(client());
+    EXPECT_EQ(receive_all(backend()), std::pair(std::string(), Ending::fin));
+    backend().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->bytes_in, 8U);
+    EXPECT_EQ(totals->bytes_out, 10U);
+    EXPECT_EQ(totals->how, RelayEnd::client_closed);
+    EXPECT_EQ(spoke, 1);
+    EXPECT_EQ(released, 1);
+}
+
+TEST_P(InBothModes, CarriesWhatTheClientHadSentBefore) {
+    send(client(), "early");
+    start(GetParam());
+    EXPECT_EQ(receive(backend(), 5), "early");
+}
+
+// Both ways at once, in pieces of every size; the checksum covers order and content.
+TEST_P(InBothModes, KeepsThirtyTwoMebibytesBothWaysUnchanged) {
+    constexpr std::size_t size = 32U << 20;
+    const std::string question = random_bytes(size, 1);
+    const std::string answer = random_bytes(size, 2);
+    start(GetParam());
+    std::string to_backend;
+    std::string to_client;
+    std::size_t question_sent = 0;
+    std::size_t answer_sent = 0;
+    std::mt19937 random(3);
+    std::vector<char> some(1U << 18);
+    const auto send_some = [&](tcp::socket& socket, const std::string& bytes, std::size_t& sent) {
+        boost::system::error_code error;
+        const std::size_t piece = std::min<std::size_t>(bytes.size() - sent, random() % 200000);
+        sent += socket.send(boost::asio::buffer(bytes.data() + sent, piece), 0, error);
+    };
+    const auto receive_some = [&](tcp::socket& socket, std::string& bytes) {
+        boost::system::error_code error;
+        const std::size_t piece = 1 + random() % some.size();
+        bytes.append(some.data(),
+                     socket.receive(boost::asio::buffer(some.data(), piece), 0, error));
+    };
+    ASSERT_TRUE(run_until(
+        [&] {
+            send_some(client(), question, question_sent);
+            send_some(backend(), answer, answer_sent);
+            receive_some(client(), to_client);
+            receive_some(backend(), to_backend);
+            settle();
+            return to_client.size() >= size && to_backend.size() >= size;
+        },
+        60s));
+    EXPECT_EQ(checksum(to_backend), checksum(question));
+    EXPECT_EQ(checksum(to_client), checksum(answer));
+    backend().close();
+    client().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->bytes_in, size);
+    EXPECT_EQ(totals->bytes_out, size);
+    EXPECT_EQ(released, 1);
+}
+
+// A backend that says a lot and closes, to a client that reads little by little.
+TEST_P(InBothModes, DeliversEverythingToASlowReader) {
+    const std::string answer = random_bytes(3U << 20, 5);
+    start(GetParam());
+    std::size_t sent = 0;
+    std::string received;
+    std::vector<char> some(20000);
+    bool has_ended = false;
+    ASSERT_TRUE(run_until(
+        [&] {
+            boost::system::error_code error;
+            if (sent < answer.size()) {
+                sent += backend().send(
+                    boost::asio::buffer(answer.data() + sent, answer.size() - sent), 0, error);
+                if (sent == answer.size()) {
+                    backend().close();
+                }
+            }
+            const std::size_t count = client().receive(boost::asio::buffer(some), 0, error);
+            received.append(some.data(), count);
+            has_ended = error == boost::asio::error::eof;
+            settle();
+            return has_ended;
+        },
+        30s));
+    EXPECT_EQ(checksum(received), checksum(answer));
+    client().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::backend_closed);
+    EXPECT_EQ(totals->bytes_out, answer.size());
+}
+
+TEST_P(InBothModes, ReleasesABackendThatHasFinishedBeforeTheClientHasReadItsAnswer) {
+    shrink_buffers();
+    start(GetParam(), 10s);
+    if (GetParam() == HalfClose::keep) {
+        finish(client());
+        EXPECT_EQ(receive_all(backend()).second, Ending::fin);
+    }
+    const std::string answer =
+        send_until_full(client_side.near, 1);  // so that writing to it stalls
+    const std::string rest = random_bytes(20000, 9);
+    send(backend(), rest);
+    backend().close();
+    EXPECT_TRUE(run_until([&] { return released == 1; }, 5s));
+    EXPECT_FALSE(totals) << "the client is still owed its answer";
+    const auto [received, ending] = receive_all(client());
+    EXPECT_EQ(ending, Ending::fin);
+    EXPECT_EQ(checksum(received), checksum(answer + rest));
+    client().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(released, 1);
+}
+
+TEST_P(InBothModes, ResetsAClientThatNeverReadsWhatItIsOwed) {
+    shrink_buffers();
+    start(GetParam(), 200ms);
+    (void)send_until_full(client_side.near, 1);
+    send(backend(), random_bytes(20000, 9));
+    backend().close();
+    ASSERT_TRUE(run_until([&] { return released == 1; }));
+    const bool ended_with_the_release = totals.has_value();
+    ASSERT_TRUE(ends());
+    if (GetParam() == HalfClose::leave) {
+        EXPECT_FALSE(ended_with_the_release) << "there was something to flush";
+    }
+    EXPECT_EQ(totals->how, RelayEnd::flush_failed);
+    EXPECT_EQ(receive_all(client()).second, Ending::reset);
+    EXPECT_EQ(released, 1);
+}
+
+TEST_P(InBothModes, ClosesAClientThatHasAllButDoesNotClose) {
+    start(GetParam(), 100ms);
+    send(backend(), "bye");
+    backend().close();
+    EXPECT_EQ(receive_all(client()), std::pair(std::string("bye"), Ending::fin));
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::backend_closed);
+    EXPECT_EQ(released, 1);
+}
+
+TEST_P(InBothModes, TellsTheClientOfABrokenBackendByAResetAfterItsLastBytes) {
+    start(GetParam());
+    send(backend(), "half an ans");
+    ASSERT_TRUE(run_until([&] { return client().available() == 11; }));
+    abort(backend());
+    EXPECT_EQ(receive_all(client()), std::pair(std::string("half an ans"), Ending::reset));
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::backend_reset);
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(finished, 0);
+}
+
+TEST_P(InBothModes, SaysNothingOfAClientThatNeverSpoke) {
+    start(GetParam());
+    client().close();
+    ASSERT_TRUE(run_until([&] { return receive_all(backend()).second == Ending::fin; }));
+    backend().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(spoke, 0);
+    EXPECT_EQ(totals->how, RelayEnd::client_closed);
+}
+
+TEST_P(InBothModes, EndsAtOnceWhenItsSocketsAreAborted) {
+    start(GetParam());
+    send(client(), "question");
+    EXPECT_EQ(receive(backend(), 8), "question");
+    abort_both();
+    ASSERT_TRUE(run_until([&] { return totals.has_value(); }, 1s));
+    EXPECT_EQ(totals->how, RelayEnd::cancelled);
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(receive_all(client()).second, Ending::reset);
+    EXPECT_EQ(receive_all(backend()).second, Ending::reset);
+}
+
+TEST_P(InBothModes, EndsAtOnceWhenOneSocketIsAborted) {
+    start(GetParam());
+    settle();
+    abort(client_side.near);
+    ASSERT_TRUE(run_until([&] { return totals.has_value(); }, 1s));
+    EXPECT_EQ(totals->how, RelayEnd::cancelled);
+    EXPECT_EQ(receive_all(backend()).second, Ending::reset);
+}
+
+TEST_P(InBothModes, EndsWhenItsCallerIsCancelled) {
+    start(GetParam());
+    settle();
+    tasks.cancel_all();
+    ASSERT_TRUE(run_until([&] { return tasks.size() == 0; }, 1s));
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(receive_all(client()).second, Ending::reset);
+    EXPECT_EQ(receive_all(backend()).second, Ending::reset);
+}
+
+TEST_P(InBothModes, EndsWithSocketsThatWereClosedBeforeItBegan) {
+    abort_both();
+    start(GetParam());
+    ASSERT_TRUE(run_until([&] { return totals.has_value(); }, 1s));
+    EXPECT_EQ(totals->how, RelayEnd::cancelled);
+    EXPECT_EQ(released, 1);
+}
+
+TEST_P(InBothModes, MayBeAbortedFromWithinItsCallbacks) {
+    for (const int at : {0, 1, 2}) {
+        client_side = connected();
+        backend_side = connected();
+        totals.reset();
+        released = 0;
+        start(GetParam());
+        const auto abort_all = [this] { abort_both(); };
+        (at == 0   ? observer.client_spoke
+         : at == 1 ? observer.client_finished
+                   : observer.bytes_moved) = abort_all;
+        send(client(), "x");
+        settle();
+        client().close();
+        if (at == 1 && GetParam() == HalfClose::keep) {
+            backend().close();
+        }
+        ASSERT_TRUE(run_until([&] { return totals.has_value(); }, 5s)) << at;
+        EXPECT_EQ(released, 1);
+        observer = {};
+    }
+}
+
+// Aborted after every so many bytes and steps: it must end, release once, and use nothing that is
+// gone (which the sanitizers see).
+TEST_P(InBothModes, MayBeAbortedAtAnyTime) {
+    const std::string bytes = random_bytes(200000, 4);
+    for (std::size_t offset = 1; offset < 200; ++offset) {
+        client_side = connected();
+        backend_side = connected();
+        totals.reset();
+        released = 0;
+        start(GetParam(), 50ms);
+        boost::system::error_code ignored;
+        client().send(boost::asio::buffer(bytes.data(), offset * 997), 0, ignored);
+        backend().send(boost::asio::buffer(bytes.data(), offset * 991), 0, ignored);
+        if (offset % 3 == 0) {
+            end(client(), offset % 2 == 0 ? Ending::fin : Ending::reset);
+        }
+        if (offset % 5 == 0) {
+            end(backend(), offset % 2 == 0 ? Ending::fin : Ending::reset);
+        }
+        for (std::size_t step = 0; step < offset % 40; ++step) {
+            context.restart();
+            context.poll_one();
+        }
+        abort_both();
+        ASSERT_TRUE(run_until([&] { return totals.has_value(); }, 1s)) << offset;
+        EXPECT_EQ(released, 1) << offset;
+    }
+}
+
+class Leaving : public Relaying {
+protected:
+    Leaving() { start(HalfClose::leave); }
+};
+
+TEST_F(Leaving, AClientIsFollowedByAFinAfterAllItHadSent) {
+    const std::string question = random_bytes(50000, 1);
+    send(client(), question);
+    client().close();
+    const auto [received, ending] = receive_all(backend());
+    EXPECT_EQ(checksum(received), checksum(question));
+    EXPECT_EQ(ending, Ending::fin);
+    EXPECT_EQ(finished, 1);
+    EXPECT_EQ(released, 0) << "the backend is at work as long as it has not closed";
+    backend().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(totals->how, RelayEnd::client_closed);
+    EXPECT_EQ(totals->bytes_in, question.size());
+}
+
+TEST_F(Leaving, ByResetIsToldAsAFinToo) {
+    send(client(), "question");
+    EXPECT_EQ(receive(backend(), 8), "question");
+    abort(client());
+    EXPECT_EQ(receive_all(backend()), std::pair(std::string(), Ending::fin));
+    EXPECT_EQ(finished, 1);
+    EXPECT_EQ(released, 0);
+    backend().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(totals->how, RelayEnd::client_reset);
+}
+
+TEST_F(Leaving, DropsWhatTheBackendStillSays) {
+    send(client(), "question");
+    client().close();
+    ASSERT_TRUE(run_until([&] { return finished == 1; }));
+    const std::string answer = random_bytes(5U << 20, 1);
+    std::size_t sent = 0;
+    ASSERT_TRUE(run_until([&] {
+        boost::system::error_code error;
+        sent += backend().send(boost::asio::buffer(answer.data() + sent, answer.size() - sent), 0,
+                               error);
+        settle();
+        return sent == answer.size();
+    })) << "the backend must be able to say it all";
+    backend().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::client_closed);
+    EXPECT_EQ(totals->bytes_out, 0U);
+}
+
+TEST_F(Leaving, IsSeenWhileTheClientDoesNotTakeItsAnswer) {
+    shrink_buffers();
+    (void)send_until_full(backend());
+    finish(client());
+    EXPECT_TRUE(run_until([&] { return finished == 1; }));
+    EXPECT_EQ(receive_all(backend()).second, Ending::fin);
+    backend().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(totals->how, RelayEnd::client_closed);
+}
+
+TEST_F(Leaving, IsSeenByTheWriterWhenTheReaderHasNoRoom) {
+    shrink_buffers();
+    (void)send_until_full(client());  // the backend does not read
+    abort(client());
+    boost::system::error_code error;
+    ASSERT_TRUE(run_until([&] {
+        backend().send(boost::asio::buffer("x", 1), 0, error);
+        return finished == 1;
+    }));
+    EXPECT_EQ(released, 0);
+    EXPECT_EQ(receive_all(backend()).second, Ending::fin);
+    backend().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::client_reset);
+}
+
+TEST_F(Leaving, MayBeEndedByTheCallerWhenTheBackendDoesNotClose) {
+    client().close();
+    ASSERT_TRUE(run_until([&] { return finished == 1; }));
+    EXPECT_EQ(receive_all(backend()).second, Ending::fin);
+    abort_both();
+    ASSERT_TRUE(run_until([&] { return totals.has_value(); }, 1s));
+    EXPECT_EQ(totals->how, RelayEnd::cancelled);
+    EXPECT_EQ(released, 1);
+}
+
+TEST_F(Leaving, OfTheBackendFreesThePlaceAtOnce) {
+    send(backend(), "bye");
+    backend().close();
+    ASSERT_TRUE(run_until([&] { return released == 1; }));
+    EXPECT_FALSE(totals);
+    send(client(), "too late");
+    EXPECT_EQ(receive_all(client()), std::pair(std::string("bye"), Ending::fin));
+    client().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::backend_closed);
+    EXPECT_EQ(totals->bytes_in, 0U);
+    EXPECT_EQ(spoke, 0) << "what came after the end was not said to the backend";
+}
+
+TEST_F(Leaving, OfTheBackendByFinWithTheClientsBytesUnread) {
+    send(client(), random_bytes(20000, 1));
+    ASSERT_TRUE(run_until([&] { return backend().available() == 20000; }));
+    finish(backend());  // it has finished, but not read
+    EXPECT_EQ(receive_all(client()), std::pair(std::string(), Ending::fin));
+    client().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::backend_closed);
+}
+
+class Keeping : public Relaying {
+protected:
+    Keeping() { start(HalfClose::keep, 300ms); }
+};
+
+TEST_F(Keeping, AnswersAClientThatFinishedItsQuestion) {
+    send(client(), "question");
+    finish(client());
+    EXPECT_EQ(receive_all(backend()), std::pair(std::string("question"), Ending::fin));
+    run_until([] { return false; }, 400ms);  // longer than the flush limit, which is not for this
+    ASSERT_FALSE(totals);
+    const std::string answer = random_bytes(100000, 1);
+    send(backend(), answer);
+    EXPECT_EQ(receive(client(), answer.size()), answer);
+    EXPECT_EQ(released, 0);
+    backend().close();
+    EXPECT_EQ(receive_all(client()).second, Ending::fin);
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::client_closed);
+    EXPECT_EQ(finished, 0) << "is for leave";
+}
+
+TEST_F(Keeping, LetsTheClientGoOnAfterTheBackendHasFinished) {
+    send(backend(), "said");
+    finish(backend());
+    EXPECT_EQ(receive_all(client()), std::pair(std::string("said"), Ending::fin));
+    EXPECT_EQ(released, 0);
+    for (int i = 0; i < 8; ++i) {  // slower than the flush limit in all, but with progress
+        run_until([] { return false; }, 100ms);
+        send(client(), "x");
+        EXPECT_EQ(receive(backend(), 1), "x");
+    }
+    finish(client());
+    EXPECT_EQ(receive_all(backend()), std::pair(std::string(), Ending::fin));
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(totals->how, RelayEnd::backend_closed);
+    EXPECT_EQ(totals->bytes_in, 8U);
+}
+
+TEST_F(Keeping, DoesNotWaitForEverForTheClientAfterTheBackendHasFinished) {
+    finish(backend());
+    EXPECT_EQ(receive_all(client()).second, Ending::fin);
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(totals->how, RelayEnd::backend_closed);
+}
+
+// The limit is well above the pauses the system itself makes when a client's window is closed.
+TEST_F(Relaying, InKeepLetsAClientThatReadsSlowlyReadItAll) {
+    start(HalfClose::keep, 1500ms);
+    client_side.near.set_option(tcp::socket::send_buffer_size(400000));
+    client().set_option(tcp::socket::receive_buffer_size(16000));
+    const std::string answer = random_bytes(200000, 8);
+    send(backend(), answer);
+    finish(backend());
+    std::string received;
+    while (received.size() < answer.size()) {  // slower than the flush limit in all
+        run_until([] { return false; }, 200ms);
+        received += receive(client(), 20000);
+        ASSERT_FALSE(HasFailure());
+    }
+    EXPECT_EQ(checksum(received), checksum(answer));
+    EXPECT_EQ(receive_all(client()).second, Ending::fin);
+    finish(client());
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::backend_closed);
+}
+
+TEST_F(Keeping, CarriesAResetOfTheClient) {
+    send(client(), "question");
+    EXPECT_EQ(receive(backend(), 8), "question");
+    abort(client());
+    EXPECT_EQ(receive_all(backend()).second, Ending::reset);
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(totals->how, RelayEnd::client_reset);
+}
+
+// Every way a session can end: who ends first, in which mode, how, and with what still under way.
+struct Case {
+    HalfClose half_close;
+    bool client_first;
+    Ending first;
+    Ending second;
+    std::size_t pending;  // bytes the first has just said
+};
+
+class HalfCloseMatrix : public Relaying, public testing::WithParamInterface<int> {
+protected:
+    static Case decode(int number) {
+        return {(number & 1) != 0 ? HalfClose::keep : HalfClose::leave, (number & 2) != 0,
+                (number & 4) != 0 ? Ending::reset : Ending::fin,
+                (number & 8) != 0 ? Ending::reset : Ending::fin, (number & 16) != 0 ? 30000U : 0U};
+    }
+};
+
+INSTANTIATE_TEST_SUITE_P(All, HalfCloseMatrix, testing::Range(0, 32));
+
+RelayEnd expected_end(const Case& c) {
+    if (c.client_first) {
+        if (c.first == Ending::reset) {
+            return RelayEnd::client_reset;
+        }
+        // keep: the client is still there, and a reset backend has not answered it.
+        const bool broken = c.half_close == HalfClose::keep && c.second == Ending::reset;
+        return broken ? RelayEnd::backend_reset : RelayEnd::client_closed;
+    }
+    if (c.first == Ending::reset) {
+        return RelayEnd::backend_reset;
+    }
+    // keep: the session goes on after the backend's FIN, until the client resets it.
+    const bool broken = c.half_close == HalfClose::keep && c.second == Ending::reset;
+    return broken ? RelayEnd::client_reset : RelayEnd::backend_closed;
+}
+
+TEST_P(HalfCloseMatrix, EndsAsDocumented) {
+    const Case c = decode(GetParam());
+    start(c.half_close, 2s);
+    tcp::socket& first = c.client_first ? client() : backend();
+    tcp::socket& second = c.client_first ? backend() : client();
+    const std::string last_words = random_bytes(c.pending, 6);
+    send(first, last_words);
+    if (c.first == Ending::reset) {
+        // A reset takes what has not arrived with it, so let it arrive.
+        ASSERT_TRUE(run_until([&] { return second.available() == c.pending; }));
+    }
+    end(first, c.first);
+    const auto [received, ending] = receive_all(second);
+    EXPECT_EQ(checksum(received), checksum(last_words));
+    const bool client_reset_in_leave = c.client_first && c.half_close == HalfClose::leave;
+    EXPECT_EQ(ending, client_reset_in_leave ? Ending::fin : c.first);
+    end(second, c.second);
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, expected_end(c));
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(finished, c.client_first && c.half_close == HalfClose::leave ? 1 : 0);
+    EXPECT_EQ(c.client_first ? totals->bytes_in : totals->bytes_out, c.pending);
+}
+
+}  // namespace
+}  // namespace tcplock::io

@@ -1,0 +1,105 @@
+#include "io/socket_owner.hpp"
+
+#include "process_support.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+
+namespace tcplock::io {
+namespace {
+
+using boost::asio::ip::make_address;
+using boost::asio::ip::tcp;
+
+tcp::endpoint at(const char* address, std::uint16_t port) {
+    return {make_address(address), port};
+}
+
+// Samples as a little-endian machine prints them.
+constexpr const char* v4_listening =
+    "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 "
+    "12345 1 ffff8c1b00000000 100 0 0 10 0";
+constexpr const char* v4_established =
+    "   1: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 "
+    "22222 1 ffff8c1b00000000 20 4 30 10 -1";
+constexpr const char* v6_listening =
+    "   0: 00000000000000000000000001000000:07D2 00000000000000000000000000000000:0000 0A "
+    "00000000:00000000 00:00000000 00000000     0        0 777 1 ffff8c1b00000000 100 0 0 10 0";
+
+TEST(SocketTable, IsReadLineByLine) {
+    const auto four = parse_listening_socket(v4_listening, AddressFamily::v4);
+    ASSERT_TRUE(four);
+    EXPECT_EQ(four->address, at("127.0.0.1", 8080));
+    EXPECT_EQ(four->uid, 1000U);
+    EXPECT_EQ(four->inode, 12345U);
+
+    const auto six = parse_listening_socket(v6_listening, AddressFamily::v6);
+    ASSERT_TRUE(six);
+    EXPECT_EQ(six->address, at("::1", 2002));
+    EXPECT_EQ(six->inode, 777U);
+}
+
+TEST(SocketTable, HasOtherLinesToo) {
+    EXPECT_FALSE(parse_listening_socket(v4_established, AddressFamily::v4));
+    EXPECT_FALSE(parse_listening_socket(v4_listening, AddressFamily::v6));
+    EXPECT_FALSE(parse_listening_socket(v6_listening, AddressFamily::v4));
+    for (const char* line : {"", "  sl  local_address rem_address   st tx_queue rx_queue tr",
+                             "0: x", "0: 0100007F 0 0A", "0: 0100007F:1F90 0 0A 0 0 0 x 0 y"}) {
+        EXPECT_FALSE(parse_listening_socket(line, AddressFamily::v4)) << line;
+    }
+}
+
+TEST(SocketTable, CountsWildcards) {
+    EXPECT_TRUE(covers(at("127.0.0.1", 1), at("127.0.0.1", 1)));
+    EXPECT_TRUE(covers(at("0.0.0.0", 1), at("127.0.0.1", 1)));
+    EXPECT_TRUE(covers(at("::", 1), at("127.0.0.1", 1)));
+    EXPECT_TRUE(covers(at("::", 1), at("::1", 1)));
+    EXPECT_TRUE(covers(at("::ffff:127.0.0.1", 1), at("127.0.0.1", 1)));
+    EXPECT_TRUE(covers(at("127.0.0.1", 1), at("0.0.0.0", 1)));
+    EXPECT_FALSE(covers(at("127.0.0.1", 1), at("127.0.0.1", 2)));
+    EXPECT_FALSE(covers(at("127.0.0.2", 1), at("127.0.0.1", 1)));
+    EXPECT_FALSE(covers(at("0.0.0.0", 1), at("::1", 1)));
+    EXPECT_FALSE(covers(at("::1", 1), at("127.0.0.1", 1)));
+}
+
+class SocketOwnerTest : public ProcessTest {};
+
+TEST_F(SocketOwnerTest, IsNobodyWhereNobodyListens) {
+    tcp::acceptor bound(io_);
+    bound.open(tcp::v4());
+    bound.bind(at("127.0.0.1", 0));  // Ours, so nobody else takes it; but not listening.
+    EXPECT_FALSE(listens(bound.local_endpoint()));
+    EXPECT_FALSE(socket_owner(bound.local_endpoint()));
+}
+
+TEST_F(SocketOwnerTest, IsWhoListensOnTheWildcard) {
+    for (const char* address : {"0.0.0.0", "::"}) {
+        tcp::acceptor acceptor(io_, at(address, 0));
+        const auto owner = socket_owner(at("127.0.0.1", acceptor.local_endpoint().port()));
+        ASSERT_TRUE(owner) << address;
+        EXPECT_EQ(owner->pid, ::getpid());
+        EXPECT_EQ(owner->uid, ::getuid());
+    }
+}
+
+TEST_F(SocketOwnerTest, IsNamed) {
+    Running& stranger = start(probe({"listen"}));
+    ASSERT_TRUE(until([&] { return stranger.has_said("\n"); }));
+    const auto address = at("127.0.0.1", static_cast<std::uint16_t>(std::stoi(stranger.output)));
+    EXPECT_TRUE(listens(address));
+    const auto owner = socket_owner(address);
+    ASSERT_TRUE(owner);
+    EXPECT_EQ(owner->pid, stranger.pid);
+    EXPECT_EQ(in_words(*owner), "process " + std::to_string(stranger.pid) + " (" +
+                                    std::string(CHILD_PROBE) + " listen)");
+    ::kill(stranger.pid, SIGKILL);
+    EXPECT_TRUE(until([&] { return stranger.status.has_value(); }));
+    EXPECT_FALSE(listens(address));
+}
+
+TEST(SocketOwner, IsAtLeastAUserIfNotAProcess) {
+    EXPECT_EQ(in_words(SocketOwner{std::nullopt, "", 33}),
+              "a process of user 33 that we may not look into");
+}
+
+}  // namespace
+}  // namespace tcplock::io

@@ -1,0 +1,222 @@
+#include "io/tree.hpp"
+
+#include "process_support.hpp"
+
+#include <algorithm>
+#include <sys/prctl.h>
+
+namespace tcplock::io {
+namespace {
+
+constexpr const char* cookie_name = "TCPLOCK_GENERATION";
+
+class TreeTest : public ProcessTest {
+protected:
+    struct Planted {
+        Running& running;
+        Tree tree;
+    };
+
+    Planted plant(ChildSpec spec, const std::string& cookie = "tree-test") {
+        spec.environment[cookie_name] = cookie;
+        Running& running = start(spec);
+        return {running, Tree(running.pid, std::string(cookie_name) + "=" + cookie)};
+    }
+
+    static bool has(const std::vector<Member>& members, pid_t pid) {
+        return std::any_of(members.begin(), members.end(),
+                           [pid](const Member& member) { return member.pid == pid; });
+    }
+
+    bool end(Tree& tree) {
+        return until([&] {
+            tree.signal(SIGKILL);
+            return tree.empty();
+        });
+    }
+};
+
+TEST_F(TreeTest, HoldsTheLeaderAndItsDescendants) {
+    auto [running, tree] = plant(shell("sh -c 'sleep 1000 & sleep 1001 & wait' & echo up; wait"));
+    auto* planted = &tree;
+    EXPECT_TRUE(until([planted] { return planted->scan().size() == 4; }));
+    EXPECT_TRUE(has(tree.scan(), running.pid));
+    EXPECT_FALSE(has(tree.scan(), ::getpid()));
+    EXPECT_TRUE(end(tree));
+}
+
+TEST_F(TreeTest, FindsAnOrphanInAnotherSessionByItsCookie) {
+    auto [running, tree] = plant(shell("setsid sleep 1000 > /dev/null 2>&1 & echo $!"));
+    ASSERT_TRUE(running.pid != 0);
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_ended(); }));
+    const pid_t orphan = std::stoi(running.output);
+    EXPECT_EQ(read_stat(orphan)->parent, ::getpid());
+    const auto members = tree.scan();
+    EXPECT_EQ(members.size(), 1U);
+    EXPECT_TRUE(has(members, orphan));
+    EXPECT_TRUE(end(tree));
+    EXPECT_TRUE(is_gone(orphan));
+}
+
+TEST_F(TreeTest, RemembersAnOrphanThatShedItsCookie) {
+    auto [running, tree] = plant(shell("env -i setsid sleep 1000 & echo $!; wait"));
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_said("\n"); }));
+    const pid_t orphan = std::stoi(running.output);
+    ASSERT_TRUE(until([orphan] { return command_line(orphan) == "sleep 1000"; }));
+    EXPECT_TRUE(has(tree.scan(), orphan));
+    ::kill(running.pid, SIGKILL);
+    ASSERT_TRUE(until([leader] { return leader->status.has_value(); }));
+    EXPECT_TRUE(has(tree.scan(), orphan));
+    EXPECT_TRUE(tree.knows(*read_stat(orphan)));
+    EXPECT_TRUE(end(tree));
+    EXPECT_TRUE(is_gone(orphan));
+}
+
+TEST_F(TreeTest, EndsAnAdoptedChildThatNobodyKnew) {
+    auto [running, tree] = plant(shell("env -i setsid sleep 1000 > /dev/null 2>&1 & echo $!"));
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_ended(); }));
+    const pid_t orphan = std::stoi(running.output);
+    ASSERT_TRUE(until([orphan] { return command_line(orphan) == "sleep 1000"; }));
+    EXPECT_TRUE(tree.empty());
+    const auto children = children_of(::getpid());
+    ASSERT_EQ(children.size(), 1U);
+    EXPECT_FALSE(reaper_.owns(orphan));
+    EXPECT_FALSE(tree.knows(children.front()));
+    tree.adopt(children.front());
+    EXPECT_FALSE(tree.empty());
+    EXPECT_TRUE(end(tree));
+    EXPECT_TRUE(is_gone(orphan));
+}
+
+TEST_F(TreeTest, KnowsItsOwnFromThoseOfAnotherTree) {
+    auto one = plant(shell("setsid sleep 1000 & wait"), "tree-test-1");
+    auto other = plant(shell("setsid sleep 1000 & wait"), "tree-test-10");
+    ASSERT_TRUE(until([&] { return one.tree.scan().size() == 2; }));
+    ASSERT_TRUE(until([&] { return other.tree.scan().size() == 2; }));
+    EXPECT_TRUE(end(one.tree));
+    EXPECT_EQ(other.tree.scan().size(), 2U);
+    EXPECT_TRUE(end(other.tree));
+}
+
+TEST_F(TreeTest, IsNotEmptyWhileADeadMemberIsNotReaped) {
+    auto spawned = spawn(io_, shell("exit 0"));
+    const pid_t pid = std::get<Child>(spawned).pid;
+    Tree tree(pid, "TCPLOCK_GENERATION=none");
+    siginfo_t dead{};
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &dead, WEXITED | WNOWAIT), 0);
+    EXPECT_FALSE(tree.empty());
+    EXPECT_TRUE(tree.scan().front().is_dead());
+    EXPECT_TRUE(tree.signal(SIGTERM).refused.empty());
+    EXPECT_TRUE(until([&] { return tree.empty(); }));
+}
+
+TEST_F(TreeTest, OutlivesTermThatIsIgnoredAndNotKill) {
+    auto [running, tree] = plant(shell("trap '' TERM; echo up; while :; do sleep 1; done"));
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_said("up"); }));
+    EXPECT_GE(tree.signal(SIGTERM).reached, 1U);
+    tree.signal(SIGCONT);
+    io_.run_for(std::chrono::milliseconds(100));
+    EXPECT_FALSE(tree.empty());
+    EXPECT_TRUE(end(tree));
+    EXPECT_EQ(running.status->signal, SIGKILL);
+}
+
+TEST_F(TreeTest, EndsAStoppedMember) {
+    auto [running, tree] = plant(shell("echo up; kill -STOP $$; sleep 1000"));
+    const pid_t pid = running.pid;
+    ASSERT_TRUE(until([pid] { return read_stat(pid)->state == 'T'; }));
+    tree.signal(SIGTERM);
+    tree.signal(SIGCONT);
+    const auto* leader = &running;
+    EXPECT_TRUE(until([leader] { return leader->status.has_value(); }));
+    EXPECT_TRUE(end(tree));
+}
+
+TEST_F(TreeTest, SignalsEachMemberOnce) {
+    auto [running, tree] =
+        plant(shell("trap 'echo term' TERM; echo up; while :; do read x; sleep 0.05; done"));
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_said("up"); }));
+    tree.signal(SIGTERM);
+    ASSERT_TRUE(until([leader] { return leader->has_said("term"); }));
+    io_.run_for(std::chrono::milliseconds(200));
+    EXPECT_EQ(running.output.find("term"), running.output.rfind("term")) << running.output;
+    EXPECT_TRUE(end(tree));
+}
+
+TEST_F(TreeTest, BecomesEmptyThoughItForksWhileDying) {
+    auto [running, tree] = plant(probe({"fork-on-term"}));
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_said("ready"); }));
+    for (int count = 0; count < 5; ++count) {
+        tree.signal(SIGTERM);
+        io_.run_for(std::chrono::milliseconds(20));
+    }
+    EXPECT_GE(tree.scan().size(), 3U);
+    EXPECT_TRUE(end(tree));
+    EXPECT_EQ(children_of_ours(), 0U);
+}
+
+TEST_F(TreeTest, BecomesEmptyThoughItRunsAwayIntoNewSessions) {
+    auto [running, tree] = plant(probe({"run-away"}));
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_said("running"); }));
+    EXPECT_TRUE(end(tree));
+    EXPECT_EQ(children_of_ours(), 0U);
+}
+
+TEST_F(TreeTest, IsNotMisledByANameWithBrackets) {
+    auto [running, tree] = plant(probe({"strange-name"}));
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_said("named"); }));
+    const auto members = tree.scan();
+    ASSERT_EQ(members.size(), 1U);
+    EXPECT_EQ(members.front().name, ") (R 1 1\n");
+    EXPECT_EQ(members.front().parent, ::getpid());
+    EXPECT_TRUE(end(tree));
+}
+
+TEST_F(TreeTest, CountsTheMemoryOfAllMembers) {
+    auto [running, tree] =
+        plant(shell(std::string(CHILD_PROBE) + " memory & " + CHILD_PROBE + " memory & wait"));
+    const auto* leader = &running;
+    ASSERT_TRUE(until(
+        [leader] { return std::count(leader->output.begin(), leader->output.end(), '\n') == 2; }));
+    EXPECT_GE(tree.memory(), 128U << 20U);
+    EXPECT_TRUE(end(tree));
+    EXPECT_EQ(tree.memory(), 0U);
+}
+
+TEST_F(TreeTest, TellsWhomItMayNotSignal) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "needs root, to have somebody it may not signal once it is somebody else";
+    }
+    auto [running, tree] = plant(shell("sleep 1000 & exec setsid -w sleep 1001"));
+    auto* planted = &tree;
+    ASSERT_TRUE(until([planted] { return planted->scan().size() >= 3; }));
+    constexpr uid_t nobody = 65534;
+    ASSERT_EQ(::setresuid(nobody, nobody, 0), 0);
+    const auto result = tree.signal(SIGKILL);
+    ASSERT_EQ(::setresuid(0, 0, 0), 0);
+    ::prctl(PR_SET_DUMPABLE, 1);  // The change of user took it, and the leak check needs it.
+    EXPECT_EQ(result.reached, 0U);
+    ASSERT_GE(result.refused.size(), 3U);
+    EXPECT_EQ(result.refused.front().error, std::errc::operation_not_permitted);
+    EXPECT_TRUE(end(tree));
+}
+
+TEST_F(TreeTest, NeverHoldsUsOrInit) {
+    Tree ourselves(::getpid(), "TCPLOCK_GENERATION=none");
+    Tree init(1, "TCPLOCK_GENERATION=none");
+    for (auto* tree : {&ourselves, &init}) {
+        EXPECT_TRUE(tree->empty());
+        EXPECT_EQ(tree->signal(SIGTERM).reached, 0U);
+    }
+}
+
+}  // namespace
+}  // namespace tcplock::io
