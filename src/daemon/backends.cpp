@@ -1,0 +1,411 @@
+#include "daemon/backends.hpp"
+
+#include "daemon/log.hpp"
+#include "daemon/probe_command.hpp"
+#include "io/address.hpp"
+#include "io/orphans.hpp"
+#include "io/socket_owner.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <fmt/format.h>
+#include <unistd.h>
+#include <utility>
+#include <variant>
+
+namespace tcplock::daemon {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr auto orphan_limit = 10s;
+constexpr auto refusal_limit = 1s;
+// How often a tree that is being ended is looked at, beside every reap.
+constexpr std::chrono::milliseconds first_look = 10ms;
+constexpr std::chrono::milliseconds slowest_look = 500ms;
+// So long is the last output waited for before an end is told without it.
+constexpr auto output_limit = 200ms;
+
+io::ProbeSpec to_io(const config::ProbeKind& kind) {
+    struct Translation {
+        io::ProbeSpec operator()(const config::UnoProbe&) const { return io::UnoGreetingProbe{}; }
+        io::ProbeSpec operator()(const config::ConnectProbe&) const { return io::ConnectProbe{}; }
+        io::ProbeSpec operator()(const config::GreetingProbe& probe) const {
+            return io::GreetingProbe{probe.expect};
+        }
+        io::ProbeSpec operator()(const config::ExchangeProbe& probe) const {
+            return io::ExchangeProbe{probe.send, probe.expect};
+        }
+        io::ProbeSpec operator()(const config::HttpProbe& probe) const {
+            return io::HttpProbe{probe.path, static_cast<unsigned>(probe.status)};
+        }
+        io::ProbeSpec operator()(const config::CommandProbe&) const { return {}; }
+    };
+    return std::visit(Translation{}, kind);
+}
+
+std::string in_mebibytes(std::uint64_t bytes) {
+    return std::to_string((bytes + (1U << 19)) >> 20) + "MiB";
+}
+
+std::string joined(const std::deque<std::string>& lines) {
+    std::string text;
+    for (const std::string& line : lines) {
+        text += (text.empty() ? "" : " | ") + line;
+    }
+    return text;
+}
+
+}  // namespace
+
+// One generation, as the shell knows it.
+struct Backends::Life {
+    core::Generation generation;
+    core::PlaceId place;
+    Setting setting;
+    io::Tree tree;
+    io::LastLines last_lines = {};
+    bool output_ended = false;
+    std::optional<io::ExitStatus> exit = {};  // of the leader
+    std::string last_probe = {};              // why the last one had no answer
+    bool is_stopping = false;
+    bool is_killed = false;
+    bool is_quarantined = false;
+    steady_clock::time_point stop_began = {};
+    // What is still to be told of its end, once its last output is here.
+    bool died_ready = false;
+    std::size_t inside_at_death = 0;
+    std::optional<core::BackOff> failed_start = {};
+    steady_clock::time_point tell_by = {};
+};
+
+Backends::Backends(boost::asio::io_context& io, const config::Config& config,
+                   const StateDirectory& state, io::Reaper& reaper, Hooks hooks,
+                   io::TaskGroup& tasks)
+    : io_(io),
+      config_(config),
+      reaper_(reaper),
+      hooks_(std::move(hooks)),
+      places_(config, state),
+      tasks_(tasks) {}
+
+Backends::LifePtr Backends::find(core::Generation generation) const {
+    const auto found = lives_.find(generation);
+    return found == lives_.end() ? nullptr : found->second;
+}
+
+io::tcp::endpoint Backends::address_of(core::Generation generation) const {
+    return lives_.at(generation)->setting.address;
+}
+
+std::string Backends::instance_of(core::Generation generation) const {
+    const LifePtr life = find(generation);
+    return life ? life->setting.values.instance : "-";
+}
+
+boost::asio::awaitable<void> Backends::end_orphans() {
+    const io::OrphanReport report = co_await io::end_orphans(places_.cookie(), orphan_limit);
+    for (const io::Orphan& orphan : report.ended) {
+        Line(Line::Level::warn, "orphan of an earlier supervisor ended")
+            .with("pid", static_cast<std::uint64_t>(orphan.pid))
+            .with("command", orphan.command_line);
+    }
+    for (const io::Orphan& orphan : report.still_there) {
+        Line(Line::Level::error, "orphan of an earlier supervisor could not be ended")
+            .with("pid", static_cast<std::uint64_t>(orphan.pid))
+            .with("command", orphan.command_line);
+    }
+}
+
+// ---- Beginning ---------------------------------------------------------------------------------
+
+void Backends::perform(const core::SpawnBackend& effect) {
+    auto setting = places_.prepare(effect);
+    if (auto* const unfit = std::get_if<Unfit>(&setting)) {
+        why_not_spawned_ = unfit->why;
+        hooks_.feed(core::SpawnFailed{effect.generation});
+        return;
+    }
+    auto child = io::spawn(io_, std::get<Setting>(setting).child);
+    if (auto* const failure = std::get_if<io::SpawnFailure>(&child)) {
+        why_not_spawned_ = failure->what;
+        hooks_.feed(core::SpawnFailed{effect.generation});
+        return;
+    }
+    begin_life(effect, std::move(std::get<Setting>(setting)),
+               std::move(std::get<io::Child>(child)));
+}
+
+void Backends::begin_life(const core::SpawnBackend& effect, Setting setting, io::Child child) {
+    io::Tree tree(child.pid, setting.cookie);
+    auto life = std::make_shared<Life>(
+        Life{effect.generation, effect.place, std::move(setting), std::move(tree)});
+    lives_[effect.generation] = life;
+    reaper_.own(child.pid, [this, life](io::ExitStatus status) { leader_exited(life, status); });
+    Line(Line::Level::info, "backend starting")
+        .with("instance", life->setting.values.instance)
+        .with("generation", core::number(effect.generation))
+        .with("place", core::number(effect.place))
+        .with("address", io::describe(life->setting.address))
+        .with("pid", static_cast<std::uint64_t>(child.pid));
+    tasks_.spawn("output", read_output(life, std::move(child)));
+    const double jitter = std::uniform_real_distribution<>(0, 1)(random_);
+    hooks_.feed(core::BackendSpawned{effect.generation, jitter});
+}
+
+boost::asio::awaitable<void> Backends::read_output(LifePtr life, io::Child child) {
+    const std::string instance = life->setting.values.instance;
+    const auto generation = core::number(life->generation);
+    io::OutputSink sink;
+    sink.line = [life, generation](std::string_view text) {
+        life->last_lines.add(text);
+        Line(Line::Level::info, "backend output")
+            .with("instance", life->setting.values.instance)
+            .with("generation", generation)
+            .with("line", text);
+    };
+    sink.dropped = [life, generation](std::uint64_t lines) {
+        Line(Line::Level::warn, "backend output dropped: it prints too much")
+            .with("instance", life->setting.values.instance)
+            .with("generation", generation)
+            .with("lines", lines);
+    };
+    co_await io::drain(std::move(child.output), std::move(sink));
+    life->output_ended = true;
+}
+
+void Backends::perform(const core::AnnounceReady& effect) {
+    last_failed_start_.clear();
+    Line(Line::Level::info, "backend ready")
+        .with("instance", instance_of(effect.generation))
+        .with("generation", core::number(effect.generation))
+        .with("after", effect.after);
+}
+
+void Backends::perform(const core::TakeOver& effect) {
+    if (const LifePtr life = find(effect.generation)) {
+        life->setting.values.instance = std::to_string(core::number(effect.instance));
+        Line(Line::Level::info, "backend takes over")
+            .with("instance", life->setting.values.instance)
+            .with("generation", core::number(effect.generation));
+    }
+}
+
+// ---- Probes ------------------------------------------------------------------------------------
+
+void Backends::perform(const core::ProbeBackend& effect) {
+    tasks_.spawn("probe", probe(find(effect.generation)));
+}
+
+boost::asio::awaitable<void> Backends::probe(LifePtr life) {
+    io::ProbeResult result;
+    if (std::holds_alternative<config::CommandProbe>(config_.probe.kind)) {
+        result = co_await probe_by_command(life);
+    } else {
+        const io::ProbeSpec spec = to_io(config_.probe.kind);
+        result = co_await io::probe(spec, life->setting.address, config_.probe.timeout);
+    }
+    life->last_probe = result.detail;
+    if (!result.answered && !life->is_stopping) {
+        Line(Line::Level::debug, "probe without an answer")
+            .with("instance", life->setting.values.instance)
+            .with("generation", core::number(life->generation))
+            .with("why", result.detail);
+    }
+    hooks_.feed(core::ProbeEnded{life->generation, result.answered
+                                                       ? core::ProbeEnded::Verdict::answered
+                                                       : core::ProbeEnded::Verdict::failed});
+}
+
+boost::asio::awaitable<io::ProbeResult> Backends::probe_by_command(LifePtr life) {
+    const auto& command = std::get<config::CommandProbe>(config_.probe.kind).command;
+    io::ChildSpec child = places_.beside(life->setting, command);
+    co_return co_await run_probe_command(io_, reaper_, std::move(child), config_.probe.timeout);
+}
+
+// ---- Ending ------------------------------------------------------------------------------------
+
+void Backends::leader_exited(LifePtr life, io::ExitStatus status) {
+    life->exit = status;
+    life->inside_at_death = hooks_.inside(life->generation);
+    const bool by_signal = status.signal != 0;
+    hooks_.feed(
+        core::BackendExited{life->generation,
+                            {by_signal ? core::Exit::Kind::signal : core::Exit::Kind::status,
+                             by_signal ? status.signal : status.code}});
+}
+
+void Backends::perform(const core::StopBackend& effect) {
+    const LifePtr life = find(effect.generation);
+    const bool is_end = effect.reason == core::StopReason::shutdown;
+    Line(Line::Level::info, is_end ? "backend stopping" : "backend recycling")
+        .with("instance", life->setting.values.instance)
+        .with("generation", core::number(effect.generation))
+        .with("reason", core::to_string(effect.reason))
+        .with("jobs", effect.jobs)
+        .with("age", effect.age)
+        .with("memory", in_mebibytes(life->tree.memory()));
+    life->is_stopping = true;
+    life->died_ready = effect.reason == core::StopReason::died;
+    life->is_killed = effect.how == core::StopHow::kill;
+    life->stop_began = steady_clock::now();
+    life->tell_by = life->stop_began + output_limit;
+    if (!life->is_killed) {
+        signal(*life, config_.backend.stop_signal);
+        signal(*life, SIGCONT);  // A stopped process is deaf to all but KILL.
+    }
+    tasks_.spawn("stop", clear_place(life));
+}
+
+void Backends::perform(const core::KillBackend& effect) {
+    const LifePtr life = find(effect.generation);
+    Line(Line::Level::warn, "backend did not end when asked, killing it")
+        .with("instance", life->setting.values.instance)
+        .with("generation", core::number(effect.generation))
+        .with("grace", config_.policy.backend.stop_grace);
+    life->is_killed = true;
+    signal(*life, SIGKILL);
+}
+
+bool Backends::signal(Life& life, int number) {
+    const io::SignalResult result = life.tree.signal(number);
+    for (const io::Refusal& refusal : result.refused) {
+        Line(Line::Level::error, "a process of the backend may not be signalled")
+            .with("generation", core::number(life.generation))
+            .with("pid", static_cast<std::uint64_t>(refusal.member.pid))
+            .with("name", refusal.member.name)
+            .with("why", refusal.error.message());
+    }
+    return result.reached > 0;
+}
+
+// What fled from its session and its environment both, and lost its parent, is our child now but
+// nobody's by any mark. It came from a backend; the one that ends takes it along.
+void Backends::adopt_strays(Life& ending) {
+    for (const io::ProcessStat& child : io::children_of(::getpid())) {
+        const auto knows = [&child](const auto& entry) { return entry.second->tree.knows(child); };
+        if (!reaper_.owns(child.pid) && std::none_of(lives_.begin(), lives_.end(), knows)) {
+            ending.tree.adopt(child);
+        }
+    }
+}
+
+// Ends when the whole tree is gone and the address refuses, however long that takes.
+boost::asio::awaitable<void> Backends::clear_place(LifePtr life) {
+    std::chrono::milliseconds pause = first_look;
+    while (true) {
+        if (life->is_killed) {
+            signal(*life, SIGKILL);  // Again and again: it may fork while it dies.
+        }
+        adopt_strays(*life);
+        if (life->tree.empty()) {
+            const bool accepts = co_await io::accepts(life->setting.address, refusal_limit);
+            if (!accepts) {
+                break;
+            }
+        }
+        if (life->output_ended || steady_clock::now() >= life->tell_by) {
+            tell_end(*life);
+        }
+        co_await reaper_.next_reap(steady_clock::now() + pause);
+        pause = std::min(pause * 2, slowest_look);
+    }
+    tell_end(*life);
+    Line(Line::Level::info, "backend stopped")
+        .with("instance", life->setting.values.instance)
+        .with("generation", core::number(life->generation))
+        .with("took", steady_clock::now() - life->stop_began);
+    lives_.erase(life->generation);
+    hooks_.feed(core::PlaceCleared{life->generation});
+}
+
+void Backends::perform(const core::QuarantinePlace& effect) {
+    const LifePtr life = find(effect.generation);
+    life->is_quarantined = true;
+    std::string left;
+    for (const io::Member& member : life->tree.scan()) {
+        left += fmt::format("{}{} ({}, state {})", left.empty() ? "" : ", ", member.pid,
+                            member.name, member.state);
+    }
+    if (left.empty()) {
+        const auto owner = io::socket_owner(life->setting.address);
+        left = "no process, but the address accepts: " +
+               (owner ? io::in_words(*owner) : std::string("owner unknown"));
+    }
+    Line(Line::Level::error, "place quarantined: what lives there cannot be killed")
+        .with("place", core::number(effect.place))
+        .with("instance", life->setting.values.instance)
+        .with("generation", core::number(effect.generation))
+        .with("left", left);
+}
+
+// ---- Telling -----------------------------------------------------------------------------------
+
+void Backends::perform(const core::BackOff& effect) {
+    const LifePtr life = find(effect.generation);
+    if (!life) {
+        tell_failed_start(nullptr, effect, why_not_spawned_);
+    } else if (effect.failed_starts > 0) {
+        life->failed_start = effect;
+    } else {
+        Line(Line::Level::warn, "backend lived too briefly, waiting before the next start")
+            .with("instance", life->setting.values.instance)
+            .with("generation", core::number(effect.generation))
+            .with("next_try_in", effect.delay);
+    }
+}
+
+void Backends::perform(const core::AnnounceFailing& effect) {
+    Line(Line::Level::error,
+         "backend failing: newcomers are refused until a start succeeds; those who wait keep "
+         "their place")
+        .with("failures", effect.failed_starts);
+}
+
+void Backends::tell_end(Life& life) {
+    if (life.failed_start) {
+        const std::string reason = life.exit && life.died_ready
+                                       ? io::in_words(*life.exit)
+                                       : "no answer in time: " + life.last_probe;
+        tell_failed_start(&life, *life.failed_start, reason);
+    } else if (life.died_ready) {
+        Line(Line::Level::warn, "backend died")
+            .with("instance", life.setting.values.instance)
+            .with("generation", core::number(life.generation))
+            .with("exit", io::in_words(*life.exit))
+            .with("clients", life.inside_at_death)
+            .with("last_output", joined(life.last_lines.lines()));
+    }
+    life.failed_start.reset();
+    life.died_ready = false;
+}
+
+// At length the first time, and in short for as long as it fails in the same way.
+void Backends::tell_failed_start(const Life* life, const core::BackOff& effect,
+                                 std::string reason) {
+    const std::string output = life ? joined(life->last_lines.lines()) : std::string{};
+    const std::string told = reason + output;
+    const bool is_news = told != std::exchange(last_failed_start_, told);
+    const std::string generation = std::to_string(core::number(effect.generation));
+    if (!is_news) {
+        Line(Line::Level::info, "backend start failed again, as before")
+            .with("generation", generation)
+            .with("failures", effect.failed_starts)
+            .with("next_try_in", effect.delay);
+        return;
+    }
+    Line line(Line::Level::error, "backend start failed");
+    line.with("instance", life ? life->setting.values.instance : "-")
+        .with("generation", generation)
+        .with("reason", reason)
+        .with("failures", effect.failed_starts)
+        .with("next_try_in", effect.delay);
+    if (!output.empty()) {
+        line.with("last_output", output);
+    }
+}
+
+}  // namespace tcplock::daemon

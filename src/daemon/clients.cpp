@@ -1,0 +1,293 @@
+#include "daemon/clients.hpp"
+
+#include "daemon/log.hpp"
+#include "io/farewell.hpp"
+
+#include <optional>
+#include <utility>
+#include <variant>
+
+namespace tcplock::daemon {
+
+using std::chrono::steady_clock;
+
+namespace {
+
+io::Allow allow_of(const config::Listen& listen) {
+    if (listen.allow_any) {
+        return io::Allow::everybody();
+    }
+    if (listen.allow.empty()) {
+        return io::Allow::loopback();  // The configuration has seen to it that it listens there.
+    }
+    io::Allow allow;
+    for (const config::Network& network : listen.allow) {
+        (void)allow.add(network.text);  // It was checked when the configuration was read.
+    }
+    return allow;
+}
+
+struct Refusal {
+    std::string_view code;
+    std::string reason;
+};
+
+Refusal describe(core::RefuseReason reason, const core::GatePolicy& policy) {
+    switch (reason) {
+        case core::RefuseReason::queue_full:
+            return {"PQ", "the line is full (" + std::to_string(policy.queue_limit) + " waiting)"};
+        case core::RefuseReason::queue_timeout:
+            return {"sQ", "waited longer than gate.queue_timeout"};
+        case core::RefuseReason::backend_failing:
+            return {"PF", "the backend is failing"};
+        case core::RefuseReason::shutting_down:
+            return {"GQ", "shutting down"};
+    }
+    return {"??", "unknown"};
+}
+
+}  // namespace
+
+// One admitted client.
+struct Clients::Session {
+    core::ClientId client;
+    core::Generation generation;
+    std::string instance;
+    std::string peer;
+    std::chrono::nanoseconds waited;
+    steady_clock::time_point admitted;
+    io::tcp::socket client_socket;
+    io::tcp::socket backend_socket;
+    bool is_inside = true;
+    bool has_job = false;
+    std::optional<core::CutReason> cut = {};
+};
+
+Clients::Clients(boost::asio::io_context& io, const config::Config& config, Hooks hooks,
+                 io::TaskGroup& tasks, io::TaskGroup& sessions)
+    : io_(io),
+      config_(config),
+      hooks_(std::move(hooks)),
+      half_close_(config.half_closed == config::HalfClosed::leave ? io::HalfClose::leave
+                                                                  : io::HalfClose::keep),
+      waiting_(io.get_executor(),
+               [this](std::uint64_t key) {
+                   const core::ClientId client{key};
+                   left(client, steady_clock::now() - clients_.at(client).since);
+                   hooks_.feed(core::ClientLeft{client});
+               }),
+      tasks_(tasks),
+      session_tasks_(sessions) {
+    for (const config::Listen& one : config.listen) {
+        listen(one);
+    }
+}
+
+void Clients::start() {
+    tasks_.spawn("waiting", waiting_.run());
+    for (io::Listener& listener : listeners_) {
+        tasks_.spawn("listener", listener.run());
+    }
+}
+
+// ---- Coming ------------------------------------------------------------------------------------
+
+void Clients::listen(const config::Listen& listen) {
+    const auto address = io::parse_endpoint(listen.address);
+    const io::Allow allow = allow_of(listen);
+    io::Listener::Callbacks callbacks;
+    callbacks.accepted = [this, allow](io::Descriptor socket, io::tcp::endpoint peer) {
+        accepted(allow, std::move(socket), std::move(peer));
+    };
+    callbacks.exhausted = [text = listen.address](std::error_code error) {
+        Line(Line::Level::error, "cannot accept clients for lack of resources; they keep knocking")
+            .with("address", text)
+            .with("why", error.message());
+    };
+    const io::Listener& listener =
+        listeners_.emplace_back(io_.get_executor(), *address, std::move(callbacks));
+    Line(Line::Level::info, "listening").with("address", io::describe(listener.local_endpoint()));
+}
+
+void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer) {
+    const core::ClientId client{++last_client_};
+    if (!allow.permits(peer.address())) {
+        Line(Line::Level::warn, "client refused")
+            .with("client", core::number(client))
+            .with("peer", io::describe(peer))
+            .with("waited", std::chrono::nanoseconds{0})
+            .with("end", "PA")
+            .with("reason", "its address is in none of the listener's allow networks");
+        io::say_farewell(std::move(socket));
+        return;
+    }
+    clients_[client] = {io::describe(peer), steady_clock::now()};
+    waiting_.add(core::number(client), std::move(socket), half_close_);
+    hooks_.feed(core::ClientArrived{client});
+}
+
+void Clients::perform(const core::StopListening&) {
+    for (io::Listener& listener : listeners_) {
+        listener.close();
+    }
+}
+
+void Clients::close() {
+    waiting_.close();
+}
+
+// ---- Waiting -----------------------------------------------------------------------------------
+
+void Clients::left(core::ClientId client, std::chrono::nanoseconds waited) {
+    Line(Line::Level::info, "client left")
+        .with("client", core::number(client))
+        .with("peer", clients_.at(client).peer)
+        .with("waited", waited)
+        .with("end", "CQ");
+    clients_.erase(client);
+}
+
+void Clients::perform(const core::RefuseClient& effect) {
+    const Refusal refusal = describe(effect.reason, config_.policy.gate);
+    Line(Line::Level::warn, "client refused")
+        .with("client", core::number(effect.client))
+        .with("peer", clients_.at(effect.client).peer)
+        .with("waited", effect.waited)
+        .with("end", refusal.code)
+        .with("reason", refusal.reason);
+    clients_.erase(effect.client);
+    io::say_farewell(waiting_.take(core::number(effect.client)));
+}
+
+// ---- Inside ------------------------------------------------------------------------------------
+
+void Clients::perform(const core::AdmitClient& effect) {
+    const auto key = core::number(effect.client);
+    if (waiting_.has_left(key)) {
+        (void)waiting_.take(key);
+        left(effect.client, effect.waited);
+        hooks_.feed(core::SessionEnded{effect.client, core::SessionEnded::How::left});
+        return;
+    }
+    const auto executor = io_.get_executor();
+    auto session = std::make_shared<Session>(
+        Session{effect.client, effect.generation, hooks_.instance_of(effect.generation),
+                clients_.at(effect.client).peer, effect.waited, steady_clock::now(),
+                io::adopt(executor, waiting_.take(key)), io::tcp::socket(executor)});
+    sessions_[effect.client] = session;
+    session_tasks_.spawn("session", serve(std::move(session)));
+}
+
+boost::asio::awaitable<void> Clients::serve(SessionPtr session) {
+    const bool greets = std::holds_alternative<config::UnoProbe>(config_.probe.kind);
+    const auto way = greets ? io::OpenWay::uno_speaks_first : io::OpenWay::connect;
+    const auto address = hooks_.address_of(session->generation);
+    io::OpenResult opened = co_await io::open_backend(address, way, config_.probe.timeout);
+    if (opened.socket && !session->cut) {
+        session->backend_socket = std::move(*opened.socket);
+        co_await relay(session);
+        co_return;
+    }
+    sessions_.erase(session->client);
+    if (session->cut) {
+        tell_end(*session, {});
+        hooks_.feed(core::SessionEnded{session->client});
+    } else {
+        return_to_line(session, opened.error);
+    }
+}
+
+// Nothing of the client has been touched: it waits again, where it was.
+void Clients::return_to_line(SessionPtr session, const std::string& why) {
+    Line(Line::Level::warn, "backend could not be reached, the client waits again")
+        .with("client", core::number(session->client))
+        .with("instance", session->instance)
+        .with("generation", core::number(session->generation))
+        .with("why", why);
+    boost::system::error_code error;
+    io::Descriptor socket(session->client_socket.release(error));
+    waiting_.add(core::number(session->client), std::move(socket), half_close_);
+    hooks_.feed(core::SessionEnded{session->client, core::SessionEnded::How::not_reached});
+}
+
+boost::asio::awaitable<void> Clients::relay(SessionPtr session) {
+    io::RelayObserver observer;
+    observer.client_spoke = [this, session] {
+        session->has_job = true;
+        hooks_.feed(core::JobBegan{session->client});
+    };
+    observer.client_finished = [this, session] {
+        hooks_.feed(core::ClientFinished{session->client});
+    };
+    observer.backend_released = [this, session] {
+        session->is_inside = false;
+        hooks_.feed(core::SessionEnded{session->client});
+    };
+    const io::RelayTotals totals = co_await io::relay(
+        session->client_socket, session->backend_socket, {half_close_}, observer);
+    sessions_.erase(session->client);
+    tell_end(*session, totals);
+}
+
+void Clients::perform(const core::CutClient& effect) {
+    const SessionPtr session = sessions_.at(effect.client);
+    session->cut = effect.reason;
+    io::abort(session->client_socket);
+    io::abort(session->backend_socket);
+}
+
+std::size_t Clients::inside(core::Generation generation) const {
+    std::size_t count = 0;
+    for (const auto& [client, session] : sessions_) {
+        count += session->generation == generation && session->is_inside ? 1 : 0;
+    }
+    return count;
+}
+
+// ---- Telling -----------------------------------------------------------------------------------
+
+std::string Clients::end_code(const Session& session, io::RelayEnd how) const {
+    if (session.cut) {
+        switch (*session.cut) {
+            case core::CutReason::session_timeout:
+                return "TD";
+            case core::CutReason::release_timeout:
+                return "TL";
+            case core::CutReason::shutdown:
+                return "GD";
+        }
+    }
+    switch (how) {
+        case io::RelayEnd::client_closed:
+            return "--";
+        case io::RelayEnd::client_reset:
+            return "CD";
+        case io::RelayEnd::backend_closed:
+            // An office never closes first, unless it dies.
+            return config_.protocol == config::Protocol::uno ? "SD" : "S-";
+        case io::RelayEnd::backend_reset:
+            return "SD";
+        case io::RelayEnd::flush_failed:
+            return "CL";
+        case io::RelayEnd::cancelled:
+            return "GD";
+    }
+    return "??";
+}
+
+void Clients::tell_end(const Session& session, const io::RelayTotals& totals) {
+    Line(Line::Level::info, "session closed")
+        .with("client", core::number(session.client))
+        .with("peer", session.peer)
+        .with("instance", session.instance)
+        .with("generation", core::number(session.generation))
+        .with("waited", session.waited)
+        .with("lasted", steady_clock::now() - session.admitted)
+        .with("in", totals.bytes_in)
+        .with("out", totals.bytes_out)
+        .with("job", session.has_job ? "yes" : "no")
+        .with("end", end_code(session, totals.how));
+    clients_.erase(session.client);
+}
+
+}  // namespace tcplock::daemon

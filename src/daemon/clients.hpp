@@ -1,0 +1,87 @@
+// The shell's half that does what the core says about clients: accepts, keeps who waits, lets in,
+// turns away, cuts, and tells the log; one line for each client that came.
+//
+// It decides nothing but who may wait at all (`allow`). Every client accepted ends in exactly one
+// line: session closed, client refused or client left.
+#pragma once
+
+#include "config/config.hpp"
+#include "core/effects.hpp"
+#include "core/events.hpp"
+#include "io/address.hpp"
+#include "io/listener.hpp"
+#include "io/probe.hpp"
+#include "io/relay.hpp"
+#include "io/task_group.hpp"
+#include "io/waiting.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace tcplock::daemon {
+
+class Clients {
+public:
+    struct Hooks {
+        std::function<void(core::Event)> feed;
+        std::function<io::tcp::endpoint(core::Generation)> address_of;
+        std::function<std::string(core::Generation)> instance_of;
+    };
+
+    // Opens every listener, and accepts nobody yet. Throws std::system_error, whose text names the
+    // address. `sessions` may last longer than `tasks`: a client may still be owed something.
+    Clients(boost::asio::io_context& io, const config::Config& config, Hooks hooks,
+            io::TaskGroup& tasks, io::TaskGroup& sessions);
+
+    void start();
+
+    void perform(const core::AdmitClient& effect);
+    void perform(const core::RefuseClient& effect);
+    void perform(const core::CutClient& effect);
+    void perform(const core::StopListening& effect);
+
+    std::size_t waiting() const { return waiting_.size(); }
+    std::size_t inside(core::Generation generation) const;
+
+    // Nobody waits any more and nobody is let in: ends what watches the waiting ones.
+    void close();
+
+private:
+    struct Session;
+    using SessionPtr = std::shared_ptr<Session>;
+
+    void listen(const config::Listen& listen);
+    void accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer);
+    void left(core::ClientId client, std::chrono::nanoseconds waited);
+    boost::asio::awaitable<void> serve(SessionPtr session);
+    boost::asio::awaitable<void> relay(SessionPtr session);
+    void return_to_line(SessionPtr session, const std::string& why);
+    void tell_end(const Session& session, const io::RelayTotals& totals);
+    std::string end_code(const Session& session, io::RelayEnd how) const;
+
+    struct Client {
+        std::string peer;
+        std::chrono::steady_clock::time_point since;
+    };
+
+    boost::asio::io_context& io_;
+    const config::Config& config_;
+    Hooks hooks_;
+    io::HalfClose half_close_;
+    io::Waiting waiting_;
+    std::list<io::Listener> listeners_;
+    std::map<core::ClientId, Client> clients_;       // all who have not ended
+    std::map<core::ClientId, SessionPtr> sessions_;  // inside, or still owed something
+    std::uint64_t last_client_ = 0;
+    io::TaskGroup& tasks_;
+    io::TaskGroup& session_tasks_;
+};
+
+}  // namespace tcplock::daemon

@@ -1,0 +1,231 @@
+#include "daemon/daemon.hpp"
+
+#include "daemon/log.hpp"
+#include "io/tcp.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <utility>
+#include <variant>
+
+namespace tcplock::daemon {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+namespace {
+
+// The clock may be set, and summer time may come: the schedule is looked at again so often.
+constexpr std::chrono::seconds schedule_look_max = 30s;
+
+// An effect is for one of the two halves; the rest is the daemon's own.
+template <class Half, class What>
+concept Performs = requires(Half& half, const What& effect) {
+    half.perform(effect);
+};
+
+std::string_view name_of(int signal) {
+    switch (signal) {
+        case SIGTERM:
+            return "TERM";
+        case SIGINT:
+            return "INT";
+        case SIGHUP:
+            return "HUP";
+        case SIGUSR1:
+            return "USR1";
+        default:
+            return "?";
+    }
+}
+
+std::string what(std::exception_ptr failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& error) {
+        return error.what();
+    } catch (...) {
+        return "not even an exception";
+    }
+}
+
+}  // namespace
+
+Daemon::Daemon(const config::Config& config)
+    : config_(config),
+      state_(config.backend.state_directory),
+      calendar_(config.schedule),
+      core_(config.policy),
+      backends_(io_, config, state_, reaper_,
+                {[this](core::Event event) { feed(std::move(event)); },
+                 [this](core::Generation generation) { return clients_.inside(generation); }},
+                tasks_),
+      clients_(io_, config,
+               {[this](core::Event event) { feed(std::move(event)); },
+                [this](core::Generation generation) { return backends_.address_of(generation); },
+                [this](core::Generation generation) { return backends_.instance_of(generation); }},
+               tasks_, sessions_),
+      sessions_(io_.get_executor(),
+                [this](const std::string& name, std::exception_ptr failure) {
+                    task_failed(name, failure);
+                }),
+      tasks_(io_.get_executor(), [this](const std::string& name, std::exception_ptr failure) {
+          task_failed(name, failure);
+      }) {}
+
+int Daemon::run() {
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
+        signals_.add(signal);
+    }
+    // Blocked since the first line of main(): what came meanwhile is delivered now.
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_UNBLOCK, &all, nullptr);
+
+    reaper_.start();
+    clients_.start();
+    tasks_.spawn("signals", follow_signals());
+    tasks_.spawn("schedule", follow_schedule());
+    tasks_.spawn("begin", begin());
+    io_.run();
+    Line(Line::Level::info, "stopped");
+    return exit_code_;
+}
+
+boost::asio::awaitable<void> Daemon::begin() {
+    co_await backends_.end_orphans();
+    has_begun_ = true;
+    feed(core::DeadlineReached{});
+}
+
+// ---- The one way in ----------------------------------------------------------------------------
+
+void Daemon::feed(core::Event event) {
+    inbox_.push_back(std::move(event));
+    if (!has_begun_ || is_feeding_) {
+        return;
+    }
+    is_feeding_ = true;
+    while (!inbox_.empty()) {
+        const core::Event next = std::move(inbox_.front());
+        inbox_.pop_front();
+        handle(next);
+    }
+    is_feeding_ = false;
+    rearm();
+}
+
+void Daemon::handle(const core::Event& event) {
+    for (const core::Effect& effect : core_.handle(event, steady_clock::now())) {
+        perform(effect);
+    }
+}
+
+void Daemon::perform(const core::Effect& effect) {
+    std::visit(
+        [this](const auto& what) {
+            using What = std::decay_t<decltype(what)>;
+            if constexpr (Performs<Backends, What>) {
+                backends_.perform(what);
+            } else if constexpr (Performs<Clients, What>) {
+                clients_.perform(what);
+            } else {
+                static_assert(std::is_same_v<What, core::Finish>);
+                finish();
+            }
+        },
+        effect);
+}
+
+void Daemon::rearm() {
+    const auto deadline = core_.deadline();
+    if (deadline == armed_for_) {
+        return;
+    }
+    armed_for_ = deadline;
+    if (!deadline) {
+        deadline_timer_.cancel();
+        return;
+    }
+    deadline_timer_.expires_at(*deadline);
+    deadline_timer_.async_wait([this](boost::system::error_code error) {
+        if (!error) {
+            armed_for_.reset();
+            feed(core::DeadlineReached{});
+        }
+    });
+}
+
+// ---- Signals and the schedule ------------------------------------------------------------------
+
+boost::asio::awaitable<void> Daemon::follow_signals() {
+    while (true) {
+        const auto [error, number] = co_await signals_.async_wait(io::use_result);
+        if (error) {
+            co_return;
+        }
+        signal_came(number);
+    }
+}
+
+void Daemon::signal_came(int number) {
+    switch (number) {
+        case SIGHUP:
+            Line(Line::Level::warn, "reloading is not available yet, signal ignored")
+                .with("signal", name_of(number));
+            return;
+        case SIGUSR1:
+            Line(Line::Level::info, "recycle requested").with("signal", name_of(number));
+            feed(core::RecycleRequested{core::StopReason::requested});
+            return;
+        default:
+            break;
+    }
+    const bool is_second = std::exchange(was_told_to_stop_, true);
+    Line(Line::Level::info, is_second ? "shutting down at once" : "shutting down")
+        .with("signal", name_of(number))
+        .with("waiting", clients_.waiting());
+    feed(core::ShutdownRequested{is_second ? core::ShutdownRequested::Urgency::at_once
+                                           : core::ShutdownRequested::Urgency::drain});
+}
+
+boost::asio::awaitable<void> Daemon::follow_schedule() {
+    auto due = calendar_.next(Calendar::local_now());
+    while (due) {
+        const auto left = *due - Calendar::local_now();
+        schedule_timer_.expires_after(
+            std::clamp<std::chrono::seconds>(left, 1s, schedule_look_max));
+        const auto [error] = co_await schedule_timer_.async_wait(io::use_result);
+        if (error) {
+            co_return;
+        }
+        const auto now = Calendar::local_now();
+        if (now >= *due) {
+            feed(core::RecycleRequested{core::StopReason::schedule});
+            due = calendar_.next(now);
+        }
+    }
+}
+
+// ---- The end -----------------------------------------------------------------------------------
+
+void Daemon::finish() {
+    deadline_timer_.cancel();
+    signals_.cancel();
+    schedule_timer_.cancel();
+    clients_.close();
+    reaper_.stop();
+    tasks_.cancel_all();
+}
+
+void Daemon::task_failed(const std::string& name, std::exception_ptr failure) {
+    Line(Line::Level::error, "internal error, shutting down")
+        .with("task", name)
+        .with("what", what(failure));
+    exit_code_ = 1;
+    was_told_to_stop_ = true;
+    feed(core::ShutdownRequested{core::ShutdownRequested::Urgency::at_once});
+}
+
+}  // namespace tcplock::daemon

@@ -1,0 +1,73 @@
+// The shell round the core: one io_context, one thread, one way in.
+//
+// feed() is the only caller of the core, and runs to completion: what happens while the effects of
+// one event are carried out waits in the inbox. There is one timer for all that the core waits for,
+// armed at its deadline after every event. No mutex, no strand.
+#pragma once
+
+#include "config/config.hpp"
+#include "core/supervisor.hpp"
+#include "daemon/backends.hpp"
+#include "daemon/calendar.hpp"
+#include "daemon/clients.hpp"
+#include "daemon/state_directory.hpp"
+#include "io/reaper.hpp"
+#include "io/task_group.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <deque>
+#include <exception>
+#include <optional>
+#include <string>
+
+namespace tcplock::daemon {
+
+class Daemon {
+public:
+    // Locks the state directory and opens the listeners; nothing is spawned yet. Throws
+    // std::exception with a sentence for the operator.
+    explicit Daemon(const config::Config& config);
+
+    // Until told to stop. The exit code: 0, or 1 after a bug of ours.
+    int run();
+
+private:
+    void feed(core::Event event);
+    void handle(const core::Event& event);
+    void perform(const core::Effect& effect);
+    void rearm();
+
+    boost::asio::awaitable<void> begin();
+    boost::asio::awaitable<void> follow_signals();
+    boost::asio::awaitable<void> follow_schedule();
+    void signal_came(int number);
+    void finish();
+    void task_failed(const std::string& name, std::exception_ptr failure);
+
+    const config::Config& config_;
+    boost::asio::io_context io_{1};
+    StateDirectory state_;
+    Calendar calendar_;
+    core::Supervisor core_;
+    std::deque<core::Event> inbox_;
+    bool has_begun_ = false;  // until then the inbox only fills
+    bool is_feeding_ = false;
+    int exit_code_ = 0;
+
+    boost::asio::steady_timer deadline_timer_{io_};
+    std::optional<core::Instant> armed_for_;
+    boost::asio::steady_timer schedule_timer_{io_};
+    boost::asio::signal_set signals_{io_};
+    bool was_told_to_stop_ = false;
+    io::Reaper reaper_{io_};
+    Backends backends_;
+    Clients clients_;
+    io::TaskGroup sessions_;  // may still owe their clients something when all else has ended
+    io::TaskGroup tasks_;     // what uses the members above
+};
+
+}  // namespace tcplock::daemon

@@ -1,0 +1,161 @@
+#include "daemon/log.hpp"
+
+#include <spdlog/async.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <mutex>
+#include <poll.h>
+#include <unistd.h>
+
+namespace tcplock::daemon {
+namespace {
+
+using std::chrono::steady_clock;
+
+// About a second of the worst that backends may print (io/output.hpp), and 2 MiB at the most.
+constexpr std::size_t ring_lines = 4096;
+constexpr auto poll_interval = std::chrono::milliseconds{100};
+// A pipe that poll() calls writable takes at least so much without blocking (pipe(7), PIPE_BUF).
+constexpr std::size_t write_bytes_max = 4096;
+
+// Writes to standard error, but never sits in write() where it could not be called back.
+class StandardError : public spdlog::sinks::base_sink<std::mutex> {
+public:
+    // The ring this sink is written to from; it outlives the sink's last line.
+    void serve(spdlog::details::thread_pool* ring) { ring_ = ring; }
+    void give_up_at(steady_clock::time_point instant) { give_up_at_ = instant; }
+
+protected:
+    void sink_it_(const spdlog::details::log_msg& message) override {
+        tell_of_lost_lines();
+        spdlog::memory_buf_t text;
+        formatter_->format(message, text);
+        write_all({text.data(), text.size()});
+    }
+    void flush_() override {}
+
+private:
+    void tell_of_lost_lines() {
+        const std::size_t lost = ring_.load()->overrun_counter();
+        if (lost == told_lost_ || !is_writable(std::chrono::milliseconds{0})) {
+            return;
+        }
+        const std::string text = fmt::format("lines lost count={}", lost - told_lost_);
+        told_lost_ = lost;
+        spdlog::memory_buf_t formatted;
+        formatter_->format({"", spdlog::level::warn, text}, formatted);
+        write_all({formatted.data(), formatted.size()});
+    }
+
+    bool is_writable(std::chrono::milliseconds limit) const {
+        pollfd state{STDERR_FILENO, POLLOUT, 0};
+        return ::poll(&state, 1, static_cast<int>(limit.count())) == 1;
+    }
+
+    void write_all(std::string_view text) {
+        while (!text.empty()) {
+            if (!is_writable(poll_interval)) {
+                if (steady_clock::now() >= give_up_at_.load()) {
+                    return;
+                }
+                continue;
+            }
+            const std::size_t size = std::min(text.size(), write_bytes_max);
+            const ssize_t written = ::write(STDERR_FILENO, text.data(), size);
+            if (written < 0 && errno == EINTR) {
+                continue;
+            }
+            if (written < 0) {
+                return;  // No reader, no space: there is nowhere to complain.
+            }
+            text.remove_prefix(static_cast<std::size_t>(written));
+        }
+    }
+
+    std::atomic<spdlog::details::thread_pool*> ring_ = nullptr;
+    std::atomic<steady_clock::time_point> give_up_at_{steady_clock::time_point::max()};
+    std::size_t told_lost_ = 0;
+};
+
+// Set by start_logging, once. The ring is ours and not spdlog's registry's, whose lock is held
+// while it waits for the ring's thread to end.
+std::shared_ptr<StandardError> the_sink;
+std::shared_ptr<spdlog::details::thread_pool> the_ring;
+
+spdlog::level::level_enum to_spdlog(config::LogLevel level) {
+    switch (level) {
+        case config::LogLevel::debug:
+            return spdlog::level::debug;
+        case config::LogLevel::info:
+            return spdlog::level::info;
+        case config::LogLevel::warn:
+            return spdlog::level::warn;
+        case config::LogLevel::error:
+            return spdlog::level::err;
+    }
+    return spdlog::level::info;
+}
+
+bool needs_quotes(std::string_view value) {
+    return value.empty() || value.find_first_of(" \"=\\") != std::string_view::npos;
+}
+
+}  // namespace
+
+void start_logging(config::LogLevel level) {
+    the_sink = std::make_shared<StandardError>();
+    the_ring = std::make_shared<spdlog::details::thread_pool>(ring_lines, 1U);
+    the_sink->serve(the_ring.get());
+    auto logger = std::make_shared<spdlog::async_logger>(
+        "tcplock", the_sink, the_ring, spdlog::async_overflow_policy::overrun_oldest);
+    logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
+        "%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc));
+    logger->set_level(to_spdlog(level));
+    spdlog::set_default_logger(std::move(logger));
+}
+
+void stop_logging(std::chrono::nanoseconds limit) {
+    if (the_sink) {
+        the_sink->give_up_at(steady_clock::now() + limit);
+        the_ring.reset();  // Writes what it holds, and waits for its thread.
+        spdlog::shutdown();
+        the_sink.reset();
+    }
+}
+
+Line::~Line() {
+    spdlog::log(to_spdlog(level_), "{}", text_);
+}
+
+Line& Line::with(std::string_view key, std::string_view value) {
+    text_.append(" ").append(key).append("=");
+    if (!needs_quotes(value)) {
+        text_.append(value);
+        return *this;
+    }
+    text_ += '"';
+    for (const char c : value) {
+        if (c == '"' || c == '\\') {
+            text_ += '\\';
+        }
+        text_ += c;
+    }
+    text_ += '"';
+    return *this;
+}
+
+Line& Line::with(std::string_view key, std::uint64_t value) {
+    return with(key, std::to_string(value));
+}
+
+Line& Line::with(std::string_view key, std::chrono::nanoseconds value) {
+    return with(key, fmt::format("{:.3f}s", std::chrono::duration<double>(value).count()));
+}
+
+}  // namespace tcplock::daemon

@@ -1,0 +1,158 @@
+#include "daemon/place.hpp"
+
+#include "daemon/log.hpp"
+#include "io/address.hpp"
+#include "io/socket_owner.hpp"
+#include "io/vacancy.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <pwd.h>
+#include <stdexcept>
+#include <system_error>
+#include <unistd.h>
+
+namespace tcplock::daemon {
+namespace {
+
+constexpr auto fallback_path = "/usr/local/bin:/usr/bin:/bin";
+
+// Makes a folder and gives it to the backend's user; a sentence if that fails.
+std::string make_folder(const std::filesystem::path& path, unsigned uid, unsigned gid) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error) {
+        return "cannot make " + path.string() + ": " + error.message();
+    }
+    if (uid != ::getuid() && ::chown(path.c_str(), uid, gid) != 0) {
+        return "cannot give " + path.string() +
+               " to the backend's user: " + std::generic_category().message(errno);
+    }
+    return {};
+}
+
+bool is_taken(const io::tcp::endpoint& address) {
+    return io::bind_error(address) == std::errc::address_in_use;
+}
+
+std::string describe_owner(const io::tcp::endpoint& address) {
+    const auto owner = io::socket_owner(address);
+    return owner ? io::in_words(*owner) : "somebody who does not listen there";
+}
+
+}  // namespace
+
+Places::Places(const config::Config& config, const StateDirectory& state)
+    : config_(config), state_(state), uid_(::getuid()), gid_(::getgid()) {
+    const std::string& user = config.backend.user;
+    if (!user.empty()) {
+        const passwd* const entry = ::getpwnam(user.c_str());
+        if (!entry) {
+            throw std::runtime_error("backend.user: there is no user \"" + user + "\"");
+        }
+        uid_ = entry->pw_uid;
+        gid_ = entry->pw_gid;
+    }
+}
+
+std::string Places::cookie() const {
+    return std::string(supervisor_variable) + "=" + state_.identity();
+}
+
+std::variant<Setting, Unfit> Places::prepare(const core::SpawnBackend& spawn) const {
+    const std::string place = std::to_string(core::number(spawn.place));
+    const auto directory = state_.path() / ("place-" + place);
+    const auto profile = directory / "profile";
+    for (const auto& folder : {directory, profile}) {
+        if (std::string why = make_folder(folder, uid_, gid_); !why.empty()) {
+            return Unfit{std::move(why)};
+        }
+    }
+    Setting setting;
+    config::Placeholders& values = setting.values;
+    values.name = "tcplock-" + state_.identity().substr(0, 8) + "-" + place;
+    values.instance =
+        spawn.instance ? std::to_string(core::number(*spawn.instance)) : std::string("standby");
+    values.generation = std::to_string(core::number(spawn.generation));
+    values.uid = std::to_string(uid_);
+    values.directory = directory.string();
+    values.profile = profile.string();
+    auto address = find_address(spawn.place, values);
+    if (auto* const unfit = std::get_if<Unfit>(&address)) {
+        return std::move(*unfit);
+    }
+    setting.address = std::get<io::tcp::endpoint>(address);
+    setting.child = describe_child(values);
+    const std::string life = state_.identity() + "-" + values.generation;
+    setting.child.environment[generation_variable] = life;
+    setting.cookie = std::string(generation_variable) + "=" + life;
+    for (const std::string& part : config_.backend.command) {
+        setting.child.command.push_back(config::fill(part, values));
+    }
+    return setting;
+}
+
+std::variant<io::tcp::endpoint, Unfit> Places::find_address(core::PlaceId place,
+                                                            config::Placeholders& values) const {
+    const auto& backend = config_.backend;
+    const auto& policy = config_.policy.backend;
+    const bool is_fixed = !config::has_placeholder(backend.address, "port");
+    // The ports of one place are so far apart that no two places ever meet.
+    const auto step = static_cast<unsigned>(2 * policy.instances + policy.standby);
+    std::string strangers;
+    for (unsigned port = backend.ports.first + core::number(place); port <= backend.ports.last;
+         port += step) {
+        values.port = std::to_string(port);
+        const auto address = io::parse_endpoint(config::fill(backend.address, values));
+        if (!address) {
+            return Unfit{"backend.address is not an address and a port once filled in"};
+        }
+        if (!is_taken(*address)) {
+            return *address;
+        }
+        const std::string where = io::describe(*address);
+        const std::string owner = describe_owner(*address);
+        strangers += (strangers.empty() ? "" : ", ") + where + " is taken by " + owner;
+        if (is_fixed) {
+            break;
+        }
+        Line(Line::Level::warn, "port taken, trying the next")
+            .with("place", core::number(place))
+            .with("address", where)
+            .with("owner", owner);
+    }
+    return Unfit{"no free address: " + strangers};
+}
+
+io::ChildSpec Places::describe_child(const config::Placeholders& values) const {
+    const auto& backend = config_.backend;
+    const char* const path = std::getenv("PATH");
+    io::ChildSpec child;
+    child.environment = {{"PATH", path && *path ? path : fallback_path},
+                         {"HOME", values.directory},
+                         {"LANG", "C.UTF-8"}};
+    for (const auto& [name, value] : backend.environment) {
+        child.environment[name] = config::fill(value, values);
+    }
+    child.environment[supervisor_variable] = state_.identity();
+    child.directory = values.directory;
+    child.user = backend.user;
+    child.nice = backend.nice;
+    child.oom_score_adjust = backend.oom_score_adjust;
+    child.open_files = backend.limits.open_files;
+    child.address_space = backend.limits.address_space;
+    child.core_size = backend.limits.core;
+    return child;
+}
+
+io::ChildSpec Places::beside(const Setting& setting,
+                             const std::vector<std::string>& command) const {
+    io::ChildSpec child = describe_child(setting.values);
+    for (const std::string& part : command) {
+        child.command.push_back(config::fill(part, setting.values));
+    }
+    return child;
+}
+
+}  // namespace tcplock::daemon

@@ -1,0 +1,60 @@
+// Where a generation is to live: its address, folder and profile, and everything it is told.
+//
+// Paths depend on the place alone, so that a document lock left by one generation is the next one's
+// own. The port does too, unless a stranger holds it: then the place moves on, and names him.
+#pragma once
+
+#include "config/config.hpp"
+#include "config/placeholders.hpp"
+#include "core/effects.hpp"
+#include "daemon/state_directory.hpp"
+#include "io/child.hpp"
+#include "io/tcp.hpp"
+
+#include <string>
+#include <variant>
+
+namespace tcplock::daemon {
+
+// What everything started by one supervisor carries in its environment, and what the processes of
+// one generation do.
+constexpr auto supervisor_variable = "TCPLOCK_SUPERVISOR";
+constexpr auto generation_variable = "TCPLOCK_GENERATION";
+
+struct Setting {
+    io::tcp::endpoint address;
+    config::Placeholders values;
+    io::ChildSpec child;
+    std::string cookie;  // in the environment of this generation's processes, and no other's
+};
+
+// Why a generation cannot live there: a sentence for the operator.
+struct Unfit {
+    std::string why;
+};
+
+class Places {
+public:
+    Places(const config::Config& config, const StateDirectory& state);
+
+    // Makes the folders and looks for a free address.
+    std::variant<Setting, Unfit> prepare(const core::SpawnBackend& spawn) const;
+
+    // A program run for a generation, in its folder and with its environment, but not of its tree.
+    io::ChildSpec beside(const Setting& setting, const std::vector<std::string>& command) const;
+
+    // Carried by everything this supervisor starts.
+    std::string cookie() const;
+
+private:
+    std::variant<io::tcp::endpoint, Unfit> find_address(core::PlaceId place,
+                                                        config::Placeholders& values) const;
+    io::ChildSpec describe_child(const config::Placeholders& values) const;
+
+    const config::Config& config_;
+    const StateDirectory& state_;
+    unsigned uid_;
+    unsigned gid_;
+};
+
+}  // namespace tcplock::daemon

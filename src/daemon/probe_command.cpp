@@ -1,0 +1,89 @@
+#include "daemon/probe_command.hpp"
+
+#include "daemon/place.hpp"
+#include "io/output.hpp"
+#include "io/tree.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace tcplock::daemon {
+
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr auto cookie_variable = "TCPLOCK_PROBE";
+constexpr std::chrono::milliseconds look_interval{100};
+
+struct Run {
+    // However the probe ends, also when it is cancelled, nothing of it goes on.
+    ~Run() {
+        if (!exit) {
+            tree.signal(SIGKILL);
+        }
+    }
+
+    io::Tree tree;
+    steady_clock::time_point until;
+    std::optional<io::ExitStatus> exit = {};
+    bool ran_out_of_time = false;
+    std::string last_line = {};
+};
+
+// Ends when the program has exited and nothing of its tree is left; kills what is left at the end
+// of its time, and what outlives the program itself.
+boost::asio::awaitable<void> await_end(io::Reaper& reaper, std::shared_ptr<Run> run) {
+    while (!run->tree.empty()) {
+        const auto now = steady_clock::now();
+        run->ran_out_of_time |= !run->exit && now >= run->until;
+        if (run->exit || run->ran_out_of_time) {
+            run->tree.signal(SIGKILL);
+        }
+        const auto look_again = now + look_interval;
+        co_await reaper.next_reap(now < run->until ? std::min(run->until, look_again) : look_again);
+    }
+}
+
+std::string why(const Run& run) {
+    std::string text =
+        run.ran_out_of_time || !run.exit ? "did not end in time" : io::in_words(*run.exit);
+    return run.last_line.empty() ? text : text + ": " + run.last_line;
+}
+
+}  // namespace
+
+boost::asio::awaitable<io::ProbeResult> run_probe_command(boost::asio::io_context& io,
+                                                          io::Reaper& reaper, io::ChildSpec child,
+                                                          std::chrono::nanoseconds timeout) {
+    using namespace boost::asio::experimental::awaitable_operators;
+    static std::uint64_t runs = 0;
+    // The backend's own cookie would make it a part of the backend's tree.
+    const std::string value = child.environment[supervisor_variable] + "-" + std::to_string(++runs);
+    child.environment[cookie_variable] = value;
+    const auto began = steady_clock::now();
+    auto spawned = io::spawn(io, child);
+    if (const auto* const failure = std::get_if<io::SpawnFailure>(&spawned)) {
+        co_return io::ProbeResult{false, failure->what, steady_clock::now() - began};
+    }
+    auto& program = std::get<io::Child>(spawned);
+    auto run = std::make_shared<Run>(
+        Run{io::Tree(program.pid, std::string(cookie_variable) + "=" + value), began + timeout});
+    reaper.own(program.pid, [run](io::ExitStatus status) { run->exit = status; });
+    io::OutputSink sink;
+    sink.line = [run](std::string_view line) { run->last_line = line; };
+    sink.dropped = [](std::uint64_t) {};
+    co_await (await_end(reaper, run) && io::drain(std::move(program.output), std::move(sink)));
+    const auto took = steady_clock::now() - began;
+    const bool answered = !run->ran_out_of_time && run->exit == io::ExitStatus{};
+    co_return io::ProbeResult{answered, answered ? std::string{} : why(*run), took};
+}
+
+}  // namespace tcplock::daemon

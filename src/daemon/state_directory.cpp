@@ -1,0 +1,104 @@
+#include "daemon/state_directory.hpp"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <fstream>
+#include <stdexcept>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace tcplock::daemon {
+namespace {
+
+constexpr std::size_t identity_bytes = 16;
+
+std::string reason(int error) {
+    return std::generic_category().message(error);
+}
+
+[[noreturn]] void fail(const std::filesystem::path& path, const std::string& what) {
+    throw std::runtime_error("backend.state_directory " + path.string() + ": " + what);
+}
+
+void make(const std::filesystem::path& path) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error) {
+        fail(path, "cannot be made: " + error.message() +
+                       ". Name one in the configuration that this user may write to.");
+    }
+}
+
+std::string first_line(const std::filesystem::path& path) {
+    std::string line;
+    std::ifstream(path) >> line;
+    return line;
+}
+
+// Closed at exec: a backend that survives us must not hold the lock.
+io::Descriptor lock(const std::filesystem::path& directory) {
+    const auto path = directory / "lock";
+    io::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!file) {
+        fail(directory, "cannot be written to: " + reason(errno) + ".");
+    }
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+        const int error = errno;
+        if (error == EWOULDBLOCK) {
+            const std::string pid = first_line(path);
+            fail(directory, "another supervisor (pid " + (pid.empty() ? "unknown" : pid) +
+                                ") is using it. Each needs a state directory of its own.");
+        }
+        fail(directory, "cannot be locked: " + reason(error) + ".");
+    }
+    const std::string pid = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(file.get(), 0) != 0 ||
+        ::write(file.get(), pid.data(), pid.size()) != static_cast<ssize_t>(pid.size())) {
+        fail(directory, "cannot be written to: " + reason(errno) + ".");
+    }
+    return file;
+}
+
+std::string random_name() {
+    std::array<unsigned char, identity_bytes> bytes{};
+    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+        throw std::system_error(errno, std::generic_category(), "no random bytes");
+    }
+    std::string name;
+    for (const unsigned char byte : bytes) {
+        constexpr std::string_view digits = "0123456789abcdef";
+        name += digits[byte >> 4];
+        name += digits[byte & 15];
+    }
+    return name;
+}
+
+// Kept from one supervisor to the next: orphans carry the name of the one that was killed.
+std::string find_or_make_identity(const std::filesystem::path& directory) {
+    const auto path = directory / "identity";
+    const std::string known = first_line(path);
+    if (known.size() == 2 * identity_bytes) {
+        return known;
+    }
+    const std::string name = random_name();
+    std::ofstream file(path);
+    file << name << '\n';
+    if (!file.flush()) {
+        fail(directory, "cannot be written to: " + reason(errno) + ".");
+    }
+    return name;
+}
+
+}  // namespace
+
+StateDirectory::StateDirectory(const std::filesystem::path& path) {
+    make(path);
+    path_ = std::filesystem::canonical(path);
+    lock_ = lock(path_);
+    identity_ = find_or_make_identity(path_);
+}
+
+}  // namespace tcplock::daemon

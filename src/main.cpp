@@ -1,0 +1,167 @@
+// The command line: arguments -> configuration -> run or tell -> exit code.
+
+#include "config/doubts.hpp"
+#include "config/load.hpp"
+#include "config/show.hpp"
+#include "daemon/daemon.hpp"
+#include "daemon/log.hpp"
+
+#include <boost/program_options.hpp>
+
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace {
+
+namespace config = tcplock::config;
+namespace daemon = tcplock::daemon;
+namespace options = boost::program_options;
+
+// The conventional ones of sysexits(3), as far as there are any.
+constexpr int exit_fine = 0;
+constexpr int exit_failed = 1;
+constexpr int exit_usage = 2;
+constexpr int exit_configuration = 78;
+
+constexpr auto log_flush_limit = std::chrono::seconds{1};
+
+constexpr std::string_view usage =
+    R"(tcplock-supervisor owns a flaky TCP service and lets its clients in one at a time.
+
+usage: tcplock-supervisor -c FILE                run in the foreground until told to stop
+       tcplock-supervisor check -c FILE          say everything that is wrong, or doubtful, with FILE
+       tcplock-supervisor show-config -c FILE    the configuration in force, defaults filled in
+       tcplock-supervisor --version | --help
+
+signals: TERM, INT  stop accepting, serve who waits, then stop; a second one: at once
+         USR1       recycle the backend after the running job
+exit:    0 fine, 1 failed while running, 2 usage, 78 configuration
+)";
+
+// Commands that are documented to come; naming one is not a misspelling.
+constexpr std::string_view not_yet[] = {"schema", "status", "clients", "recycle", "pause",
+                                        "resume", "cut",    "drain",   "reload",  "health"};
+
+struct Arguments {
+    std::string command;  // empty: run
+    std::string file;
+    bool wants_help = false;
+    bool wants_version = false;
+};
+
+Arguments parse(int count, char** values) {
+    Arguments arguments;
+    options::options_description named;
+    auto add = named.add_options();
+    add("config,c", options::value(&arguments.file));
+    add("help,h", options::bool_switch(&arguments.wants_help));
+    add("version", options::bool_switch(&arguments.wants_version));
+    add("command", options::value(&arguments.command));
+    options::positional_options_description placed;
+    placed.add("command", 1);
+    options::variables_map read;
+    options::store(
+        options::command_line_parser(count, values).options(named).positional(placed).run(), read);
+    options::notify(read);
+    return arguments;
+}
+
+int say_problems(const std::vector<config::Problem>& problems) {
+    for (const config::Problem& problem : problems) {
+        std::cerr << to_text(problem) << '\n';
+    }
+    return exit_configuration;
+}
+
+int check(const std::string& file, const config::Config& loaded) {
+    const auto doubts = config::doubts(loaded);
+    for (const config::Problem& doubt : doubts) {
+        std::cout << to_text(doubt) << '\n';
+    }
+    std::cout << file << (doubts.empty() ? ": fine\n" : ": usable, with doubts\n");
+    return exit_fine;
+}
+
+int run(const config::Config& loaded) {
+    daemon::start_logging(loaded.log_level);
+    int code = exit_failed;
+    try {
+        code = daemon::Daemon(loaded).run();
+    } catch (const std::exception& error) {
+        daemon::Line(daemon::Line::Level::error, "cannot start").with("why", error.what());
+    }
+    daemon::stop_logging(log_flush_limit);
+    return code;
+}
+
+int obey(const Arguments& arguments) {
+    if (arguments.wants_help) {
+        std::cout << usage;
+        return exit_fine;
+    }
+    if (arguments.wants_version) {
+        std::cout << "tcplock-supervisor " << TCPLOCK_VERSION << '\n';
+        return exit_fine;
+    }
+    const std::string& command = arguments.command;
+    for (const std::string_view known : not_yet) {
+        if (command == known) {
+            std::cerr << "tcplock-supervisor: " << command << ": not available yet\n";
+            return exit_usage;
+        }
+    }
+    if (!command.empty() && command != "check" && command != "show-config") {
+        std::cerr << "tcplock-supervisor: unknown command \"" << command << "\"\n\n" << usage;
+        return exit_usage;
+    }
+    if (arguments.file.empty()) {
+        std::cerr << "tcplock-supervisor: name a configuration with -c FILE\n\n" << usage;
+        return exit_usage;
+    }
+    const auto loaded = config::load_file(arguments.file);
+    if (const auto* const problems = std::get_if<std::vector<config::Problem>>(&loaded)) {
+        return say_problems(*problems);
+    }
+    const auto& configuration = std::get<config::Config>(loaded);
+    if (command == "check") {
+        return check(arguments.file, configuration);
+    }
+    if (command == "show-config") {
+        std::cout << config::show(configuration);
+        return exit_fine;
+    }
+    return run(configuration);
+}
+
+// From the first moment on: as process 1 of a container, a signal that finds neither a handler nor
+// a mask is lost, and a stop would wait for the KILL that follows. The daemon takes them up again.
+void hold_signals() {
+    sigset_t held;
+    ::sigemptyset(&held);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
+        ::sigaddset(&held, signal);
+    }
+    ::sigprocmask(SIG_BLOCK, &held, nullptr);
+    // A reader of ours that has gone is an error of that write, not of the program.
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+    hold_signals();
+    try {
+        return obey(parse(count, values));
+    } catch (const options::error& error) {
+        std::cerr << "tcplock-supervisor: " << error.what() << "\n\n" << usage;
+        return exit_usage;
+    } catch (const std::exception& error) {
+        std::cerr << "tcplock-supervisor: " << error.what() << '\n';
+        return exit_failed;
+    }
+}

@@ -1,0 +1,100 @@
+"""One UNO client: connects through the gate, converts one document, leaves.
+
+Run as a program, one process a conversion, so that leaving is what it is in real life:
+
+    converter.py PORT convert INPUT OUTPUT FILTER    load, store, close the document
+    converter.py PORT compute                        run a Basic macro that never ends
+    converter.py PORT hold                           one call, then stay until standard input ends
+
+It prints one line of JSON on standard output: ok, error (the exception's class and text) and the
+seconds until it was connected and until it was done. `hold` and `compute` print a first line
+when they are inside.
+"""
+
+import json
+import os
+import sys
+import time
+
+import uno
+from com.sun.star.beans import PropertyValue
+
+ENDLESS_MACRO = "Sub Main\n  Dim i As Long\n  Do\n    i = (i + 1) Mod 1000\n  Loop\nEnd Sub\n"
+
+
+def value(name, content):
+    return PropertyValue(Name=name, Value=content)
+
+
+def connect(port):
+    """The office's component context and service manager, by way of the gate."""
+    local = uno.getComponentContext()
+    resolver = local.ServiceManager.createInstanceWithContext("com.sun.star.bridge.UnoUrlResolver", local)
+    address = f"uno:socket,host=127.0.0.1,port={port},tcpNoDelay=1;urp;StarOffice.ComponentContext"
+    context = resolver.resolve(address)
+    return context.ServiceManager.createInstanceWithContext("com.sun.star.frame.Desktop", context)
+
+
+def leave():
+    """Close the bridge in order: the office sees the end of the stream."""
+    local = uno.getComponentContext()
+    factory = local.ServiceManager.createInstanceWithContext("com.sun.star.bridge.BridgeFactory", local)
+    for bridge in factory.getExistingBridges():
+        bridge.dispose()
+
+
+def convert(desktop, source, target, export_filter):
+    document = desktop.loadComponentFromURL(
+        uno.systemPathToFileUrl(source), "_blank", 0, (value("Hidden", True),)
+    )
+    if document is None:
+        raise RuntimeError("the office did not load the document")
+    try:
+        document.storeToURL(uno.systemPathToFileUrl(target), (value("FilterName", export_filter),))
+    finally:
+        document.close(True)
+
+
+def compute(desktop):
+    always = 4  # com.sun.star.document.MacroExecMode.ALWAYS_EXECUTE_NO_WARN
+    document = desktop.loadComponentFromURL(
+        "private:factory/scalc", "_blank", 0, (value("Hidden", True), value("MacroExecutionMode", always))
+    )
+    libraries = document.BasicLibraries
+    if not libraries.hasByName("Standard"):
+        libraries.createLibrary("Standard")
+    libraries.getByName("Standard").insertByName("Endless", ENDLESS_MACRO)
+    script = document.getScriptProvider().getScript(
+        "vnd.sun.star.script:Standard.Endless.Main?language=Basic&location=document"
+    )
+    print(json.dumps({"inside": True}), flush=True)
+    script.invoke((), (), ())
+
+
+def main():
+    port, verb, *arguments = sys.argv[1:]
+    begin = time.monotonic()
+    report = {"ok": False}
+    try:
+        desktop = connect(port)
+        report["connected"] = round(time.monotonic() - begin, 3)
+        if verb == "convert":
+            convert(desktop, *arguments)
+        elif verb == "compute":
+            compute(desktop)
+        else:
+            print(json.dumps({"inside": True}), flush=True)
+            sys.stdin.read()
+            desktop.getCurrentFrame()
+        leave()
+        report["ok"] = True
+    except Exception as error:  # Whatever a UNO call throws is the result.
+        report["error"] = f"{type(error).__name__}: {error}".strip()
+    report["done"] = round(time.monotonic() - begin, 3)
+    print(json.dumps(report), flush=True)
+    # The bridge's threads do not always let an interpreter end whose bridge died under it.
+    os._exit(0 if report["ok"] else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""A real office behind the gate: configuration, its processes, and conversions in parallel."""
+
+import collections
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import documents
+
+CONVERTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "converter.py")
+SOFFICE_BIN = "/usr/lib/libreoffice/program/soffice.bin"
+URP_GREETING_SIZE = 109  # what an office says to everybody who is inside
+
+INTERVAL, THRESHOLD, TIMEOUT = 1, 3, 1  # of the probe, in seconds
+
+
+def config(gate=None, backend=None, recycle=None, **top):
+    """The shipped command line, quick to notice."""
+    return {
+        "protocol": "uno",
+        "gate": {"queue_timeout": "5min", **(gate or {})},
+        "backend": {"stop_grace": "1s", **(backend or {})},
+        "probe": {
+            "interval": f"{INTERVAL}s",
+            "timeout": f"{TIMEOUT}s",
+            "failure_threshold": THRESHOLD,
+        },
+        "recycle": {"max_jobs": 1000, **(recycle or {})},
+        **top,
+    }
+
+
+def soffice_pids(supervisor):
+    """The living soffice.bin of this supervisor."""
+    return [pid for pid, name in supervisor.tree() if name == "soffice.bin"]
+
+
+class Converter:
+    """One UNO client, a process of its own."""
+
+    def __init__(self, port, *arguments):
+        self.process = subprocess.Popen(
+            [sys.executable, CONVERTER, str(port), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def wait_inside(self):
+        return json.loads(self.process.stdout.readline())
+
+    def result(self, timeout=60):
+        try:
+            output, _ = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            return {"ok": False, "error": f"Timeout: no end within {timeout} s"}
+        lines = output.splitlines()
+        return json.loads(lines[-1]) if lines else {"ok": False, "error": "NoOutput: the client died"}
+
+
+class Conversions:
+    """`count` documents of all kinds, converted by `at_once` clients; results in self.results."""
+
+    def __init__(self, port, count, at_once, size=1):
+        self._folder = tempfile.mkdtemp(prefix="tcplock-documents-")
+        self.results = []
+        self._port = port
+        self._jobs = queue.Queue()
+        self._done = threading.Condition()
+        for number in range(count):
+            self._jobs.put(self._prepare(number, size))
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(at_once)]
+        self._begin = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+
+    def _prepare(self, number, size):
+        kind = documents.KINDS[number % len(documents.KINDS)]
+        words = f"marker of document {number} kind {kind}"
+        source = os.path.join(self._folder, f"{number}.{kind}")
+        documents.make(kind, source, words, size)
+        text_filter, extension, pdf_filter = documents.TARGETS[kind]
+        # Every other one of a kind becomes PDF, the rest a text that is searched for the words.
+        as_pdf = number // len(documents.KINDS) % 2 == 1
+        target = os.path.join(self._folder, f"{number}-result.{'pdf' if as_pdf else extension}")
+        return kind, words, source, target, pdf_filter if as_pdf else text_filter
+
+    def _work(self):
+        while True:
+            try:
+                kind, words, source, target, export_filter = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            report = Converter(self._port, "convert", source, target, export_filter).result(120)
+            if report["ok"] and not (os.path.exists(target) and documents.is_right(target, words)):
+                report = {**report, "ok": False, "error": f"WrongResult: {target}"}
+            with self._done:
+                self.results.append({**report, "kind": kind})
+                self._done.notify_all()
+
+    def wait_for(self, count, timeout=120):
+        """Until so many are done, well or badly; whether there are clients left to hurt."""
+        with self._done:
+            assert self._done.wait_for(lambda: len(self.results) >= count, timeout), (
+                f"only {len(self.results)} conversions within {timeout} s"
+            )
+
+    def finish(self, timeout=300):
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.1, deadline - time.monotonic()))
+        self.seconds = time.monotonic() - self._begin
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return self.results
+
+    @property
+    def good(self):
+        return [report for report in self.results if report["ok"]]
+
+    @property
+    def errors(self):
+        return [report["error"] for report in self.results if not report["ok"]]
+
+    def kinds(self):
+        return collections.Counter(report["kind"] for report in self.good)
+
+
+def convert_one(port, timeout=60):
+    """One conversion, asserted."""
+    conversions = Conversions(port, count=1, at_once=1)
+    conversions.finish(timeout)
+    assert len(conversions.good) == 1, conversions.results
+    return conversions.good[0]
+
+
+def assert_served_in_order(test, supervisor):
+    """One slot: the numbers given at acceptance end in ascending order."""
+    served = [line.number("client") for line in supervisor.log.all("session closed")]
+    test.assertEqual(served, sorted(served))
+    return len(served)
+

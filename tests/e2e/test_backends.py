@@ -1,0 +1,354 @@
+"""Backends that will not start, will not stop, or leave things behind.
+
+For each: what the daemon said, how much processor time it used meanwhile, and that nothing of the
+backend is left when the daemon has gone.
+"""
+
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+import fake
+from crowd import Client
+from supervisor import SCHEDULING_MARGIN, Supervisor, result, wait_until
+
+TRACER = os.environ.get("TRACER", "")
+SPAN = float(os.environ.get("TCPLOCK_SPAN", "20"))  # seconds of watching a backend that fails
+STORM_LIMIT = 0.01  # of one processor, for a flapping backend
+
+
+def show(supervisor, most=12):
+    """What the supervisor did: its lines, without the times."""
+    lines = [line.text.split(" ", 1)[1] for line in supervisor.log.lines if line.level]
+    for text in lines[:most] + (["…"] if len(lines) > most else []):
+        print("  " + text, flush=True)
+
+
+def processor_share(supervisor, seconds):
+    """Processor time of the daemon itself over a span, as a share of one processor."""
+    begin = supervisor.processor_seconds()
+    start = time.monotonic()
+    time.sleep(seconds)  # The span is what is measured.
+    return (supervisor.processor_seconds() - begin) / (time.monotonic() - start)
+
+
+class FailingStartTest(unittest.TestCase):
+    def assert_backs_off(self, supervisor, share):
+        failures = supervisor.log.all("backend start failed")
+        waits = [line.seconds("next_try_in") for line in failures]
+        self.assertGreaterEqual(len(waits), 2)
+        self.assertEqual(waits, sorted(waits), "each wait is at least as long as the one before")
+        self.assertLess(share, STORM_LIMIT)
+        return waits
+
+    def test_a_command_that_only_exits(self):
+        backend = {"command": ["false"]}
+        with fake.supervisor(backend=backend) as supervisor:
+            supervisor.start()
+            patient = Client(supervisor.port, "1", timeout=5)
+            share = processor_share(supervisor, SPAN)
+            newcomer = Client(supervisor.port, "2")
+            newcomer.rest()
+            refused = supervisor.log.wait("client refused")
+            waits = self.assert_backs_off(supervisor, share)
+            show(supervisor)
+            result(
+                "false",
+                starts=supervisor.log.count("backend starting"),
+                span=f"{SPAN:g}s",
+                processor=f"{share:.3%}",
+                next_try_in=",".join(map(str, waits)),
+                newcomer=refused["end"],
+            )
+            self.assertEqual(supervisor.log.count("backend failing"), 1)
+            self.assertEqual(refused["end"], "PF")
+            # Who waited before that keeps the place.
+            self.assertEqual(refused["peer"], newcomer.name)
+            self.assertEqual(supervisor.log.count("client left"), 0)
+            patient.close()
+            self.assertEqual(supervisor.terminate(), 0)
+            supervisor.assert_nothing_left()
+
+    def test_a_command_that_does_not_exist(self):
+        with fake.supervisor(backend={"command": ["/no/such/program"]}) as supervisor:
+            supervisor.start()
+            line = supervisor.log.wait("backend start failed", nth=2)
+            show(supervisor, 4)
+            result("no_such_program", reason=repr(line["reason"]))
+            self.assertIn("/no/such/program", line.text)
+            self.assertEqual(supervisor.terminate(), 0)
+
+    def test_one_that_never_listens(self):
+        with fake.supervisor("--never-listen", backend={"start_timeout": "2s"}) as supervisor:
+            supervisor.start()
+            share = processor_share(supervisor, SPAN)
+            self.assertGreaterEqual(supervisor.log.count("backend recycling", reason="start_timeout"), 1)
+            waits = self.assert_backs_off(supervisor, share)
+            show(supervisor)
+            started = fake.Journal(supervisor.journal_file).count["start"]
+            result(
+                "never_listens",
+                starts=started,
+                span=f"{SPAN:g}s",
+                processor=f"{share:.3%}",
+                next_try_in=",".join(map(str, waits)),
+            )
+            # Every life but the present one was ended.
+            self.assertLessEqual(len(supervisor.tree()), 1)
+            self.assertEqual(supervisor.terminate(), 0)
+            supervisor.assert_nothing_left()
+
+    def test_those_who_waited_are_served_when_it_recovers_by_itself(self):
+        cure = "@DIRECTORY@/cured"
+        script = 'test -e "$0" || exit 1; exec "$@"'
+        command = ["/bin/sh", "-c", script, cure, *fake.command()]
+        backend = {"command": command, "restart_backoff": {"first": "200ms", "max": "2s"}}
+        with fake.supervisor(backend=backend) as supervisor:
+            supervisor.start()
+            waiting = [Client(supervisor.port, number, timeout=60) for number in range(1, 6)]
+            supervisor.log.wait("backend failing", timeout=30)
+            with open(os.path.join(supervisor.directory, "cured"), "w"):
+                pass
+            answers = []
+            for client in waiting:
+                answers.append(client.answer().split()[0])
+                client.close()
+            newcomer = Client(supervisor.port, "6")
+            self.assertEqual(newcomer.answer().split()[0], "6")
+            newcomer.close()
+            failures = supervisor.log.count("backend start failed")
+            result("recovers", failures=failures, waited_and_served=len(answers))
+            self.assertEqual(answers, ["1", "2", "3", "4", "5"])
+            self.assertEqual(supervisor.terminate(), 0)
+
+
+class StubbornTest(unittest.TestCase):
+    """Those that do not go when they are asked."""
+
+    def serve_recycle_serve(self, supervisor):
+        """One client, a recycle by USR1, another client; how long the second waited."""
+        first = Client(supervisor.port, "1")
+        self.assertEqual(first.answer(), "1 g1")
+        first.close()
+        supervisor.log.wait("session closed")
+        begin = time.monotonic()
+        supervisor.signal(signal.SIGUSR1)
+        supervisor.log.wait("backend recycling", generation=1)
+        second = Client(supervisor.port, "2", timeout=60)
+        self.assertEqual(second.answer(), "2 g2")
+        took = time.monotonic() - begin
+        second.close()
+        supervisor.log.wait("session closed", nth=2)
+        return took
+
+    def finish(self, supervisor, name, **figures):
+        share = processor_share(supervisor, 5)
+        begin = time.monotonic()
+        status = supervisor.terminate()
+        stopped = time.monotonic() - begin
+        supervisor.assert_nothing_left()
+        show(supervisor)
+        journal = fake.Journal(supervisor.journal_file)
+        result(
+            name,
+            **figures,
+            strays=journal.count["stray"],
+            stop=f"{stopped:.2f}s",
+            status=status,
+            processor=f"{share:.3%} of 5s",
+            left_behind=0,
+        )
+        self.assertEqual(status, 0)
+        self.assertLess(share, STORM_LIMIT)
+        return journal
+
+    def test_one_that_ignores_term_is_killed(self):
+        with fake.supervisor("--ignore-term") as supervisor:
+            supervisor.start()
+            took = self.serve_recycle_serve(supervisor)
+            stopped = supervisor.log.wait("backend stopped", generation=1)
+            self.finish(supervisor, "ignores_term", grace="1s", took=stopped["took"], next_served=f"{took:.2f}s")
+            self.assertGreaterEqual(stopped.seconds("took"), 0.99)
+            self.assertLess(stopped.seconds("took"), 1 + SCHEDULING_MARGIN)
+
+    def test_one_that_forks_out_of_its_session_leaves_nothing(self):
+        with fake.supervisor("--double-fork") as supervisor:
+            supervisor.start()
+            self.serve_recycle_serve(supervisor)
+            gone = [int(record[1]) for record in fake.Journal(supervisor.journal_file).of("stray")][0]
+            self.assertFalse(os.path.exists(f"/proc/{gone}"), "the first stray went with its generation")
+            journal = self.finish(supervisor, "double_fork")
+            self.assertEqual(journal.count["stray"], 2)
+
+    def test_one_that_leaves_a_grandchild_with_the_port(self):
+        with fake.supervisor("--grandchild-with-port") as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            leader = supervisor.log.wait("backend starting").number("pid")
+            os.kill(leader, signal.SIGKILL)
+            client = Client(supervisor.port, "1", timeout=60)
+            self.assertEqual(client.answer(), "1 g2")
+            client.close()
+            gone = [int(record[1]) for record in fake.Journal(supervisor.journal_file).of("stray")][0]
+            self.assertFalse(os.path.exists(f"/proc/{gone}"), "it went before the next generation came")
+            died = supervisor.log.wait("backend died", generation=1)
+            self.finish(supervisor, "grandchild_with_port", exit=repr(died["exit"]))
+
+    def test_one_that_is_frozen_by_itself(self):
+        with fake.supervisor("--freeze-after", "1", gate={"release_timeout": "1s"}) as supervisor:
+            supervisor.start()
+            first = Client(supervisor.port, "1")
+            self.assertEqual(first.answer(), "1 g1")
+            first.close()
+            second = Client(supervisor.port, "2", timeout=60)
+            # The kernel shakes hands for a stopped process: connect alone does not find it out.
+            line = supervisor.log.wait("backend recycling", timeout=30)
+            answer = second.rest().decode().strip() if line["reason"] == "release_timeout" else second.answer()
+            result("freezes", reason=line["reason"], second=answer or "cut")
+            second.close()
+
+
+class FloodTest(unittest.TestCase):
+    def test_output_at_full_speed_into_a_log_that_nobody_reads(self):
+        with fake.supervisor("--flood", read_log=False) as supervisor:
+            supervisor.start()
+            wait_until(lambda: fake.Journal(supervisor.journal_file).count["listening"], 20, "it listens")
+            begin, used = time.monotonic(), supervisor.processor_seconds()
+            flooded = []
+            for number in range(1, 21):
+                client = Client(supervisor.port, f"{number} flooded", timeout=20)
+                answer = client.answer().split()
+                self.assertEqual(answer[0], str(number))
+                flooded.append(int(answer[2]))
+                client.close()
+                time.sleep(0.25)  # Over a span, for the figures.
+            seconds = time.monotonic() - begin
+            share = (supervisor.processor_seconds() - used) / seconds
+            rate = (flooded[-1] - flooded[0]) / seconds / 1e6
+            memory = memory_kib(supervisor.pid)
+            begin = time.monotonic()
+            supervisor.signal(signal.SIGTERM)
+            status = supervisor.process.wait(20)
+            took = time.monotonic() - begin
+            supervisor.assert_nothing_left()
+            result(
+                "flood",
+                served=20,
+                written=f"{rate:.0f}MB/s",
+                span=f"{seconds:.0f}s",
+                processor=f"{share:.0%}",
+                memory=f"{memory}KiB",
+                stop=f"{took:.2f}s",
+                status=status,
+                left_behind=0,
+            )
+            self.assertEqual(status, 0)
+            self.assertGreater(rate, 0, "the backend never blocks on its output")
+            self.assertLess(memory, 300_000)
+
+    def test_dropped_output_is_counted(self):
+        with fake.supervisor("--flood") as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend output", nth=100)
+            used, begin = supervisor.processor_seconds(), time.monotonic()
+            line = wait_until(
+                lambda: next((line for line in supervisor.log.lines if "dropped" in line.text), None),
+                20,
+                "a line that counts what was dropped",
+            )
+            share = (supervisor.processor_seconds() - used) / max(0.001, time.monotonic() - begin)
+            result("flood_read", said=repr(line.text[25:]), processor=f"{share:.0%}")
+            self.assertRegex(line.text, r"\d+")
+
+
+class UnkillableTest(unittest.TestCase):
+    def test_one_that_cannot_be_reaped_is_named_and_its_place_set_aside(self):
+        backend = {"stop_grace": "500ms", "stop_timeout": "1s"}
+        with fake.supervisor(backend=backend) as supervisor:
+            supervisor.start()
+            first = Client(supervisor.port, "1")
+            self.assertEqual(first.answer(), "1 g1")
+            leader = supervisor.log.wait("backend starting").number("pid")
+            tracer = subprocess.Popen(
+                [TRACER, str(leader)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            try:
+                if tracer.stdout.readline().strip() != "attached":
+                    self.skipTest("tracing is not permitted here")
+                first.close()
+                begin = time.monotonic()
+                supervisor.signal(signal.SIGUSR1)
+                line = supervisor.log.wait("place quarantined", timeout=20)
+                named_after = line.arrived - begin
+                second = Client(supervisor.port, "2", timeout=20)
+                self.assertEqual(second.answer(), "2 g2")
+                second.close()
+                served_after = time.monotonic() - begin
+                place = supervisor.log.wait("backend starting", generation=2)["place"]
+                share = processor_share(supervisor, 5)
+            finally:
+                tracer.stdin.close()
+                tracer.wait(10)
+                tracer.stdout.close()
+            status = supervisor.terminate()
+            supervisor.assert_nothing_left()
+            show(supervisor)
+            result(
+                "unkillable",
+                named_after=f"{named_after:.2f}s",
+                limit="1.5s",
+                place=place,
+                next_served=f"{served_after:.2f}s",
+                processor=f"{share:.3%} of 5s",
+                status=status,
+            )
+            self.assertEqual(line["place"], "0")
+            self.assertEqual(line["generation"], "1")
+            self.assertIn(str(leader), line.text, "what is left is named by its pid")
+            self.assertNotEqual(place, "0")
+            self.assertGreaterEqual(named_after, 0.99)
+            self.assertLess(named_after, 1.5 + SCHEDULING_MARGIN)
+            self.assertLess(share, STORM_LIMIT)
+            self.assertEqual(status, 0)
+
+
+class OrphanTest(unittest.TestCase):
+    def test_what_a_killed_supervisor_left_is_ended_at_the_next_start(self):
+        options = ("--double-fork", "--ignore-term")
+        with fake.supervisor(*options) as supervisor:
+            supervisor.start()
+            first = Client(supervisor.port, "1")
+            self.assertEqual(first.answer(), "1 g1")
+            # Somebody else's process, which must not be touched.
+            bystander = subprocess.Popen(["sleep", "60"], env={"STATE": "/elsewhere"})
+            supervisor.process.kill()
+            supervisor.process.wait()
+            orphans = supervisor.tree()
+            first.close()
+            again = Supervisor(fake.config(*options), directory=supervisor.directory, port_block=supervisor.port)
+            with again:
+                again.start()
+                second = Client(again.port, "2", timeout=60)
+                self.assertEqual(second.answer().split()[0], "2")
+                second.close()
+                alive = {pid for pid, _ in again.tree()}
+                survivors = [pid for pid, _ in orphans if pid in alive]
+                self.assertIsNone(bystander.poll())
+                show(again)
+                result("orphans", left_by_kill=len(orphans), after_next_start=len(survivors), bystander="alive")
+                self.assertGreaterEqual(len(orphans), 1)
+                self.assertEqual(survivors, [])
+                self.assertEqual(again.terminate(), 0)
+            bystander.kill()
+            bystander.wait()
+
+
+def memory_kib(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

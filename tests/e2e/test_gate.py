@@ -1,0 +1,436 @@
+"""The gate's rules, one at a time, against the scripted backend."""
+
+import signal
+import socket
+import threading
+import time
+import unittest
+
+import fake
+from crowd import Client
+from supervisor import SCHEDULING_MARGIN, Supervisor, accepted_clients, result, wait_until
+
+
+def wait_waiting(supervisor, count):
+    """Until the daemon has accepted so many clients that are still there."""
+    wait_until(lambda: accepted_clients(supervisor.port) == count, 10, f"{count} clients are in")
+
+
+def send_and_finish(client, body):
+    client.sock.sendall(body)
+    client.finish_sending()
+
+
+class RefusalTest(unittest.TestCase):
+    def test_who_finds_the_line_full_is_refused_at_once(self):
+        with fake.supervisor(gate={"queue_limit": 3}) as supervisor:
+            supervisor.start()
+            inside = Client(supervisor.port, "1")
+            self.assertEqual(inside.answer(), "1 g1")
+            waiting = [Client(supervisor.port, number) for number in (2, 3, 4)]
+            wait_waiting(supervisor, 4)
+            refused = Client(supervisor.port, "5")
+            begin = time.monotonic()
+            self.assertIn(refused.rest(), (b"", "reset"))
+            took = time.monotonic() - begin
+            line = supervisor.log.wait("client refused")
+            inside.close()
+            answers = []
+            for client in waiting:
+                answers.append(client.answer())
+                client.close()
+            result("queue_limit", refused_after=f"{took:.3f}s", end=line["end"], reason=repr(line["reason"]))
+            self.assertEqual(line["end"], "PQ")
+            self.assertEqual(line["peer"], refused.name)
+            self.assertLess(took, SCHEDULING_MARGIN)
+            self.assertEqual(answers, ["2 g1", "3 g1", "4 g1"])
+            self.assertEqual(supervisor.terminate(), 0)
+            self.assertEqual(fake.Journal(supervisor.journal_file).entered, [1, 2, 3, 4])
+
+    def test_who_waits_longer_than_queue_timeout_is_refused(self):
+        with fake.supervisor(gate={"queue_timeout": "1s"}) as supervisor:
+            supervisor.start()
+            inside = Client(supervisor.port, "1")
+            self.assertEqual(inside.answer(), "1 g1")
+            waiting = Client(supervisor.port, "2")
+            begin = time.monotonic()
+            self.assertIn(waiting.rest(), (b"", "reset"))
+            took = time.monotonic() - begin
+            line = supervisor.log.wait("client refused")
+            result("queue_timeout", limit="1s", refused_after=f"{took:.3f}s", end=line["end"])
+            self.assertEqual(line["end"], "sQ")
+            self.assertGreaterEqual(line.seconds("waited"), 0.99)
+            self.assertLess(took, 1 + SCHEDULING_MARGIN)
+            inside.close()
+
+    def test_who_may_not_connect_is_refused_before_he_waits(self):
+        listen = [{"address": "127.0.0.1:@PORT@", "allow": ["127.0.0.1/32"]}]
+        with fake.supervisor(listen=listen) as supervisor:
+            supervisor.start()
+            stranger = Client(supervisor.port, "1", source="127.0.0.2")
+            self.assertIn(stranger.rest(), (b"", "reset"))
+            line = supervisor.log.wait("client refused")
+            friend = Client(supervisor.port, "2", source="127.0.0.1")
+            self.assertEqual(friend.answer(), "2 g1")
+            friend.close()
+            result("allow", stranger=line["peer"], end=line["end"])
+            self.assertEqual(line["end"], "PA")
+            self.assertEqual(line["peer"], stranger.name)
+            supervisor.log.wait("session closed")
+            self.assertEqual(supervisor.terminate(), 0)
+            self.assertEqual(fake.Journal(supervisor.journal_file).entered, [2])
+
+
+class BytesTest(unittest.TestCase):
+    def test_a_client_that_finished_sending_is_still_answered_where_kept(self):
+        with fake.supervisor(gate={"half_closed": "keep"}) as supervisor:
+            supervisor.start()
+            first = Client(supervisor.port, "1 echo")
+            self.assertEqual(first.answer(), "1 g1")
+            second = Client(supervisor.port, "2")
+            second.finish_sending()  # While it waits.
+            wait_waiting(supervisor, 2)
+            body = bytes(range(256)) * 4096
+            sender = threading.Thread(target=send_and_finish, args=(first, body))
+            sender.start()
+            received = first.rest()
+            sender.join()
+            first.close()
+            answer = second.rest()
+            closed = [supervisor.log.wait("session closed", nth=nth) for nth in (1, 2)]
+            result("half_close_kept", echoed=len(received), answered=answer.decode().strip(),
+                   ends=",".join(line["end"] for line in closed))  # fmt: skip
+            self.assertTrue(received == body, "the same bytes in the same order")
+            self.assertEqual(answer, b"2 g1\n")
+            self.assertEqual([line["end"] for line in closed], ["--", "--"])
+            # What was sent is the line (7 bytes) and the body; the answer has 5 bytes.
+            self.assertEqual((closed[0].number("in"), closed[0].number("out")), (len(body) + 7, len(body) + 5))
+
+    def test_a_client_that_finished_sending_has_left_where_so_told(self):
+        with fake.supervisor(gate={"half_closed": "leave"}) as supervisor:
+            supervisor.start()
+            first = Client(supervisor.port, "1")
+            self.assertEqual(first.answer(), "1 g1")
+            second = Client(supervisor.port, "2")
+            wait_waiting(supervisor, 2)
+            second.finish_sending()
+            left = supervisor.log.wait("client left")
+            first.finish_sending()
+            third = Client(supervisor.port, "3")
+            self.assertEqual(third.answer(), "3 g1")
+            closed = supervisor.log.wait("session closed")
+            third.close()
+            result("half_close_leaves", waiting=left["end"], inside=closed["end"])
+            self.assertEqual(left["end"], "CQ")
+            self.assertEqual(left["peer"], second.name)
+            self.assertEqual(closed["end"], "--")
+            supervisor.log.wait("session closed", nth=2)
+            self.assertEqual(supervisor.terminate(), 0)
+            self.assertEqual(fake.Journal(supervisor.journal_file).entered, [1, 3])
+
+    def test_a_reset_is_carried_both_ways(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            first = Client(supervisor.port, "1 linger 3000")
+            self.assertEqual(first.answer(), "1 g1")
+            begin = time.monotonic()
+            first.reset()
+            by_client = supervisor.log.wait("session closed")
+            took = time.monotonic() - begin
+            second = Client(supervisor.port, "2 reset")
+            seen = second.rest()
+            by_backend = supervisor.log.wait("session closed", nth=2)
+            third = Client(supervisor.port, "3")
+            self.assertEqual(third.answer(), "3 g1")
+            third.close()
+            supervisor.log.wait("session closed", nth=3)
+            result("reset", by_client=by_client["end"], by_backend=by_backend["end"], client_saw=seen)
+            self.assertEqual(by_client["end"], "CD")
+            # The backend would have waited three seconds for an orderly end.
+            self.assertLess(took, 2)
+            self.assertEqual(by_backend["end"], "SD")
+            self.assertEqual(seen, "reset")
+            self.assertEqual(supervisor.log.count("backend recycling"), 0)
+            self.assertEqual(supervisor.terminate(), 0)
+            journal = fake.Journal(supervisor.journal_file)
+            self.assertEqual(journal.of("reset")[0], ["reset", "1"])
+
+    def test_a_backend_that_closes_first_ends_the_session(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            client = Client(supervisor.port, "1 close")
+            self.assertEqual(client.rest(), b"1 g1\n")
+            client.close()
+            line = supervisor.log.wait("session closed")
+            result("backend_closes_first", end=line["end"], job=line["job"])
+            self.assertEqual(line["end"], "S-")
+
+    def serve_beside_one_that_never_reads(self, half_closed):
+        """A client that is owed more than it takes, and one behind it: (its line, the wait)."""
+        with fake.supervisor(gate={"half_closed": half_closed}) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            stuck = Client(supervisor.port, receive_buffer=4096)
+            stuck.send("1 bulk-and-close 1000000")
+            second = Client(supervisor.port, "2", timeout=30)
+            begin = time.monotonic()
+            answer = second.answer()
+            took = time.monotonic() - begin
+            second.close()
+            line = supervisor.log.wait("session closed", timeout=20, peer=stuck.name)
+            result(f"never_reads_{half_closed}", end=line["end"], lasted=line["lasted"], next_served=f"{took:.3f}s")
+            self.assertEqual(answer, "2 g1")
+            self.assertEqual(line["end"], "CL")
+            stuck.close()
+            return line, took
+
+    def test_a_client_that_never_reads_what_it_is_owed_holds_up_nobody(self):
+        _, took = self.serve_beside_one_that_never_reads("leave")
+        self.assertLess(took, 4, "the next one does not wait until the rest is given up")
+
+    def test_a_client_that_may_still_send_and_never_reads_is_given_up(self):
+        # Where half-closing is kept, a backend that has closed may still be sent to.
+        line, _ = self.serve_beside_one_that_never_reads("keep")
+        self.assertLess(line.seconds("lasted"), 11 + SCHEDULING_MARGIN)
+
+    def test_a_client_that_never_reads_in_mid_job_is_cut_at_session_timeout(self):
+        with fake.supervisor(gate={"session_timeout": "2s"}) as supervisor:
+            supervisor.start()
+            stuck = Client(supervisor.port, "1 bulk 50000000")
+            second = Client(supervisor.port, "2")
+            answer = second.answer()
+            second.close()
+            line = supervisor.log.wait("session closed")
+            result("never_reads", end=line["end"], lasted=line["lasted"], delivered=line["out"])
+            self.assertEqual(answer, "2 g2")
+            self.assertEqual(line["end"], "TD")
+            stuck.close()
+
+
+class SessionTest(unittest.TestCase):
+    def test_a_visit_without_a_byte_is_no_job(self):
+        with fake.supervisor(recycle={"max_jobs": 2}) as supervisor:
+            supervisor.start()
+            for number in range(1, 4):
+                Client(supervisor.port).close()
+                supervisor.log.wait("session closed", nth=number)
+            for number in range(4, 6):
+                client = Client(supervisor.port, number)
+                self.assertEqual(client.answer(), f"{number} g1")
+                client.close()
+            recycling = supervisor.log.wait("backend recycling")
+            client = Client(supervisor.port, 6)
+            self.assertEqual(client.answer(), "6 g2")
+            client.close()
+            jobs = [line["job"] for line in supervisor.log.all("session closed")]
+            result("visits", jobs=",".join(jobs), reason=recycling["reason"], counted=recycling["jobs"])
+            self.assertEqual(jobs[:5], ["no"] * 3 + ["yes"] * 2)
+            self.assertEqual((recycling["reason"], recycling["jobs"]), ("max_jobs", "2"))
+
+    def test_a_backend_that_does_not_let_go_is_recycled_at_release_timeout(self):
+        gate = {"release_timeout": "1s", "half_closed": "leave"}
+        with fake.supervisor(gate=gate) as supervisor:
+            supervisor.start()
+            client = Client(supervisor.port, "1 linger for-ever")
+            self.assertEqual(client.answer(), "1 g1")
+            second = Client(supervisor.port, "2")
+            begin = time.monotonic()
+            client.close()
+            answer = second.answer()
+            took = time.monotonic() - begin
+            second.close()
+            line = supervisor.log.wait("session closed")
+            recycling = supervisor.log.wait("backend recycling")
+            result("release_timeout", end=line["end"], reason=recycling["reason"], next_served=f"{took:.2f}s")
+            self.assertEqual(answer, "2 g2")
+            self.assertEqual(line["end"], "TL")
+            self.assertEqual(recycling["reason"], "release_timeout")
+            self.assertGreaterEqual(took, 0.99)
+
+    def test_a_session_that_takes_too_long_is_cut(self):
+        with fake.supervisor(gate={"session_timeout": "1s"}) as supervisor:
+            supervisor.start()
+            client = Client(supervisor.port, "1")
+            self.assertEqual(client.answer(), "1 g1")
+            second = Client(supervisor.port, "2")
+            begin = time.monotonic()
+            seen = client.rest()
+            took = time.monotonic() - begin
+            self.assertEqual(second.answer(), "2 g2")
+            second.close()
+            line = supervisor.log.wait("session closed", generation=1)
+            reason = supervisor.log.wait("backend recycling")["reason"]
+            result("session_timeout", cut_after=f"{took:.2f}s", end=line["end"], reason=reason, client_saw=seen)
+            self.assertEqual((line["end"], reason), ("TD", "session_timeout"))
+            self.assertLess(took, 1 + SCHEDULING_MARGIN)
+            self.assertGreaterEqual(line.seconds("lasted"), 0.99)
+
+    def test_a_backend_that_dies_with_a_client_inside_costs_that_client_only(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            served = 0
+            for number in range(1, 11):
+                client = Client(supervisor.port, f"{number} die 3")
+                after = Client(supervisor.port, 100 + number)
+                client.rest()
+                self.assertEqual(after.answer().split()[0], str(100 + number))
+                after.close()
+                served += 1
+            died = supervisor.log.wait("backend died", nth=10)
+            result("dies_with_client", deaths=10, others_served=served, exit=repr(died["exit"]),
+                   backed_off=supervisor.log.count("backend start failed"))  # fmt: skip
+            self.assertEqual(died["clients"], "1")
+            self.assertRegex(died["exit"], r"\b3\b")
+            self.assertEqual(supervisor.log.count("session closed", end="SD"), 10)
+            self.assertEqual(supervisor.log.count("backend start failed"), 0)
+            self.assertEqual(supervisor.log.count("client refused"), 0)
+
+
+class RecycleTest(unittest.TestCase):
+    def test_usr1_recycles_after_the_running_job(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            client = Client(supervisor.port, "1 echo")
+            self.assertEqual(client.answer(), "1 g1")
+            second = Client(supervisor.port, "2")
+            supervisor.signal(signal.SIGUSR1)
+            client.send("still here")
+            self.assertEqual(client.answer(), "still here")
+            self.assertEqual(supervisor.log.count("backend recycling"), 0)
+            client.close()
+            self.assertEqual(second.answer(), "2 g2")
+            second.close()
+            line = supervisor.log.wait("backend recycling")
+            result("usr1", reason=line["reason"], jobs=line["jobs"], stopped=supervisor.log.count("backend stopped"))
+            self.assertEqual(line["reason"], "requested")
+
+    def test_age_recycles_with_and_without_a_client_inside(self):
+        with fake.supervisor(recycle={"max_age": "2s"}) as supervisor:
+            supervisor.start()
+            first = supervisor.log.wait("backend recycling", generation=1)
+            supervisor.log.wait("backend ready", generation=2)
+            client = Client(supervisor.port, "1")
+            self.assertEqual(client.answer(), "1 g2")
+            wait_until(lambda: time.monotonic() > first.arrived + 5, 6, "generation 2 is older")
+            self.assertEqual(supervisor.log.count("backend recycling", generation=2), 0)
+            client.close()
+            second = supervisor.log.wait("backend recycling", generation=2)
+            result("max_age", limit="2s", idle=first["age"], inside=second["age"])
+            self.assertEqual((first["reason"], second["reason"]), ("max_age", "max_age"))
+            self.assertLessEqual(first.seconds("age"), 2 + SCHEDULING_MARGIN)
+            self.assertGreaterEqual(first.seconds("age"), 1.79, "at most a tenth is taken off")
+
+    def test_a_cron_line_recycles_on_the_minute(self):
+        with fake.supervisor(recycle={"schedule": ["* * * * *"]}) as supervisor:
+            supervisor.start()
+            line = supervisor.log.wait("backend recycling", timeout=65)
+            supervisor.log.wait("backend ready", generation=2)
+            result("schedule", reason=line["reason"], at=line.time)
+            self.assertEqual(line["reason"], "schedule")
+            self.assertLess(float(line.time[17:23]), 1 + SCHEDULING_MARGIN)
+
+
+class ShutdownTest(unittest.TestCase):
+    def test_a_second_term_ends_everything_at_once(self):
+        with fake.supervisor(shutdown_timeout="60s") as supervisor:
+            supervisor.start()
+            inside = Client(supervisor.port, "1")
+            self.assertEqual(inside.answer(), "1 g1")
+            waiting = Client(supervisor.port, "2")
+            wait_waiting(supervisor, 2)
+            supervisor.signal(signal.SIGTERM)
+            line = supervisor.log.wait("shutting down")
+            with self.assertRaises(OSError):
+                Client(supervisor.port, "3")
+            begin = time.monotonic()
+            supervisor.signal(signal.SIGTERM)
+            status = supervisor.wait_exit(10)
+            took = time.monotonic() - begin
+            cut = supervisor.log.wait("session closed")
+            refused = supervisor.log.wait("client refused")
+            supervisor.assert_nothing_left()
+            result("second_term", took=f"{took:.3f}s", status=status, inside=cut["end"], waiting=refused["end"])
+            self.assertEqual((line["signal"], line["waiting"]), ("TERM", "1"))
+            self.assertEqual((cut["end"], refused["end"]), ("GD", "GQ"))
+            self.assertIn(waiting.rest(), (b"", "reset"))
+            self.assertEqual(status, 0)
+            self.assertLess(took, 2)
+
+    def test_shutdown_timeout_refuses_who_still_waits(self):
+        with fake.supervisor(shutdown_timeout="1s") as supervisor:
+            supervisor.start()
+            inside = Client(supervisor.port, "1")
+            self.assertEqual(inside.answer(), "1 g1")
+            waiting = Client(supervisor.port, "2")
+            wait_waiting(supervisor, 2)
+            begin = time.monotonic()
+            status = supervisor.terminate(timeout=10)
+            took = time.monotonic() - begin
+            ends = supervisor.log.wait("session closed")["end"], supervisor.log.wait("client refused")["end"]
+            result("shutdown_timeout", limit="1s", took=f"{took:.2f}s", status=status, ends=",".join(ends))
+            self.assertEqual(ends, ("GD", "GQ"))
+            self.assertEqual(status, 0)
+            self.assertGreaterEqual(took, 0.99)
+            waiting.close()
+
+    def test_int_is_term(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            supervisor.signal(signal.SIGINT)
+            status = supervisor.wait_exit(10)
+            result("int", status=status, signal=supervisor.log.wait("shutting down")["signal"])
+            self.assertEqual(status, 0)
+
+
+class ListenerTest(unittest.TestCase):
+    def test_clients_of_two_families_wait_in_one_line(self):
+        if not socket.has_ipv6:
+            self.skipTest("no IPv6 here")
+        listen = [{"address": "127.0.0.1:@PORT@"}, {"address": "[::1]:@PORT@"}]
+        with Supervisor(fake.config(listen=listen)) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("listening", nth=2)
+            inside = Client(supervisor.port, "0")
+            self.assertEqual(inside.answer(), "0 g1")
+            clients = []
+            for number in range(1, 11):
+                host = "::1" if number % 2 else "127.0.0.1"
+                clients.append(Client(supervisor.port, number, host=host))
+                wait_waiting(supervisor, number + 1)
+            inside.close()
+            answers = []
+            for client in clients:
+                answers.append(client.answer())
+                client.close()
+            supervisor.log.wait("session closed", nth=11)
+            peers = [line["peer"] for line in supervisor.log.all("session closed")]
+            self.assertEqual(supervisor.terminate(), 0)
+            entered = fake.Journal(supervisor.journal_file).entered
+            result("two_families", served=len(answers), ipv6=sum("[" in peer for peer in peers),
+                   inversions=fake.Journal(supervisor.journal_file).inversions())  # fmt: skip
+            self.assertEqual(entered, list(range(11)))
+            self.assertEqual(sum("::1" in peer for peer in peers), 5)
+
+
+class DescriptorTest(unittest.TestCase):
+    def test_the_backend_has_three_descriptors_while_two_hundred_wait(self):
+        with fake.supervisor(gate={"half_closed": "leave"}, recycle={"max_jobs": 1}) as supervisor:
+            supervisor.start()
+            inside = Client(supervisor.port, "0 fds")
+            inside.answer()
+            waiting = [Client(supervisor.port, number) for number in range(1, 201)]
+            wait_waiting(supervisor, 201)
+            inside.close()  # One job: the next generation is started while two hundred wait.
+            self.assertEqual(waiting[0].answer(), "1 g2")
+            self.assertEqual(accepted_clients(supervisor.port), 200)
+            for client in waiting:
+                client.close()
+            supervisor.log.wait("client left", nth=199)
+            started = [record for record in fake.Journal(supervisor.journal_file).of("start") if record[1] == "g2"]
+            result("descriptors", waiting=200, backend_has=started[0][3])
+            self.assertEqual(started[0][3], "fds=0,1,2")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

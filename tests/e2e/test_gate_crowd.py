@@ -1,0 +1,64 @@
+"""Many clients through the gate: 20 000 of them, sixty-four at a time."""
+
+import os
+import time
+import unittest
+
+import fake
+from crowd import Crowd
+from supervisor import SMALL, raise_descriptor_limit, result
+
+CLIENTS = int(os.environ.get("TCPLOCK_CLIENTS", "2000" if SMALL else "20000"))
+AT_ONCE = 64
+
+
+class CrowdTest(unittest.TestCase):
+    def test_a_crowd_is_let_in_one_by_one_in_the_order_it_came(self):
+        raise_descriptor_limit()
+        with fake.supervisor("--close-delay-max", "50", "--seed", "7") as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            begin = time.monotonic()
+            deadline = begin + 120 + CLIENTS * 0.06
+            crowd = Crowd(supervisor.port)
+            for number in range(CLIENTS):
+                while crowd.inside_or_waiting() >= AT_ONCE:
+                    self.assertLess(time.monotonic(), deadline, supervisor.log.tail(10))
+                    crowd.serve(1)
+                crowd.connect(number)
+            crowd.serve_all(deadline)
+            seconds = time.monotonic() - begin
+            processor = supervisor.processor_seconds()
+            status = supervisor.terminate()
+
+            closed = supervisor.log.all("session closed")
+            refused = supervisor.log.count("client refused")
+            left = supervisor.log.count("client left")
+            served = sum(crowd.answers[number] == f"{number} g1" for number in range(CLIENTS))
+            journal = fake.Journal(supervisor.journal_file)
+            served_in_order = [line.number("client") for line in closed]
+            result(
+                "crowd",
+                clients=CLIENTS,
+                at_once=AT_ONCE,
+                served=served,
+                most_inside=journal.most_inside(),
+                inversions=journal.inversions(),
+                unaccounted=CLIENTS - len(closed) - refused - left,
+                probes=journal.count["visit"],
+                seconds=f"{seconds:.0f}",
+                processor=f"{processor:.2f}s",
+            )
+            self.assertEqual(status, 0)
+            self.assertEqual(served, CLIENTS)
+            self.assertEqual(journal.most_inside(), 1)
+            self.assertEqual(journal.count["violation"], 0)
+            self.assertEqual(journal.inversions(), 0)
+            self.assertEqual(journal.entered, list(range(CLIENTS)))
+            self.assertEqual(len(closed) + refused + left, CLIENTS)
+            self.assertEqual(len(set(served_in_order)), CLIENTS)
+            self.assertEqual(supervisor.log.count("backend starting"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

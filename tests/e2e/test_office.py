@@ -1,0 +1,149 @@
+"""Conversions of real documents through the gate, undisturbed and under fire."""
+
+import os
+import random
+import re
+import signal
+import socket
+import time
+import unittest
+
+import office
+from supervisor import Supervisor, result
+
+
+class ConversionTest(unittest.TestCase):
+    def test_serves_eighty_documents_of_nine_kinds_in_order_of_arrival(self):
+        with Supervisor(office.config(recycle={"max_jobs": 20})) as supervisor:
+            supervisor.start()
+            conversions = office.Conversions(supervisor.port, count=80, at_once=8)
+            conversions.finish(240)
+            supervisor.log.wait("session closed", nth=80)
+
+            recycles = supervisor.log.all("backend recycling", reason="max_jobs")
+            served = office.assert_served_in_order(self, supervisor)
+            result(
+                "eighty_conversions",
+                results=len(conversions.good),
+                kinds=len(conversions.kinds()),
+                client_errors=len(conversions.errors),
+                recycles=len(recycles),
+                sessions=served,
+                inversions=0,
+                seconds=f"{conversions.seconds:.1f}",
+            )
+            self.assertEqual(conversions.errors, [])
+            self.assertEqual(len(conversions.good), 80)
+            self.assertGreaterEqual(len(conversions.kinds()), 6)
+            self.assertGreaterEqual(len(recycles), 3)
+            self.assertEqual({line.number("jobs") for line in recycles}, {20})
+            self.assertEqual(supervisor.log.count("session closed", end="--", job="yes"), 80)
+            self.assertEqual(supervisor.log.count("client refused"), 0)
+            self.assertEqual(supervisor.terminate(), 0)
+            supervisor.assert_nothing_left()
+
+    def test_only_those_inside_are_cut_when_the_office_is_killed_ten_times(self):
+        seed = int(os.environ.get("TCPLOCK_SEED", "20"))
+        moments = random.Random(seed)
+        killed = 0
+        with Supervisor(office.config(recycle={"max_jobs": 20})) as supervisor:
+            supervisor.start()
+            conversions = office.Conversions(supervisor.port, count=80, at_once=8, size=1000)
+            for number in range(10):
+                # Tied to progress, so that all ten fall among the clients; else at random.
+                conversions.wait_for(7 * number + moments.randrange(7))
+                time.sleep(moments.random())
+                killed += self.kill_office(supervisor)
+            conversions.finish(240)
+
+            cut = supervisor.log.all("session closed", end="SD")
+            result(
+                "office_killed_ten_times",
+                seed=seed,
+                kills=killed,
+                results=len(conversions.good),
+                clients_cut=len(conversions.errors),
+                sessions_cut=len(cut),
+                refused=supervisor.log.count("client refused"),
+                generations=supervisor.log.count("backend ready"),
+                seconds=f"{conversions.seconds:.1f}",
+            )
+            print("  " + "\n  ".join(conversions.errors), flush=True)
+            self.assertEqual(len(conversions.results), 80)
+            # A client may have its result and be cut while it says goodbye, never the reverse.
+            self.assertLessEqual(len(conversions.errors), len(cut))
+            self.assertLessEqual(len(cut), killed)
+            self.assertEqual([text for text in conversions.errors if "NoConnect" in text], [])
+            self.assertEqual([text for text in conversions.errors if "WrongResult" in text], [])
+            self.assertEqual(supervisor.log.count("client refused"), 0)
+            self.assertEqual(supervisor.log.count("client left"), 0)
+            # No session is cut by anything else, and each cut one names a generation that died.
+            died = {line["generation"] for line in supervisor.log.all("backend died")}
+            self.assertLessEqual({line["generation"] for line in cut}, died)
+            office.assert_served_in_order(self, supervisor)
+            self.assertEqual(supervisor.terminate(), 0)
+            supervisor.assert_nothing_left()
+
+    def kill_office(self, supervisor):
+        """SIGKILL whatever soffice.bin there is, waiting for one if need be."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for pid in office.soffice_pids(supervisor):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    return 1
+                except ProcessLookupError:
+                    continue
+            time.sleep(0.01)
+        self.fail("no soffice.bin within 20 s")
+
+
+class StartTest(unittest.TestCase):
+    def test_a_fresh_profile_of_an_office_without_launcher_is_a_normal_start(self):
+        arguments = ["--headless", "--norestore", "--nologo", "--nodefault", "--nolockcheck",
+                     "-env:UserInstallation=file://{profile}",
+                     "--accept=socket,host=127.0.0.1,port={port};urp;"]  # fmt: skip
+        command = {"command": [office.SOFFICE_BIN, *arguments]}
+        with Supervisor(office.config(backend=command)) as supervisor:
+            supervisor.start()
+            office.convert_one(supervisor.port)
+            ready = supervisor.log.wait("backend ready", generation=1)
+            result("fresh_profile", after=ready["after"], starts=supervisor.log.count("backend starting"))
+            self.assertEqual(supervisor.log.count("backend start failed"), 0)
+            self.assertEqual(supervisor.log.count("backend died"), 0)
+            self.assertEqual(supervisor.terminate(), 0)
+
+    def test_a_bad_option_is_said_clearly_and_backs_off(self):
+        command = {"command": ["soffice", "--headless", "--bogus"], "address": "127.0.0.1:{port}"}
+        with Supervisor(office.config(backend=command)) as supervisor:
+            supervisor.start()
+            lines = [supervisor.log.wait("backend start failed", 60, nth=nth) for nth in (1, 2, 3)]
+            for line in lines:
+                print("  " + line.text, flush=True)
+            waits = [line.seconds("next_try_in") for line in lines]
+            result("bad_option", failures=3, next_try_in=",".join(map(str, waits)))
+            self.assertRegex(lines[0].text, r"(status|exit|code)\D{0,20}\b1\b")
+            self.assertEqual(waits, sorted(set(waits)))
+            self.assertTrue(supervisor.running())
+            self.assertEqual(supervisor.terminate(), 0)
+
+    def test_a_stranger_on_the_port_is_named_and_the_office_moves_on(self):
+        with Supervisor(office.config()) as supervisor, socket.socket() as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken = supervisor.first_port + 5
+            stranger.bind(("127.0.0.1", taken))
+            stranger.listen()
+            supervisor.start()
+            office.convert_one(supervisor.port)
+            address = supervisor.log.all("backend starting")[-1]["address"]
+            named = [line for line in supervisor.log.lines if re.search(rf"\b{os.getpid()}\b", line.text)]
+            result("stranger", taken=taken, office=address, named=len(named))
+            self.assertNotIn(f":{taken}", address)
+            self.assertEqual(len(named), 1, "one line names the stranger's pid")
+            self.assertIn("python3", named[0].text)
+            self.assertIn(str(taken), named[0].text)
+            self.assertEqual(supervisor.terminate(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
