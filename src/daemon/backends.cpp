@@ -283,8 +283,12 @@ bool Backends::signal(Life& life, int number) {
 }
 
 // What fled from its session and its environment both, and lost its parent, is our child now but
-// nobody's by any mark. It came from a backend; the one that ends takes it along.
+// nobody's by any mark. It came from a backend; the one that ends takes it along. As process 1 we
+// inherit other people's orphans as well, and then only marks count.
 void Backends::adopt_strays(Life& ending) {
+    if (::getpid() == 1) {
+        return;
+    }
     for (const io::ProcessStat& child : io::children_of(::getpid())) {
         const auto knows = [&child](const auto& entry) { return entry.second->tree.knows(child); };
         if (!reaper_.owns(child.pid) && std::none_of(lives_.begin(), lives_.end(), knows)) {

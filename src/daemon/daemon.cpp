@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <sys/resource.h>
 #include <utility>
 #include <variant>
 
@@ -37,6 +38,15 @@ std::string_view name_of(int signal) {
             return "USR1";
         default:
             return "?";
+    }
+}
+
+// Each client in the line holds a descriptor. The backend gets its own limit.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)::setrlimit(RLIMIT_NOFILE, &limit);  // If not, accepting pauses sooner, and says so.
     }
 }
 
@@ -75,6 +85,7 @@ Daemon::Daemon(const config::Config& config)
       }) {}
 
 int Daemon::run() {
+    raise_descriptor_limit();
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
         signals_.add(signal);
     }
@@ -84,7 +95,6 @@ int Daemon::run() {
     ::sigprocmask(SIG_UNBLOCK, &all, nullptr);
 
     reaper_.start();
-    clients_.start();
     tasks_.spawn("signals", follow_signals());
     tasks_.spawn("schedule", follow_schedule());
     tasks_.spawn("begin", begin());
@@ -93,8 +103,10 @@ int Daemon::run() {
     return exit_code_;
 }
 
+// Until orphans are gone nothing may start; clients who connect meanwhile wait in the listeners.
 boost::asio::awaitable<void> Daemon::begin() {
     co_await backends_.end_orphans();
+    clients_.start();
     has_begun_ = true;
     feed(core::DeadlineReached{});
 }

@@ -18,10 +18,13 @@ namespace {
 
 constexpr auto fallback_path = "/usr/local/bin:/usr/bin:/bin";
 
-// Makes a folder and gives it to the backend's user; a sentence if that fails.
+// Makes a folder, the backend's user's and nobody else's to look into; a sentence if that fails.
 std::string make_folder(const std::filesystem::path& path, unsigned uid, unsigned gid) {
     std::error_code error;
     std::filesystem::create_directories(path, error);
+    if (!error) {
+        std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
+    }
     if (error) {
         return "cannot make " + path.string() + ": " + error.message();
     }
