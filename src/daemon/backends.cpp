@@ -4,7 +4,6 @@
 #include "daemon/probe_command.hpp"
 #include "io/address.hpp"
 #include "io/orphans.hpp"
-#include "io/socket_owner.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -47,40 +46,7 @@ io::ProbeSpec to_io(const config::ProbeKind& kind) {
     return std::visit(Translation{}, kind);
 }
 
-std::string in_mebibytes(std::uint64_t bytes) {
-    return std::to_string((bytes + (1U << 19)) >> 20) + "MiB";
-}
-
-std::string joined(const std::deque<std::string>& lines) {
-    std::string text;
-    for (const std::string& line : lines) {
-        text += (text.empty() ? "" : " | ") + line;
-    }
-    return text;
-}
-
 }  // namespace
-
-// One generation, as the shell knows it.
-struct Backends::Life {
-    core::Generation generation;
-    core::PlaceId place;
-    Setting setting;
-    io::Tree tree;
-    io::LastLines last_lines = {};
-    bool output_ended = false;
-    std::optional<io::ExitStatus> exit = {};  // of the leader
-    std::string last_probe = {};              // why the last one had no answer
-    bool is_stopping = false;
-    bool is_killed = false;
-    bool is_quarantined = false;
-    steady_clock::time_point stop_began = {};
-    // What is still to be told of its end, once its last output is here.
-    bool died_ready = false;
-    std::size_t inside_at_death = 0;
-    std::optional<core::BackOff> failed_start = {};
-    steady_clock::time_point tell_by = {};
-};
 
 Backends::Backends(boost::asio::io_context& io, const config::Config& config,
                    const StateDirectory& state, io::Reaper& reaper, Hooks hooks,
@@ -178,7 +144,7 @@ boost::asio::awaitable<void> Backends::read_output(LifePtr life, io::Child child
 }
 
 void Backends::perform(const core::AnnounceReady& effect) {
-    last_failed_start_.clear();
+    failed_starts_.forget();
     Line(Line::Level::info, "backend ready")
         .with("instance", instance_of(effect.generation))
         .with("generation", core::number(effect.generation))
@@ -240,16 +206,9 @@ void Backends::leader_exited(LifePtr life, io::ExitStatus status) {
 
 void Backends::perform(const core::StopBackend& effect) {
     const LifePtr life = find(effect.generation);
-    const bool is_end = effect.reason == core::StopReason::shutdown;
-    Line(Line::Level::info, is_end ? "backend stopping" : "backend recycling")
-        .with("instance", life->setting.values.instance)
-        .with("generation", core::number(effect.generation))
-        .with("reason", core::to_string(effect.reason))
-        .with("jobs", effect.jobs)
-        .with("age", effect.age)
-        .with("memory", in_mebibytes(life->tree.memory()));
+    tell_stop(*life, effect);
     life->is_stopping = true;
-    life->died_ready = effect.reason == core::StopReason::died;
+    life->has_died = effect.reason == core::StopReason::died;
     life->is_killed = effect.how == core::StopHow::kill;
     life->stop_began = steady_clock::now();
     life->tell_by = life->stop_began + output_limit;
@@ -328,22 +287,7 @@ boost::asio::awaitable<void> Backends::clear_place(LifePtr life) {
 
 void Backends::perform(const core::QuarantinePlace& effect) {
     const LifePtr life = find(effect.generation);
-    life->is_quarantined = true;
-    std::string left;
-    for (const io::Member& member : life->tree.scan()) {
-        left += fmt::format("{}{} ({}, state {})", left.empty() ? "" : ", ", member.pid,
-                            member.name, member.state);
-    }
-    if (left.empty()) {
-        const auto owner = io::socket_owner(life->setting.address);
-        left = "no process, but the address accepts: " +
-               (owner ? io::in_words(*owner) : std::string("owner unknown"));
-    }
-    Line(Line::Level::error, "place quarantined: what lives there cannot be killed")
-        .with("place", core::number(effect.place))
-        .with("instance", life->setting.values.instance)
-        .with("generation", core::number(effect.generation))
-        .with("left", left);
+    tell_quarantine(*life, effect.place);
 }
 
 // ---- Telling -----------------------------------------------------------------------------------
@@ -351,7 +295,7 @@ void Backends::perform(const core::QuarantinePlace& effect) {
 void Backends::perform(const core::BackOff& effect) {
     const LifePtr life = find(effect.generation);
     if (!life) {
-        tell_failed_start(nullptr, effect, why_not_spawned_);
+        failed_starts_.tell(nullptr, effect, why_not_spawned_);
     } else if (effect.failed_starts > 0) {
         life->failed_start = effect;
     } else {
@@ -369,47 +313,15 @@ void Backends::perform(const core::AnnounceFailing& effect) {
         .with("failures", effect.failed_starts);
 }
 
+// Once; an end that leaves nothing to tell is told by the line of its recycle.
 void Backends::tell_end(Life& life) {
     if (life.failed_start) {
-        const std::string reason = life.exit && life.died_ready
-                                       ? io::in_words(*life.exit)
-                                       : "no answer in time: " + life.last_probe;
-        tell_failed_start(&life, *life.failed_start, reason);
-    } else if (life.died_ready) {
-        Line(Line::Level::warn, "backend died")
-            .with("instance", life.setting.values.instance)
-            .with("generation", core::number(life.generation))
-            .with("exit", io::in_words(*life.exit))
-            .with("clients", life.inside_at_death)
-            .with("last_output", joined(life.last_lines.lines()));
+        failed_starts_.tell(&life, *life.failed_start, why_start_failed(life));
+    } else if (life.has_died) {
+        tell_death(life);
     }
     life.failed_start.reset();
-    life.died_ready = false;
-}
-
-// At length the first time, and in short for as long as it fails in the same way.
-void Backends::tell_failed_start(const Life* life, const core::BackOff& effect,
-                                 std::string reason) {
-    const std::string output = life ? joined(life->last_lines.lines()) : std::string{};
-    const std::string told = reason + output;
-    const bool is_news = told != std::exchange(last_failed_start_, told);
-    const std::string generation = std::to_string(core::number(effect.generation));
-    if (!is_news) {
-        Line(Line::Level::info, "backend start failed again, as before")
-            .with("generation", generation)
-            .with("failures", effect.failed_starts)
-            .with("next_try_in", effect.delay);
-        return;
-    }
-    Line line(Line::Level::error, "backend start failed");
-    line.with("instance", life ? life->setting.values.instance : "-")
-        .with("generation", generation)
-        .with("reason", reason)
-        .with("failures", effect.failed_starts)
-        .with("next_try_in", effect.delay);
-    if (!output.empty()) {
-        line.with("last_output", output);
-    }
+    life.has_died = false;
 }
 
 }  // namespace tcplock::daemon

@@ -8,12 +8,11 @@
 #include "config/config.hpp"
 #include "core/effects.hpp"
 #include "core/events.hpp"
+#include "daemon/life.hpp"
 #include "daemon/place.hpp"
-#include "io/output.hpp"
 #include "io/probe.hpp"
 #include "io/reaper.hpp"
 #include "io/task_group.hpp"
-#include "io/tree.hpp"
 
 #include <functional>
 #include <map>
@@ -52,7 +51,6 @@ public:
     boost::asio::awaitable<void> end_orphans();
 
 private:
-    struct Life;
     using LifePtr = std::shared_ptr<Life>;
 
     LifePtr find(core::Generation generation) const;
@@ -65,7 +63,6 @@ private:
     void adopt_strays(Life& ending);
     bool signal(Life& life, int number);
     void tell_end(Life& life);
-    void tell_failed_start(const Life* life, const core::BackOff& effect, std::string reason);
 
     boost::asio::io_context& io_;
     const config::Config& config_;
@@ -75,8 +72,8 @@ private:
     io::TaskGroup& tasks_;
     std::map<core::Generation, LifePtr> lives_;
     std::mt19937_64 random_{std::random_device{}()};
-    std::string why_not_spawned_;    // the last time
-    std::string last_failed_start_;  // as told, so that the same is not told at length again
+    std::string why_not_spawned_;  // the last time
+    FailedStarts failed_starts_;
 };
 
 }  // namespace tcplock::daemon

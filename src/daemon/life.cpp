@@ -1,0 +1,98 @@
+#include "daemon/life.hpp"
+
+#include "daemon/log.hpp"
+#include "io/socket_owner.hpp"
+
+#include <deque>
+#include <fmt/format.h>
+#include <utility>
+
+namespace tcplock::daemon {
+namespace {
+
+std::string in_mebibytes(std::uint64_t bytes) {
+    return std::to_string((bytes + (1U << 19)) >> 20) + "MiB";
+}
+
+std::string joined(const std::deque<std::string>& lines) {
+    std::string text;
+    for (const std::string& line : lines) {
+        text += (text.empty() ? "" : " | ") + line;
+    }
+    return text;
+}
+
+}  // namespace
+
+void tell_stop(Life& life, const core::StopBackend& effect) {
+    const bool is_end = effect.reason == core::StopReason::shutdown;
+    Line line(Line::Level::info, is_end ? "backend stopping" : "backend recycling");
+    line.with("instance", life.setting.values.instance)
+        .with("generation", core::number(effect.generation))
+        .with("reason", core::to_string(effect.reason))
+        .with("jobs", effect.jobs)
+        .with("age", effect.age)
+        .with("memory", in_mebibytes(life.tree.memory()));
+    const bool by_probe = effect.reason == core::StopReason::unresponsive ||
+                          effect.reason == core::StopReason::not_free;
+    if (by_probe) {
+        line.with("probe", life.last_probe);
+    }
+}
+
+void tell_death(const Life& life) {
+    Line(Line::Level::warn, "backend died")
+        .with("instance", life.setting.values.instance)
+        .with("generation", core::number(life.generation))
+        .with("exit", io::in_words(*life.exit))
+        .with("clients", life.inside_at_death)
+        .with("last_output", joined(life.last_lines.lines()));
+}
+
+void tell_quarantine(Life& life, core::PlaceId place) {
+    std::string left;
+    for (const io::Member& member : life.tree.scan()) {
+        left += fmt::format("{}{} ({}, state {})", left.empty() ? "" : ", ", member.pid,
+                            member.name, member.state);
+    }
+    if (left.empty()) {
+        const auto owner = io::socket_owner(life.setting.address);
+        left = "no process, but the address accepts: " +
+               (owner ? io::in_words(*owner) : std::string("owner unknown"));
+    }
+    Line(Line::Level::error, "place quarantined: what lives there cannot be killed")
+        .with("place", core::number(place))
+        .with("instance", life.setting.values.instance)
+        .with("generation", core::number(life.generation))
+        .with("left", left);
+}
+
+std::string why_start_failed(const Life& life) {
+    return life.exit && life.has_died ? io::in_words(*life.exit)
+                                      : "no answer in time: " + life.last_probe;
+}
+
+void FailedStarts::tell(const Life* life, const core::BackOff& effect, const std::string& reason) {
+    const std::string output = life ? joined(life->last_lines.lines()) : std::string{};
+    const std::string told = reason + output;
+    const bool is_news = told != std::exchange(last_, told);
+    const std::string generation = std::to_string(core::number(effect.generation));
+    if (!is_news) {
+        Line(Line::Level::info, "backend start failed again, as before")
+            .with("generation", generation)
+            .with("failures", effect.failed_starts)
+            .with("next_try_in", effect.delay);
+        return;
+    }
+    Line line(Line::Level::error, "backend start failed");
+    line.with("instance", life ? life->setting.values.instance : "-")
+        .with("generation", generation)
+        .with("reason", reason)
+        .with("failures", effect.failed_starts)
+        .with("next_try_in", effect.delay);
+    if (!output.empty()) {
+        line.with("last_output", output);
+    }
+}
+
+}  // namespace tcplock::daemon

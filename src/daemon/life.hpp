@@ -1,0 +1,58 @@
+// One generation as the shell knows it, from its spawn until its place is clear, and how what
+// happens to it reads in the log.
+//
+// A record, not an actor: the coroutines of backends.cpp share it and write down what they see.
+#pragma once
+
+#include "core/effects.hpp"
+#include "daemon/place.hpp"
+#include "io/output.hpp"
+#include "io/reaper.hpp"
+#include "io/tree.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace tcplock::daemon {
+
+using std::chrono::steady_clock;
+
+struct Life {
+    core::Generation generation;
+    core::PlaceId place;
+    Setting setting;
+    io::Tree tree;
+    io::LastLines last_lines = {};
+    bool output_ended = false;
+    std::optional<io::ExitStatus> exit = {};  // of the leader
+    std::string last_probe = {};              // why the last one had no answer
+    bool is_stopping = false;
+    bool is_killed = false;
+    steady_clock::time_point stop_began = {};
+    // What is still to be told of its end, once its last output is here.
+    bool has_died = false;
+    std::size_t inside_at_death = 0;
+    std::optional<core::BackOff> failed_start = {};
+    steady_clock::time_point tell_by = {};
+};
+
+void tell_stop(Life& life, const core::StopBackend& effect);
+void tell_death(const Life& life);
+void tell_quarantine(Life& life, core::PlaceId place);
+
+std::string why_start_failed(const Life& life);
+
+// Failed starts: at length the first time, in short for as long as they fail in the same way.
+class FailedStarts {
+public:
+    // No life: nothing could be spawned.
+    void tell(const Life* life, const core::BackOff& effect, const std::string& reason);
+    void forget() { last_.clear(); }
+
+private:
+    std::string last_;
+};
+
+}  // namespace tcplock::daemon
