@@ -46,7 +46,7 @@ private:
         if (lost == told_lost_ || !is_writable(std::chrono::milliseconds{0})) {
             return;
         }
-        const std::string text = fmt::format("lines lost count={}", lost - told_lost_);
+        const std::string text = fmt::format("warn lines lost count={}", lost - told_lost_);
         told_lost_ = lost;
         spdlog::memory_buf_t formatted;
         formatter_->format({"", spdlog::level::warn, text}, formatted);
@@ -60,8 +60,10 @@ private:
 
     void write_all(std::string_view text) {
         while (!text.empty()) {
-            if (!is_writable(poll_interval)) {
-                if (steady_clock::now() >= give_up_at_.load()) {
+            // Once we have given up, each line left in the ring is dropped without a wait.
+            const bool has_given_up = steady_clock::now() >= give_up_at_.load();
+            if (!is_writable(has_given_up ? std::chrono::milliseconds{0} : poll_interval)) {
+                if (has_given_up) {
                     return;
                 }
                 continue;
@@ -102,6 +104,21 @@ spdlog::level::level_enum to_spdlog(config::LogLevel level) {
     return spdlog::level::info;
 }
 
+// As the configuration calls them, which is not quite how spdlog does.
+std::string_view name_of(config::LogLevel level) {
+    switch (level) {
+        case config::LogLevel::debug:
+            return "debug";
+        case config::LogLevel::info:
+            return "info";
+        case config::LogLevel::warn:
+            return "warn";
+        case config::LogLevel::error:
+            return "error";
+    }
+    return "info";
+}
+
 bool needs_quotes(std::string_view value) {
     return value.empty() || value.find_first_of(" \"=\\") != std::string_view::npos;
 }
@@ -115,7 +132,7 @@ void start_logging(config::LogLevel level) {
     auto logger = std::make_shared<spdlog::async_logger>(
         "tcplock", the_sink, the_ring, spdlog::async_overflow_policy::overrun_oldest);
     logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-        "%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc));
+        "%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc));
     logger->set_level(to_spdlog(level));
     spdlog::set_default_logger(std::move(logger));
 }
@@ -130,7 +147,7 @@ void stop_logging(std::chrono::nanoseconds limit) {
 }
 
 Line::~Line() {
-    spdlog::log(to_spdlog(level_), "{}", text_);
+    spdlog::log(to_spdlog(level_), "{} {}", name_of(level_), text_);
 }
 
 Line& Line::with(std::string_view key, std::string_view value) {

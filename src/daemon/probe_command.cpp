@@ -24,6 +24,10 @@ constexpr auto cookie_variable = "TCPLOCK_PROBE";
 constexpr std::chrono::milliseconds look_interval{100};
 
 struct Run {
+    Run(io::Tree tree_of_it, steady_clock::time_point limit)
+        : tree(std::move(tree_of_it)), until(limit) {}
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
     // However the probe ends, also when it is cancelled, nothing of it goes on.
     ~Run() {
         if (!exit) {
@@ -33,9 +37,9 @@ struct Run {
 
     io::Tree tree;
     steady_clock::time_point until;
-    std::optional<io::ExitStatus> exit = {};
+    std::optional<io::ExitStatus> exit;
     bool ran_out_of_time = false;
-    std::string last_line = {};
+    std::string last_line;
 };
 
 // Ends when the program has exited and nothing of its tree is left; kills what is left at the end
@@ -75,7 +79,7 @@ boost::asio::awaitable<io::ProbeResult> run_probe_command(boost::asio::io_contex
     }
     auto& program = std::get<io::Child>(spawned);
     auto run = std::make_shared<Run>(
-        Run{io::Tree(program.pid, std::string(cookie_variable) + "=" + value), began + timeout});
+        io::Tree(program.pid, std::string(cookie_variable) + "=" + value), began + timeout);
     reaper.own(program.pid, [run](io::ExitStatus status) { run->exit = status; });
     io::OutputSink sink;
     sink.line = [run](std::string_view line) { run->last_line = line; };

@@ -14,6 +14,7 @@ namespace tcplock::daemon {
 namespace {
 
 constexpr std::size_t identity_bytes = 16;
+constexpr std::string_view hex_digits = "0123456789abcdef";
 
 std::string reason(int error) {
     return std::generic_category().message(error);
@@ -69,9 +70,8 @@ std::string random_name() {
     }
     std::string name;
     for (const unsigned char byte : bytes) {
-        constexpr std::string_view digits = "0123456789abcdef";
-        name += digits[byte >> 4];
-        name += digits[byte & 15];
+        name += hex_digits[byte >> 4];
+        name += hex_digits[byte & 15];
     }
     return name;
 }
@@ -80,7 +80,9 @@ std::string random_name() {
 std::string find_or_make_identity(const std::filesystem::path& directory) {
     const auto path = directory / "identity";
     const std::string known = first_line(path);
-    if (known.size() == 2 * identity_bytes) {
+    const bool is_whole = known.size() == 2 * identity_bytes &&
+                          known.find_first_not_of(hex_digits) == std::string::npos;
+    if (is_whole) {
         return known;
     }
     const std::string name = random_name();

@@ -1,7 +1,7 @@
 #include "io/listener.hpp"
 
 #include "io/address.hpp"
-#include "io/loopback.hpp"
+#include "loopback.hpp"
 
 #include <boost/asio/this_coro.hpp>
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 #include "io/probe.hpp"
 
-#include "io/loopback.hpp"
+#include "loopback.hpp"
 #include "uno/greeting.hpp"
 
 #include <boost/asio/read.hpp>

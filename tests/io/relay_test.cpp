@@ -1,6 +1,6 @@
 #include "io/relay.hpp"
 
-#include "io/loopback.hpp"
+#include "loopback.hpp"
 
 #include <gtest/gtest.h>
 

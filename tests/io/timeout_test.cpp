@@ -1,6 +1,6 @@
 #include "io/timeout.hpp"
 
-#include "io/loopback.hpp"
+#include "loopback.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>

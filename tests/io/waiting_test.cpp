@@ -1,6 +1,6 @@
 #include "io/waiting.hpp"
 
-#include "io/loopback.hpp"
+#include "loopback.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,248 @@
+#include "core/pool.hpp"
+
+#include "script.hpp"
+
+namespace tcplock::core {
+namespace {
+
+// ---- Several instances -------------------------------------------------------------------------
+
+class Instances : public Script {
+protected:
+    Instances() { policy.backend.instances = 2; }
+
+    // Generation 2 has been ready for a second when generation 1 follows.
+    void both_serve() {
+        starts();
+        becomes_ready(2);
+        after(1s);
+        becomes_ready(1);
+        skip();
+    }
+};
+
+TEST_F(Instances, LiveEachInAPlaceOfItsOwn) {
+    starts();
+    expect({SpawnBackend{0_place, 1_gen, 0_instance}, SpawnBackend{1_place, 2_gen, 1_instance}});
+}
+
+TEST_F(Instances, GetTheHeadOfTheLineInTheOrderOfTheirFreeSlots) {
+    both_serve();
+    arrives(1);
+    arrives(2);
+    arrives(3);
+    expect({AdmitClient{1_client, 2_gen, 0s}, AdmitClient{2_client, 1_gen, 0s}});
+    session_ends(2);
+    answers(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}, AdmitClient{3_client, 1_gen, 0s}});
+    session_ends(1);
+    answers(2);
+    after(1s);
+    session_ends(3);
+    answers(1);
+    skip();
+    arrives(4);
+    expect({AdmitClient{4_client, 2_gen, 0s}});
+}
+
+TEST_F(Instances, ServeWhileOneOfThemIsRecycled) {
+    policy.recycle.max_jobs = 1;
+    both_serve();
+    arrives(1);
+    begins_job(1);
+    session_ends(1);
+    expect({AdmitClient{1_client, 2_gen, 0s},
+            StopBackend{2_gen, StopReason::max_jobs, StopHow::ask, 1, 1s}});
+    arrives(2);
+    expect({AdmitClient{2_client, 1_gen, 0s}});
+    arrives(3);
+    cleared(2);
+    becomes_ready(3);
+    expect({SpawnBackend{1_place, 3_gen, 1_instance}, ProbeBackend{3_gen, ProbePurpose::readiness},
+            AnnounceReady{3_gen, 0s}, AdmitClient{3_client, 3_gen, 0s}});
+}
+
+TEST_F(Instances, AreAllRecycledOnRequestButNotUnderTheirClients) {
+    both_serve();
+    arrives(1);
+    skip();
+    recycle_requested();
+    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 1s}});
+    session_ends(1);
+    expect({StopBackend{2_gen, StopReason::requested, StopHow::ask, 0, 1s}});
+}
+
+TEST_F(Instances, BackOffEachOnItsOwnAndFailTogether) {
+    starts();
+    skip();
+    spawn_fails(1);
+    spawn_fails(2);
+    expect({BackOff{1_gen, 200ms, 1}, BackOff{2_gen, 200ms, 2}});
+    after(200ms);
+    expect({SpawnBackend{0_place, 3_gen, 0_instance}, SpawnBackend{1_place, 4_gen, 1_instance}});
+}
+
+TEST_F(Instances, HaveOneFreshPlaceEachForThoseThatCannotBeKilled) {
+    both_serve();
+    is_killed(1, 9);
+    is_killed(2, 9);
+    skip();
+    after(30s);
+    expect({QuarantinePlace{1_gen, 0_place}, QuarantinePlace{2_gen, 1_place},
+            SpawnBackend{2_place, 3_gen, 0_instance}, SpawnBackend{3_place, 4_gen, 1_instance}});
+}
+
+// ---- Standby -----------------------------------------------------------------------------------
+
+class Standby : public Script {
+protected:
+    Standby() {
+        policy.backend.standby = 1;
+        policy.recycle.max_jobs = 1;
+    }
+
+    void both_are_ready() {
+        starts();
+        becomes_ready(1);
+        becomes_ready(2);
+        skip();
+    }
+};
+
+TEST_F(Standby, IsSpawnedWithoutANumber) {
+    starts();
+    expect({SpawnBackend{0_place, 1_gen, 0_instance}, SpawnBackend{1_place, 2_gen, std::nullopt}});
+}
+
+TEST_F(Standby, TakesNoClients) {
+    both_are_ready();
+    arrives(1);
+    arrives(2);
+    expect({AdmitClient{1_client, 1_gen, 0s}});
+}
+
+TEST_F(Standby, TakesOverAtOnceAndTheOldTreeIsEndedBehindTheScenes) {
+    both_are_ready();
+    arrives(1);
+    session_ends(1);
+    arrives(2);
+    skip();
+    is_killed(1, 9);
+    expect({StopBackend{1_gen, StopReason::died, StopHow::kill, 0, 0s}, TakeOver{2_gen, 0_instance},
+            AdmitClient{2_client, 2_gen, 0s}});
+    after(1s);
+    cleared(1);
+    expect({SpawnBackend{0_place, 3_gen, std::nullopt}});
+}
+
+// The last job that a generation may serve closes it to newcomers as soon as it begins.
+TEST_F(Standby, TakesOverBesideTheLastJobOfTheOldOne) {
+    both_are_ready();
+    arrives(1);
+    arrives(2);
+    expect({AdmitClient{1_client, 1_gen, 0s}});
+    begins_job(1);
+    expect({TakeOver{2_gen, 0_instance}, AdmitClient{2_client, 2_gen, 0s}});
+    session_ends(1);
+    expect({StopBackend{1_gen, StopReason::max_jobs, StopHow::ask, 1, 0s}});
+    cleared(1);
+    expect({SpawnBackend{0_place, 3_gen, std::nullopt}});
+}
+
+TEST_F(Standby, TakesOverFromABackendThatHangs) {
+    both_are_ready();
+    arrives(1);
+    arrives(2);
+    skip();
+    after(120s);
+    expect({CutClient{1_client, CutReason::session_timeout},
+            StopBackend{1_gen, StopReason::session_timeout, StopHow::kill, 0, 120s},
+            TakeOver{2_gen, 0_instance}, AdmitClient{2_client, 2_gen, 120s}});
+}
+
+TEST_F(Standby, TakesOverFromOneThatIsStillStarting) {
+    starts();
+    spawned(1);
+    spawned(2);
+    arrives(1);
+    skip();
+    answers(2);
+    expect(
+        {AnnounceReady{2_gen, 0s}, TakeOver{2_gen, 0_instance}, AdmitClient{1_client, 2_gen, 0s}});
+    answers(1);
+    expect({AnnounceReady{1_gen, 0s}});
+}
+
+TEST_F(Standby, TakesTheNumberEvenBeforeItHasAnswered) {
+    starts();
+    becomes_ready(1);
+    spawned(2);
+    skip();
+    is_killed(1, 9);
+    expect({StopBackend{1_gen, StopReason::died, StopHow::kill, 0, 0s}, BackOff{1_gen, 200ms, 0},
+            TakeOver{2_gen, 0_instance}});
+    arrives(1);
+    expect({});
+    answers(2);
+    expect({AnnounceReady{2_gen, 0s}, AdmitClient{1_client, 2_gen, 0s}});
+}
+
+TEST_F(Standby, TakesOverFromOneThatIsDueWithSeveralClientsInside) {
+    policy.gate.concurrency = 2;
+    policy.probe.admission.reset();
+    both_are_ready();
+    arrives(1);
+    after(60s);
+    arrives(2);
+    skip();
+    after(60s);
+    expect({CutClient{1_client, CutReason::session_timeout}, TakeOver{2_gen, 0_instance}});
+    arrives(3);
+    expect({AdmitClient{3_client, 2_gen, 0s}});
+    session_ends(1);
+    expect({});
+    session_ends(2);
+    expect({StopBackend{1_gen, StopReason::session_timeout, StopHow::kill, 0, 120s}});
+}
+
+TEST_F(Standby, IsAsBigAsWantedAndNoBiggerWhileATreeIsEnded) {
+    both_are_ready();
+    is_killed(1, 9);
+    skip();
+    after(30s - 1ns);
+    expect({});
+    after(1ns);
+    expect({QuarantinePlace{1_gen, 0_place}, SpawnBackend{2_place, 3_gen, std::nullopt}});
+}
+
+TEST_F(Standby, IsNotReplacedWhileDraining) {
+    both_are_ready();
+    arrives(1);
+    arrives(2);
+    asked_to_end();
+    begins_job(1);
+    session_ends(1);
+    skip();
+    cleared(1);
+    expect({});
+    session_ends(2);
+    cleared(2);
+    expect({StopBackend{2_gen, StopReason::shutdown, StopHow::ask, 0, 0s}, Finish{}});
+}
+
+TEST_F(Standby, TakesOverInTheOrderInWhichTheyBecameReady) {
+    policy.backend.standby = 2;
+    starts();
+    becomes_ready(1);
+    after(1s);
+    becomes_ready(3);
+    after(1s);
+    becomes_ready(2);
+    skip();
+    is_killed(1, 9);
+    expect({StopBackend{1_gen, StopReason::died, StopHow::kill, 0, 2s}, BackOff{1_gen, 200ms, 0},
+            TakeOver{3_gen, 0_instance}});
+}
+
+}  // namespace
+}  // namespace tcplock::core

@@ -1,0 +1,719 @@
+#include "core/supervisor.hpp"
+
+#include "script.hpp"
+
+namespace tcplock::core {
+namespace {
+
+// ---- The line ----------------------------------------------------------------------------------
+
+class TheLine : public Script {};
+
+TEST_F(TheLine, IsServedInTheOrderOfArrival) {
+    serving();
+    arrives(1);
+    expect({AdmitClient{1_client, 1_gen, 0s}});
+    arrives(2);
+    after(1s);
+    arrives(3);
+    after(1s);
+    session_ends(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    answers(1);
+    expect({AdmitClient{2_client, 1_gen, 2s}});
+    session_ends(2);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    answers(1);
+    expect({AdmitClient{3_client, 1_gen, 1s}});
+}
+
+TEST_F(TheLine, WaitsForTheFirstAnswerOfTheBackend) {
+    arrives(1);
+    expect({SpawnBackend{0_place, 1_gen, 0_instance}});
+    after(1s);
+    spawned(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::readiness}});
+    after(2s);
+    answers(1);
+    expect({AnnounceReady{1_gen, 3s}, AdmitClient{1_client, 1_gen, 3s}});
+}
+
+TEST_F(TheLine, KeepsItsOrderOverRecycles) {
+    policy.recycle.max_jobs = 1;
+    serving();
+    arrives(1);
+    arrives(2);
+    arrives(3);
+    expect({AdmitClient{1_client, 1_gen, 0s}});
+    begins_job(1);
+    after(1s);
+    session_ends(1);
+    expect({StopBackend{1_gen, StopReason::max_jobs, StopHow::ask, 1, 1s}});
+    arrives(4);
+    cleared(1);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance}});
+    spawned(2);
+    expect({ProbeBackend{2_gen, ProbePurpose::readiness}});
+    answers(2);
+    expect({AnnounceReady{2_gen, 0s}, AdmitClient{2_client, 2_gen, 1s}});
+    begins_job(2);
+    session_ends(2);
+    expect({StopBackend{2_gen, StopReason::max_jobs, StopHow::ask, 1, 0s}});
+    cleared(2);
+    expect({SpawnBackend{0_place, 3_gen, 0_instance}});
+    becomes_ready(3);
+    expect({ProbeBackend{3_gen, ProbePurpose::readiness}, AnnounceReady{3_gen, 0s},
+            AdmitClient{3_client, 3_gen, 1s}});
+}
+
+TEST_F(TheLine, RefusesANewcomerWhenItIsFull) {
+    policy.gate.queue_limit = 1;
+    serving();
+    arrives(1);
+    arrives(2);
+    skip();
+    arrives(3);
+    expect({RefuseClient{3_client, RefuseReason::queue_full, 0s}});
+}
+
+TEST_F(TheLine, RefusesWhoHasWaitedTooLong) {
+    policy.gate.queue_timeout = 10s;
+    serving();
+    arrives(1);
+    expect({AdmitClient{1_client, 1_gen, 0s}});
+    arrives(2);
+    after(3s);
+    arrives(3);
+    after(7s - 1ns);
+    expect({});
+    after(1ns);
+    expect({RefuseClient{2_client, RefuseReason::queue_timeout, 10s}});
+    after(3s);
+    expect({RefuseClient{3_client, RefuseReason::queue_timeout, 10s}});
+}
+
+TEST_F(TheLine, ForgetsWhoLeft) {
+    serving();
+    arrives(1);
+    arrives(2);
+    arrives(3);
+    skip();
+    leaves(2);
+    EXPECT_EQ(core().counts().left, 1U);
+    session_ends(1);
+    answers(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}, AdmitClient{3_client, 1_gen, 0s}});
+}
+
+TEST_F(TheLine, IsNotLeftByOneWhoIsIn) {
+    serving();
+    arrives(1);
+    skip();
+    leaves(1);
+    EXPECT_EQ(core().counts().left, 0U);
+    EXPECT_EQ(core().counts().admitted, 1U);
+}
+
+TEST_F(TheLine, TakesBackAtItsHeadWhoCouldNotEnter) {
+    serving();
+    arrives(1);
+    arrives(2);
+    expect({AdmitClient{1_client, 1_gen, 0s}});
+    after(1s);
+    cannot_enter(1);
+    expect({StopBackend{1_gen, StopReason::unreachable, StopHow::kill, 0, 1s},
+            BackOff{1_gen, 200ms, 0}});
+    EXPECT_EQ(core().counts().admitted, 0U);
+    EXPECT_EQ(core().counts().waiting, 2U);
+    after(200ms);
+    cleared(1);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance}});
+    becomes_ready(2);
+    expect({ProbeBackend{2_gen, ProbePurpose::readiness}, AnnounceReady{2_gen, 0s},
+            AdmitClient{1_client, 2_gen, 1200ms}});
+}
+
+TEST_F(TheLine, GivesWhoCouldNotEnterHisOldPatience) {
+    policy.gate.queue_timeout = 10s;
+    serving();
+    arrives(1);
+    expect({AdmitClient{1_client, 1_gen, 0s}});
+    after(9s);
+    cannot_enter(1);
+    skip();
+    after(1s - 1ns);
+    expect({});
+    after(1ns);
+    expect({RefuseClient{1_client, RefuseReason::queue_timeout, 10s}});
+}
+
+TEST_F(TheLine, RefusesWhoComesBackAfterTheEndOfHisPatience) {
+    policy.gate.queue_timeout = 10s;
+    serving();
+    arrives(1);
+    after(11s);
+    skip();
+    cannot_enter(1);
+    expect({StopBackend{1_gen, StopReason::unreachable, StopHow::kill, 0, 11s},
+            BackOff{1_gen, 200ms, 0}, RefuseClient{1_client, RefuseReason::queue_timeout, 11s}});
+}
+
+TEST_F(TheLine, TakesBackWhoCouldNotEnterEvenWhenItIsFull) {
+    policy.gate.queue_limit = 1;
+    serving();
+    arrives(1);
+    arrives(2);
+    skip();
+    cannot_enter(1);
+    EXPECT_EQ(core().counts().waiting, 2U);
+    EXPECT_EQ(core().counts().refused, 0U);
+    skip();
+}
+
+// The backend was not touched: it is as proven as before, and the next goes in at once.
+TEST_F(TheLine, PassesOverWhoHadLeftBeforeHeWasLetIn) {
+    serving();
+    arrives(1);
+    arrives(2);
+    expect({AdmitClient{1_client, 1_gen, 0s}});
+    had_left(1);
+    expect({AdmitClient{2_client, 1_gen, 0s}});
+    EXPECT_EQ(core().counts().left, 1U);
+    EXPECT_EQ(core().counts().admitted, 1U);
+}
+
+// ---- Sessions ----------------------------------------------------------------------------------
+
+class Sessions : public Script {};
+
+TEST_F(Sessions, AreCutAtTheirTimeoutAndTheirBackendIsKilledBeforeTheNext) {
+    serving();
+    arrives(1);
+    arrives(2);
+    begins_job(1);
+    skip();
+    after(120s - 1ns);
+    expect({});
+    after(1ns);
+    expect({CutClient{1_client, CutReason::session_timeout},
+            StopBackend{1_gen, StopReason::session_timeout, StopHow::kill, 1, 120s}});
+    session_ends(1);
+    expect({});
+    cleared(1);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance}});
+    becomes_ready(2);
+    expect({ProbeBackend{2_gen, ProbePurpose::readiness}, AnnounceReady{2_gen, 0s},
+            AdmitClient{2_client, 2_gen, 120s}});
+}
+
+TEST_F(Sessions, MayEndAfterTheirPlaceWasCleared) {
+    serving();
+    arrives(1);
+    arrives(2);
+    after(120s);
+    cleared(1);
+    becomes_ready(2);
+    skip();
+    session_ends(1);
+    expect({});
+    EXPECT_EQ(core().counts().admitted, 2U);
+}
+
+TEST_F(Sessions, AreWaitedForWhenARecycleIsPlanned) {
+    serving();
+    arrives(1);
+    arrives(2);
+    skip();
+    recycle_requested();
+    after(1s);
+    expect({});
+    session_ends(1);
+    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 1s}});
+}
+
+TEST_F(Sessions, ThatHangOutrankAPlannedRecycle) {
+    serving();
+    arrives(1);
+    skip();
+    recycle_requested();
+    after(120s);
+    expect({CutClient{1_client, CutReason::session_timeout},
+            StopBackend{1_gen, StopReason::session_timeout, StopHow::kill, 0, 120s}});
+}
+
+TEST_F(Sessions, AreCutWhenTheBackendDoesNotReleaseThem) {
+    serving();
+    arrives(1);
+    begins_job(1);
+    after(3s);
+    skip();
+    finishes(1);
+    after(5s - 1ns);
+    expect({});
+    after(1ns);
+    expect({CutClient{1_client, CutReason::release_timeout},
+            StopBackend{1_gen, StopReason::release_timeout, StopHow::kill, 1, 8s}});
+    session_ends(1);
+    expect({});
+}
+
+TEST_F(Sessions, FinishOnce) {
+    serving();
+    arrives(1);
+    skip();
+    finishes(1);
+    after(3s);
+    finishes(1);
+    after(2s);
+    expect({CutClient{1_client, CutReason::release_timeout},
+            StopBackend{1_gen, StopReason::release_timeout, StopHow::kill, 0, 5s}});
+}
+
+TEST_F(Sessions, ReleasedInTimeAreNotCut) {
+    serving();
+    arrives(1);
+    skip();
+    finishes(1);
+    after(5s - 1ns);
+    session_ends(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    answers(1);
+    after(10min);
+    expect({});
+}
+
+TEST_F(Sessions, WithoutAByteAreNoJobs) {
+    policy.recycle.max_jobs = 1;
+    serving();
+    arrives(1);
+    arrives(2);
+    skip();
+    session_ends(1);
+    answers(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}, AdmitClient{2_client, 1_gen, 0s}});
+}
+
+TEST_F(Sessions, AreOneJobHoweverOftenItBegins) {
+    policy.recycle.max_jobs = 2;
+    serving();
+    arrives(1);
+    begins_job(1);
+    begins_job(1);
+    skip();
+    session_ends(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+}
+
+TEST_F(Sessions, CutForOneHungClientLeaveTheOthersOfTheBackendAlone) {
+    policy.gate.concurrency = 2;
+    policy.probe.admission.reset();
+    serving();
+    arrives(1);
+    after(60s);
+    arrives(2);
+    arrives(3);
+    expect({AdmitClient{1_client, 1_gen, 0s}, AdmitClient{2_client, 1_gen, 0s}});
+    after(60s);
+    expect({CutClient{1_client, CutReason::session_timeout}});
+    session_ends(1);
+    after(30s);
+    expect({});
+    session_ends(2);
+    expect({StopBackend{1_gen, StopReason::session_timeout, StopHow::kill, 0, 150s}});
+}
+
+// ---- The row of failed starts ------------------------------------------------------------------
+
+class Failing : public Script {
+protected:
+    // One start after another fails, to the number `last`.
+    void starts_fail_up_to(std::uint64_t last) {
+        for (std::uint64_t generation = 1; generation <= last; ++generation) {
+            spawn_fails(generation);
+            if (generation < last) {
+                after(30s);
+            }
+        }
+    }
+};
+
+TEST_F(Failing, IsAnnouncedWithTheFifthFailedStart) {
+    starts();
+    starts_fail_up_to(4);
+    skip();
+    EXPECT_FALSE(core().is_failing());
+    after(30s);
+    expect({SpawnBackend{0_place, 5_gen, 0_instance}});
+    spawn_fails(5);
+    expect({BackOff{5_gen, 3200ms, 5}, AnnounceFailing{5}});
+    EXPECT_TRUE(core().is_failing());
+}
+
+TEST_F(Failing, IsAnnouncedOnce) {
+    starts();
+    starts_fail_up_to(5);
+    after(30s);
+    skip();
+    spawn_fails(6);
+    expect({BackOff{6_gen, 6400ms, 6}});
+}
+
+TEST_F(Failing, RefusesNewcomersAndKeepsWhoWaits) {
+    policy.gate.queue_timeout = 1h;
+    arrives(1);
+    starts_fail_up_to(5);
+    skip();
+    arrives(2);
+    expect({RefuseClient{2_client, RefuseReason::backend_failing, 0s}});
+    EXPECT_EQ(core().counts().waiting, 1U);
+}
+
+TEST_F(Failing, EndsWithTheFirstAnswer) {
+    policy.gate.queue_timeout = 1h;
+    arrives(1);
+    starts_fail_up_to(5);
+    after(3200ms);
+    skip();
+    becomes_ready(6);
+    expect({ProbeBackend{6_gen, ProbePurpose::readiness}, AnnounceReady{6_gen, 0s},
+            AdmitClient{1_client, 6_gen, 123200ms}});
+    EXPECT_FALSE(core().is_failing());
+    arrives(2);
+    expect({});
+    EXPECT_EQ(core().counts().waiting, 1U);
+}
+
+TEST_F(Failing, CountsOnlyStartsInARow) {
+    starts();
+    starts_fail_up_to(4);
+    after(30s);
+    becomes_ready(5);
+    skip();
+    is_killed(5, 11);
+    expect({StopBackend{5_gen, StopReason::died, StopHow::kill, 0, 30s - 1600ms},
+            BackOff{5_gen, 3200ms, 0}});
+}
+
+// ---- News of the past --------------------------------------------------------------------------
+
+class LateNews : public Script {
+protected:
+    // Generation 1 is gone, 2 has taken its place.
+    void generation_2_serves() {
+        serving();
+        recycle_requested();
+        cleared(1);
+        becomes_ready(2);
+        skip();
+    }
+};
+
+TEST_F(LateNews, OfAPastGenerationIsDropped) {
+    generation_2_serves();
+    spawned(1);
+    spawn_fails(1);
+    answers(1);
+    probe_fails(1);
+    exits(1, 0);
+    cleared(1);
+    expect({});
+    arrives(1);
+    expect({AdmitClient{1_client, 2_gen, 0s}});
+}
+
+TEST_F(LateNews, OfAPastClientIsDropped) {
+    serving();
+    arrives(1);
+    session_ends(1);
+    answers(1);
+    skip();
+    session_ends(1);
+    cannot_enter(1);
+    had_left(1);
+    begins_job(1);
+    finishes(1);
+    leaves(1);
+    after(1h);
+    expect({});
+    EXPECT_EQ(core().counts().admitted, 1U);
+}
+
+TEST_F(LateNews, OfAStoppingGenerationChangesNothing) {
+    serving();
+    recycle_requested();
+    skip();
+    answers(1);
+    exits(1, 0);
+    expect({});
+    cleared(1);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance}});
+}
+
+TEST_F(LateNews, OfACutClientWhoHadNotEnteredDoesNotPutHimBack) {
+    serving();
+    arrives(1);
+    after(120s);
+    skip();
+    cannot_enter(1);
+    expect({});
+    EXPECT_EQ(core().counts().waiting, 0U);
+}
+
+// ---- The end -----------------------------------------------------------------------------------
+
+class Shutdown : public Script {
+protected:
+    void expect_the_end() {
+        expect({Finish{}});
+        EXPECT_EQ(next_deadline(), std::nullopt);
+    }
+};
+
+TEST_F(Shutdown, OfAnIdleSupervisorEndsTheBackendAndFinishes) {
+    serving();
+    after(1s);
+    asked_to_end();
+    expect({StopListening{}, StopBackend{1_gen, StopReason::shutdown, StopHow::ask, 0, 1s}});
+    cleared(1);
+    expect_the_end();
+}
+
+TEST_F(Shutdown, ServesWhoWaitsAndRefusesNewcomers) {
+    serving();
+    arrives(1);
+    arrives(2);
+    expect({AdmitClient{1_client, 1_gen, 0s}});
+    asked_to_end();
+    expect({StopListening{}});
+    arrives(3);
+    expect({RefuseClient{3_client, RefuseReason::shutting_down, 0s}});
+    session_ends(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    answers(1);
+    expect({AdmitClient{2_client, 1_gen, 0s}});
+    session_ends(2);
+    expect({StopBackend{1_gen, StopReason::shutdown, StopHow::ask, 0, 0s}});
+    cleared(1);
+    expect_the_end();
+}
+
+TEST_F(Shutdown, RefusesTheRestAtItsLimit) {
+    serving();
+    arrives(1);
+    arrives(2);
+    skip();
+    asked_to_end();
+    expect({StopListening{}});
+    after(30s - 1ns);
+    expect({});
+    after(1ns);
+    expect({CutClient{1_client, CutReason::shutdown},
+            RefuseClient{2_client, RefuseReason::shutting_down, 30s},
+            StopBackend{1_gen, StopReason::shutdown, StopHow::ask, 0, 30s}});
+    cleared(1);
+    expect({});
+    session_ends(1);
+    expect_the_end();
+}
+
+TEST_F(Shutdown, AskedForTwiceComesAtOnce) {
+    serving();
+    arrives(1);
+    arrives(2);
+    asked_to_end();
+    skip();
+    after(1s);
+    told_to_end_at_once();
+    expect({CutClient{1_client, CutReason::shutdown},
+            RefuseClient{2_client, RefuseReason::shutting_down, 1s},
+            StopBackend{1_gen, StopReason::shutdown, StopHow::kill, 0, 1s}});
+    session_ends(1);
+    cleared(1);
+    expect_the_end();
+}
+
+TEST_F(Shutdown, MayComeAtOnceFromTheStart) {
+    serving();
+    arrives(1);
+    skip();
+    told_to_end_at_once();
+    expect({StopListening{}, CutClient{1_client, CutReason::shutdown},
+            StopBackend{1_gen, StopReason::shutdown, StopHow::kill, 0, 0s}});
+    cleared(1);
+    session_ends(1);
+    expect_the_end();
+}
+
+TEST_F(Shutdown, BeforeAnythingWasSpawnedFinishesAtOnce) {
+    asked_to_end();
+    expect({StopListening{}, Finish{}});
+    EXPECT_EQ(next_deadline(), std::nullopt);
+}
+
+TEST_F(Shutdown, WaitsForASpawnThatIsUnderWay) {
+    starts();
+    asked_to_end();
+    expect({SpawnBackend{0_place, 1_gen, 0_instance}, StopListening{}});
+    after(1s);
+    spawned(1);
+    expect({StopBackend{1_gen, StopReason::shutdown, StopHow::ask, 0, 1s}});
+    cleared(1);
+    expect_the_end();
+}
+
+TEST_F(Shutdown, AtOnceKillsWhatWasBeingSpawned) {
+    starts();
+    told_to_end_at_once();
+    spawned(1);
+    cleared(1);
+    expect({SpawnBackend{0_place, 1_gen, 0_instance}, StopListening{},
+            StopBackend{1_gen, StopReason::shutdown, StopHow::kill, 0, 0s}, Finish{}});
+}
+
+TEST_F(Shutdown, FinishesWhenTheSpawnUnderWayFails) {
+    starts();
+    asked_to_end();
+    skip();
+    spawn_fails(1);
+    expect({BackOff{1_gen, 200ms, 1}, Finish{}});
+    EXPECT_EQ(next_deadline(), std::nullopt);
+}
+
+TEST_F(Shutdown, EndsAStartingBackendThatNobodyWaitsFor) {
+    starts();
+    spawned(1);
+    skip();
+    asked_to_end();
+    expect({StopListening{}, StopBackend{1_gen, StopReason::shutdown, StopHow::ask, 0, 0s}});
+    cleared(1);
+    expect_the_end();
+}
+
+TEST_F(Shutdown, LetsAStartingBackendServeWhoWaits) {
+    arrives(1);
+    spawned(1);
+    skip();
+    asked_to_end();
+    expect({StopListening{}});
+    answers(1);
+    expect({AnnounceReady{1_gen, 0s}, AdmitClient{1_client, 1_gen, 0s}});
+    session_ends(1);
+    expect({StopBackend{1_gen, StopReason::shutdown, StopHow::ask, 0, 0s}});
+    cleared(1);
+    expect_the_end();
+}
+
+TEST_F(Shutdown, WaitsForAStopThatIsUnderWay) {
+    serving();
+    recycle_requested();
+    skip();
+    asked_to_end();
+    expect({StopListening{}});
+    cleared(1);
+    expect_the_end();
+}
+
+TEST_F(Shutdown, StartsAGenerationMoreForThoseWhoWait) {
+    serving();
+    recycle_requested();
+    arrives(1);
+    skip();
+    asked_to_end();
+    cleared(1);
+    expect({StopListening{}, SpawnBackend{0_place, 2_gen, 0_instance}});
+    becomes_ready(2);
+    expect({ProbeBackend{2_gen, ProbePurpose::readiness}, AnnounceReady{2_gen, 0s},
+            AdmitClient{1_client, 2_gen, 0s}});
+    session_ends(1);
+    cleared(2);
+    expect({StopBackend{2_gen, StopReason::shutdown, StopHow::ask, 0, 0s}, Finish{}});
+}
+
+TEST_F(Shutdown, AtOnceDoesNotWaitForTheGraceOfAStopUnderWay) {
+    serving();
+    asked_to_end();
+    skip();
+    told_to_end_at_once();
+    expect({KillBackend{1_gen}});
+    told_to_end_at_once();
+    expect({});
+    cleared(1);
+    expect_the_end();
+}
+
+TEST_F(Shutdown, FinishesBesideATreeThatCannotBeKilled) {
+    serving();
+    asked_to_end();
+    skip();
+    after(5s);
+    expect({KillBackend{1_gen}});
+    after(30s);
+    expect({QuarantinePlace{1_gen, 0_place}, Finish{}});
+    EXPECT_EQ(next_deadline(), std::nullopt);
+}
+
+TEST_F(Shutdown, WhileFailingKeepsTryingForThoseWhoWait) {
+    arrives(1);
+    for (std::uint64_t generation = 1; generation <= 5; ++generation) {
+        spawn_fails(generation);
+        after(3200ms);
+    }
+    skip();
+    asked_to_end();
+    expect({StopListening{}});
+    becomes_ready(6);
+    expect({ProbeBackend{6_gen, ProbePurpose::readiness}, AnnounceReady{6_gen, 0s},
+            AdmitClient{1_client, 6_gen, 16s}});
+    session_ends(1);
+    cleared(6);
+    expect({StopBackend{6_gen, StopReason::shutdown, StopHow::ask, 0, 0s}, Finish{}});
+}
+
+TEST_F(Shutdown, WhileFailingRefusesAtItsLimitWhoStillWaits) {
+    policy.shutdown_timeout = 2s;
+    arrives(1);
+    for (std::uint64_t generation = 1; generation <= 5; ++generation) {
+        spawn_fails(generation);
+        after(generation < 5 ? 3200ms : 0ms);
+    }
+    skip();
+    asked_to_end();
+    expect({StopListening{}});
+    after(2s);
+    expect({RefuseClient{1_client, RefuseReason::shutting_down, 14800ms}, Finish{}});
+    EXPECT_EQ(next_deadline(), std::nullopt);
+}
+
+TEST_F(Shutdown, WhileFailingFinishesAtOnceWhenNobodyWaits) {
+    starts();
+    spawn_fails(1);
+    skip();
+    asked_to_end();
+    expect({StopListening{}, Finish{}});
+    EXPECT_EQ(next_deadline(), std::nullopt);
+}
+
+TEST_F(Shutdown, IsFinal) {
+    asked_to_end();
+    skip();
+    asked_to_end();
+    told_to_end_at_once();
+    recycle_requested();
+    after(24h);
+    expect({});
+    arrives(1);
+    expect({RefuseClient{1_client, RefuseReason::shutting_down, 0s}});
+    EXPECT_EQ(next_deadline(), std::nullopt);
+}
+
+// ---- Contracts ---------------------------------------------------------------------------------
+
+TEST(SupervisorDeathTest, WillNotHearOfATimeThatIsPast) {
+    Supervisor supervisor{Policy{}};
+    supervisor.handle(DeadlineReached{}, Instant{} + 2s);
+    EXPECT_DEATH(supervisor.handle(DeadlineReached{}, Instant{} + 1s),
+                 "internal error: time went backwards");
+}
+
+}  // namespace
+}  // namespace tcplock::core
