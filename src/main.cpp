@@ -10,9 +10,11 @@
 
 #include <csignal>
 #include <exception>
+#include <fcntl.h>
 #include <iostream>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 #include <variant>
 #include <vector>
 
@@ -46,6 +48,41 @@ exit:    0 fine, 1 failed while running, 2 usage, 78 configuration
 // Commands that are documented to come; naming one is not a misspelling.
 constexpr std::string_view not_yet[] = {"schema", "status", "clients", "recycle", "pause",
                                         "resume", "cut",    "drain",   "reload",  "health"};
+
+// Held from the first moment on: as process 1 of a container, a signal that finds neither a handler
+// nor a mask is lost, and a stop would wait for the KILL that follows. The daemon takes them up
+// again.
+sigset_t our_signals() {
+    sigset_t ours;
+    ::sigemptyset(&ours);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
+        ::sigaddset(&ours, signal);
+    }
+    return ours;
+}
+
+void hold_signals() {
+    const sigset_t ours = our_signals();
+    ::sigprocmask(SIG_BLOCK, &ours, nullptr);
+    // A reader of ours that has gone is an error of that write, not of the program.
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
+void release_signals() {
+    const sigset_t ours = our_signals();
+    ::sigprocmask(SIG_UNBLOCK, &ours, nullptr);
+}
+
+// Or a socket of ours would get one of these numbers, and be taken for a standard stream.
+void open_standard_streams() {
+    int fd = 0;
+    do {
+        fd = ::open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) {
+        ::close(fd);
+    }
+}
 
 struct Arguments {
     std::string command;  // empty: run
@@ -123,6 +160,9 @@ int obey(const Arguments& arguments) {
         std::cerr << "tcplock-supervisor: name a configuration with -c FILE\n\n" << usage;
         return exit_usage;
     }
+    if (!command.empty()) {
+        release_signals();  // Nothing runs: end as anybody does.
+    }
     const auto loaded = config::load_file(arguments.file);
     if (const auto* const problems = std::get_if<std::vector<config::Problem>>(&loaded)) {
         return say_problems(*problems);
@@ -138,23 +178,11 @@ int obey(const Arguments& arguments) {
     return run(configuration);
 }
 
-// From the first moment on: as process 1 of a container, a signal that finds neither a handler nor
-// a mask is lost, and a stop would wait for the KILL that follows. The daemon takes them up again.
-void hold_signals() {
-    sigset_t held;
-    ::sigemptyset(&held);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
-        ::sigaddset(&held, signal);
-    }
-    ::sigprocmask(SIG_BLOCK, &held, nullptr);
-    // A reader of ours that has gone is an error of that write, not of the program.
-    std::signal(SIGPIPE, SIG_IGN);
-}
-
 }  // namespace
 
 int main(int count, char** values) {
     hold_signals();
+    open_standard_streams();
     try {
         return obey(parse(count, values));
     } catch (const options::error& error) {

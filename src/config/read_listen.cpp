@@ -74,10 +74,11 @@ void read_one(const Section& section, Config& config) {
     config.listen.push_back(std::move(listen));
 }
 
-// `listen: systemd`, or an item of it.
+// `listen: systemd`, or an item of it. No deeper: aliases may make a deep tree of a short text.
 bool is_systemd(const Value& node) {
-    return node.text == "systemd" ||
-           std::ranges::any_of(node.items, [](const ValuePtr& item) { return is_systemd(*item); });
+    return node.text == "systemd" || std::ranges::any_of(node.items, [](const ValuePtr& item) {
+               return item->text == "systemd";
+           });
 }
 
 }  // namespace

@@ -158,7 +158,9 @@ Backend::News Backend::probe_ended(ProbeEnded::Verdict verdict, Instant now) {
         return News::nothing;
     }
     // From start to start, so that a hung backend is found after threshold × interval + timeout.
-    next_probe_ = std::max(now, probe_began_ + policy_.probe.interval);
+    // One that takes a slot leaves clients a turn, however long it took.
+    const Duration turn = policy_.probe.beside_clients ? 0ms : probe_retry_interval;
+    next_probe_ = std::max(now + turn, probe_began_ + policy_.probe.interval);
     if (verdict == ProbeEnded::Verdict::answered) {
         missed_probes_ = 0;
         prove_by_.reset();

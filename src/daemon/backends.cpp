@@ -4,6 +4,7 @@
 #include "daemon/probe_command.hpp"
 #include "io/address.hpp"
 #include "io/orphans.hpp"
+#include "io/socket_owner.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -24,6 +25,7 @@ constexpr auto orphan_limit = 10s;
 constexpr auto refusal_limit = 1s;
 // How often a tree that is being ended is looked at, beside every reap.
 constexpr std::chrono::milliseconds first_look = 10ms;
+constexpr std::chrono::milliseconds shortest_look = 5ms;
 constexpr std::chrono::milliseconds slowest_look = 500ms;
 // So long is the last output waited for before an end is told without it.
 constexpr auto output_limit = 200ms;
@@ -56,6 +58,7 @@ Backends::Backends(boost::asio::io_context& io, const config::Config& config,
       reaper_(reaper),
       hooks_(std::move(hooks)),
       places_(config, state),
+      strays_are_ours_(::getpid() != 1 && io::children_of(::getpid()).empty()),
       tasks_(tasks) {}
 
 Backends::LifePtr Backends::find(core::Generation generation) const {
@@ -70,6 +73,11 @@ io::tcp::endpoint Backends::address_of(core::Generation generation) const {
 std::string Backends::instance_of(core::Generation generation) const {
     const LifePtr life = find(generation);
     return life ? life->setting.values.instance : "-";
+}
+
+bool Backends::is_ending(core::Generation generation) const {
+    const LifePtr life = find(generation);
+    return !life || life->is_stopping;
 }
 
 boost::asio::awaitable<void> Backends::end_orphans() {
@@ -163,16 +171,34 @@ void Backends::perform(const core::TakeOver& effect) {
 // ---- Probes ------------------------------------------------------------------------------------
 
 void Backends::perform(const core::ProbeBackend& effect) {
-    tasks_.spawn("probe", probe(find(effect.generation)));
+    tasks_.spawn("probe", probe(find(effect.generation), effect.purpose));
 }
 
-boost::asio::awaitable<void> Backends::probe(LifePtr life) {
+// An answer is believed for the first time only if it comes from the generation's own tree.
+void Backends::check_who_answers(Life& life, io::ProbeResult& result) {
+    const auto owner = io::socket_owner(life.setting.address);
+    if (!owner || !owner->pid) {
+        return;  // Not ours to see. The address was free when the backend was spawned.
+    }
+    const auto members = life.tree.scan();
+    const auto is_owner = [&owner](const io::Member& member) { return member.pid == *owner->pid; };
+    if (std::none_of(members.begin(), members.end(), is_owner)) {
+        result.answered = false;
+        result.detail = io::describe(life.setting.address) + " is answered by a stranger, " +
+                        io::in_words(*owner);
+    }
+}
+
+boost::asio::awaitable<void> Backends::probe(LifePtr life, core::ProbePurpose purpose) {
     io::ProbeResult result;
     if (std::holds_alternative<config::CommandProbe>(config_.probe.kind)) {
         result = co_await probe_by_command(life);
     } else {
         const io::ProbeSpec spec = to_io(config_.probe.kind);
         result = co_await io::probe(spec, life->setting.address, config_.probe.timeout);
+    }
+    if (result.answered && purpose == core::ProbePurpose::readiness) {
+        check_who_answers(*life, result);
     }
     life->last_probe = result.detail;
     if (!result.answered && !life->is_stopping) {
@@ -212,6 +238,7 @@ void Backends::perform(const core::StopBackend& effect) {
     life->is_killed = effect.how == core::StopHow::kill;
     life->stop_began = steady_clock::now();
     life->tell_by = life->stop_began + output_limit;
+    adopt_strays(*life);
     if (!life->is_killed) {
         signal(*life, config_.backend.stop_signal);
         signal(*life, SIGCONT);  // A stopped process is deaf to all but KILL.
@@ -242,10 +269,10 @@ bool Backends::signal(Life& life, int number) {
 }
 
 // What fled from its session and its environment both, and lost its parent, is our child now but
-// nobody's by any mark. It came from a backend; the one that ends takes it along. As process 1 we
-// inherit other people's orphans as well, and then only marks count.
+// nobody's by any mark. It came from a backend; the one that ends takes it along. Unless we may
+// inherit other people's orphans as well: then only marks count.
 void Backends::adopt_strays(Life& ending) {
-    if (::getpid() == 1) {
+    if (!strays_are_ours_) {
         return;
     }
     for (const io::ProcessStat& child : io::children_of(::getpid())) {
@@ -253,6 +280,12 @@ void Backends::adopt_strays(Life& ending) {
         if (!reaper_.owns(child.pid) && std::none_of(lives_.begin(), lives_.end(), knows)) {
             ending.tree.adopt(child);
         }
+    }
+}
+
+void Backends::kill_all() {
+    for (const auto& [generation, life] : lives_) {
+        life->tree.signal(SIGKILL);
     }
 }
 
@@ -266,7 +299,8 @@ boost::asio::awaitable<void> Backends::clear_place(LifePtr life) {
         adopt_strays(*life);
         if (life->tree.empty()) {
             const bool accepts = co_await io::accepts(life->setting.address, refusal_limit);
-            if (!accepts) {
+            // With the tree gone, whoever listens there is a stranger. The next start will see him.
+            if (!accepts || io::listens(life->setting.address)) {
                 break;
             }
         }
@@ -274,6 +308,9 @@ boost::asio::awaitable<void> Backends::clear_place(LifePtr life) {
             tell_end(*life);
         }
         co_await reaper_.next_reap(steady_clock::now() + pause);
+        // A look is a walk through /proc: not one for each of a thousand children.
+        boost::asio::steady_timer breath(io_, shortest_look);
+        (void)co_await breath.async_wait(io::use_result);
         pause = std::min(pause * 2, slowest_look);
     }
     tell_end(*life);

@@ -46,6 +46,11 @@ public:
 
     io::tcp::endpoint address_of(core::Generation generation) const;
     std::string instance_of(core::Generation generation) const;
+    // It is being ended, or has ended.
+    bool is_ending(core::Generation generation) const;
+
+    // KILL to every tree, and no look back.
+    void kill_all();
 
     // Ends what an earlier supervisor of this state directory left behind.
     boost::asio::awaitable<void> end_orphans();
@@ -57,7 +62,8 @@ private:
     void begin_life(const core::SpawnBackend& effect, Setting setting, io::Child child);
     void leader_exited(LifePtr life, io::ExitStatus status);
     boost::asio::awaitable<void> read_output(LifePtr life, io::Child child);
-    boost::asio::awaitable<void> probe(LifePtr life);
+    void check_who_answers(Life& life, io::ProbeResult& result);
+    boost::asio::awaitable<void> probe(LifePtr life, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> probe_by_command(LifePtr life);
     boost::asio::awaitable<void> clear_place(LifePtr life);
     void adopt_strays(Life& ending);
@@ -69,6 +75,9 @@ private:
     io::Reaper& reaper_;
     Hooks hooks_;
     Places places_;
+    // We are not process 1, and had no children when we began: what is reparented to us is a
+    // backend's.
+    bool strays_are_ours_;
     io::TaskGroup& tasks_;
     std::map<core::Generation, LifePtr> lives_;
     std::mt19937_64 random_{std::random_device{}()};

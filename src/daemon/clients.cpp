@@ -27,15 +27,17 @@ io::Allow allow_of(const config::Listen& listen) {
     return allow;
 }
 
+constexpr unsigned strangers_told_max = 10;  // a second
+
 struct Refusal {
     std::string_view code;
     std::string reason;
 };
 
-Refusal describe(core::RefuseReason reason, const core::GatePolicy& policy) {
+Refusal describe(core::RefuseReason reason, std::size_t others_waiting) {
     switch (reason) {
         case core::RefuseReason::queue_full:
-            return {"PQ", "the line is full (" + std::to_string(policy.queue_limit) + " waiting)"};
+            return {"PQ", "the line is full (" + std::to_string(others_waiting) + " waiting)"};
         case core::RefuseReason::queue_timeout:
             return {"sQ", "waited longer than gate.queue_timeout"};
         case core::RefuseReason::backend_failing:
@@ -112,18 +114,35 @@ void Clients::listen(const config::Listen& listen) {
 void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer) {
     const core::ClientId client{++last_client_};
     if (!allow.permits(peer.address())) {
-        Line(Line::Level::warn, "client refused")
-            .with("client", core::number(client))
-            .with("peer", io::describe(peer))
-            .with("waited", std::chrono::nanoseconds{0})
-            .with("end", "PA")
-            .with("reason", "its address is in none of the listener's allow networks");
+        tell_stranger(client, io::describe(peer));
         io::say_farewell(std::move(socket));
         return;
     }
     clients_[client] = {io::describe(peer), steady_clock::now()};
     waiting_.add(core::number(client), std::move(socket), half_close_);
     hooks_.feed(core::ClientArrived{client});
+}
+
+// Whoever is not allowed may still knock as often as he likes: he gets a few lines a second.
+void Clients::tell_stranger(core::ClientId client, const std::string& peer) {
+    const auto now = steady_clock::now();
+    if (now - strangers_since_ >= std::chrono::seconds{1}) {
+        strangers_since_ = now;
+        strangers_told_ = 0;
+    }
+    if (++strangers_told_ > strangers_told_max) {
+        ++strangers_untold_;
+        return;
+    }
+    Line line(Line::Level::warn, "client refused");
+    line.with("client", core::number(client))
+        .with("peer", peer)
+        .with("waited", std::chrono::nanoseconds{0})
+        .with("end", "PA")
+        .with("reason", "its address is in none of the listener's allow networks");
+    if (strangers_untold_ > 0) {
+        line.with("untold", std::exchange(strangers_untold_, 0));
+    }
 }
 
 void Clients::perform(const core::StopListening&) {
@@ -148,7 +167,7 @@ void Clients::left(core::ClientId client, std::chrono::nanoseconds waited) {
 }
 
 void Clients::perform(const core::RefuseClient& effect) {
-    const Refusal refusal = describe(effect.reason, config_.policy.gate);
+    const Refusal refusal = describe(effect.reason, waiting_.size() - 1);
     Line(Line::Level::warn, "client refused")
         .with("client", core::number(effect.client))
         .with("peer", clients_.at(effect.client).peer)
@@ -230,7 +249,11 @@ boost::asio::awaitable<void> Clients::relay(SessionPtr session) {
 }
 
 void Clients::perform(const core::CutClient& effect) {
-    const SessionPtr session = sessions_.at(effect.client);
+    const auto found = sessions_.find(effect.client);
+    if (found == sessions_.end()) {
+        return;  // Its end is in the inbox already.
+    }
+    const SessionPtr session = found->second;
     session->cut = effect.reason;
     io::abort(session->client_socket);
     io::abort(session->backend_socket);
@@ -262,9 +285,12 @@ std::string Clients::end_code(const Session& session, io::RelayEnd how) const {
             return "--";
         case io::RelayEnd::client_reset:
             return "CD";
-        case io::RelayEnd::backend_closed:
+        case io::RelayEnd::backend_closed: {
             // An office never closes first, unless it dies.
-            return config_.protocol == config::Protocol::uno ? "SD" : "S-";
+            const bool has_died =
+                config_.protocol == config::Protocol::uno || hooks_.is_ending(session.generation);
+            return has_died ? "SD" : "S-";
+        }
         case io::RelayEnd::backend_reset:
             return "SD";
         case io::RelayEnd::flush_failed:

@@ -33,6 +33,7 @@ public:
         std::function<void(core::Event)> feed;
         std::function<io::tcp::endpoint(core::Generation)> address_of;
         std::function<std::string(core::Generation)> instance_of;
+        std::function<bool(core::Generation)> is_ending;
     };
 
     // Opens every listener, and accepts nobody yet. Throws std::system_error, whose text names the
@@ -59,6 +60,7 @@ private:
 
     void listen(const config::Listen& listen);
     void accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer);
+    void tell_stranger(core::ClientId client, const std::string& peer);
     void left(core::ClientId client, std::chrono::nanoseconds waited);
     boost::asio::awaitable<void> serve(SessionPtr session);
     boost::asio::awaitable<void> relay(SessionPtr session);
@@ -80,6 +82,9 @@ private:
     std::map<core::ClientId, Client> clients_;       // all who have not ended
     std::map<core::ClientId, SessionPtr> sessions_;  // inside, or still owed something
     std::uint64_t last_client_ = 0;
+    std::chrono::steady_clock::time_point strangers_since_;  // the second that is counted
+    unsigned strangers_told_ = 0;
+    std::uint64_t strangers_untold_ = 0;
     io::TaskGroup& tasks_;
     io::TaskGroup& session_tasks_;
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <sys/resource.h>
 #include <utility>
 #include <variant>
@@ -19,6 +20,11 @@ namespace {
 
 // The clock may be set, and summer time may come: the schedule is looked at again so often.
 constexpr std::chrono::seconds schedule_look_max = 30s;
+constexpr std::chrono::seconds last_words_limit = 1s;
+// timeout(1) and shells signal the process and then its group: that is one request, not two.
+constexpr std::chrono::milliseconds same_request = 200ms;
+// Further back than any summer time goes: what was due by the old time is reckoned anew.
+constexpr std::chrono::hours clock_was_set_back = 3h;
 
 // An effect is for one of the two halves; the rest is the daemon's own.
 template <class Half, class What>
@@ -41,13 +47,30 @@ std::string_view name_of(int signal) {
     }
 }
 
-// Each client in the line holds a descriptor. The backend gets its own limit.
-void raise_descriptor_limit() {
+// For listeners, the child's pipe, probes, looks into /proc, and what is on its way in or out.
+constexpr std::size_t descriptors_reserved = 64;
+constexpr std::size_t descriptors_per_session = 2;
+
+// Each client in the line holds a descriptor: as many as we may have, and no longer a line than
+// leaves enough for the backend, or a crowd of waiting clients would look like a failing start.
+core::Policy fit_to_descriptors(core::Policy policy) {
     rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)::setrlimit(RLIMIT_NOFILE, &limit);  // If not, accepting pauses sooner, and says so.
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return policy;
     }
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // The backend gets a limit of its own.
+    const std::size_t needed = descriptors_reserved + descriptors_per_session *
+                                                          policy.backend.instances *
+                                                          policy.gate.concurrency;
+    const std::size_t room = limit.rlim_cur > needed ? limit.rlim_cur - needed : 1;
+    if (policy.gate.queue_limit > room) {
+        Line(Line::Level::warn, "gate.queue_limit lowered: the limit of open files allows no more")
+            .with("queue_limit", room)
+            .with("open_files", limit.rlim_cur);
+        policy.gate.queue_limit = room;
+    }
+    return policy;
 }
 
 std::string what(std::exception_ptr failure) {
@@ -66,7 +89,7 @@ Daemon::Daemon(const config::Config& config)
     : config_(config),
       state_(config.backend.state_directory),
       calendar_(config.schedule),
-      core_(config.policy),
+      core_(fit_to_descriptors(config.policy)),
       backends_(io_, config, state_, reaper_,
                 {[this](core::Event event) { feed(std::move(event)); },
                  [this](core::Generation generation) { return clients_.inside(generation); }},
@@ -74,18 +97,15 @@ Daemon::Daemon(const config::Config& config)
       clients_(io_, config,
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_.address_of(generation); },
-                [this](core::Generation generation) { return backends_.instance_of(generation); }},
+                [this](core::Generation generation) { return backends_.instance_of(generation); },
+                [this](core::Generation generation) { return backends_.is_ending(generation); }},
                tasks_, sessions_),
-      sessions_(io_.get_executor(),
-                [this](const std::string& name, std::exception_ptr failure) {
-                    task_failed(name, failure);
-                }),
-      tasks_(io_.get_executor(), [this](const std::string& name, std::exception_ptr failure) {
-          task_failed(name, failure);
-      }) {}
+      sessions_(io_.get_executor(), [this](const std::string& name,
+                                           std::exception_ptr failure) { die(name, failure); }),
+      tasks_(io_.get_executor(),
+             [this](const std::string& name, std::exception_ptr failure) { die(name, failure); }) {}
 
 int Daemon::run() {
-    raise_descriptor_limit();
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
         signals_.add(signal);
     }
@@ -98,9 +118,13 @@ int Daemon::run() {
     tasks_.spawn("signals", follow_signals());
     tasks_.spawn("schedule", follow_schedule());
     tasks_.spawn("begin", begin());
-    io_.run();
+    try {
+        io_.run();
+    } catch (...) {
+        die("the event loop", std::current_exception());
+    }
     Line(Line::Level::info, "stopped");
-    return exit_code_;
+    return EXIT_SUCCESS;
 }
 
 // Until orphans are gone nothing may start; clients who connect meanwhile wait in the listeners.
@@ -194,7 +218,12 @@ void Daemon::signal_came(int number) {
         default:
             break;
     }
-    const bool is_second = std::exchange(was_told_to_stop_, true);
+    const auto now = steady_clock::now();
+    const bool is_second = told_to_stop_at_.has_value();
+    if (is_second && now - *told_to_stop_at_ < same_request) {
+        return;
+    }
+    told_to_stop_at_ = told_to_stop_at_.value_or(now);
     Line(Line::Level::info, is_second ? "shutting down at once" : "shutting down")
         .with("signal", name_of(number))
         .with("waiting", clients_.waiting());
@@ -203,18 +232,21 @@ void Daemon::signal_came(int number) {
 }
 
 boost::asio::awaitable<void> Daemon::follow_schedule() {
-    auto due = calendar_.next(Calendar::local_now());
+    auto now = Calendar::local_now();
+    auto due = calendar_.next(now);
     while (due) {
-        const auto left = *due - Calendar::local_now();
+        const auto left = *due - now;
         schedule_timer_.expires_after(
             std::clamp<std::chrono::seconds>(left, 1s, schedule_look_max));
         const auto [error] = co_await schedule_timer_.async_wait(io::use_result);
         if (error) {
             co_return;
         }
-        const auto now = Calendar::local_now();
+        const auto before = std::exchange(now, Calendar::local_now());
         if (now >= *due) {
             feed(core::RecycleRequested{core::StopReason::schedule});
+            due = calendar_.next(now);
+        } else if (now < before - clock_was_set_back) {
             due = calendar_.next(now);
         }
     }
@@ -231,13 +263,15 @@ void Daemon::finish() {
     tasks_.cancel_all();
 }
 
-void Daemon::task_failed(const std::string& name, std::exception_ptr failure) {
-    Line(Line::Level::error, "internal error, shutting down")
-        .with("task", name)
+// A bug of ours, or no memory: nothing can be trusted any more, least of all an orderly end. No
+// backend survives, and whoever runs us may start us again.
+void Daemon::die(const std::string& where, std::exception_ptr failure) {
+    Line(Line::Level::error, "internal error, ending at once")
+        .with("where", where)
         .with("what", what(failure));
-    exit_code_ = 1;
-    was_told_to_stop_ = true;
-    feed(core::ShutdownRequested{core::ShutdownRequested::Urgency::at_once});
+    backends_.kill_all();
+    stop_logging(last_words_limit);
+    std::_Exit(EXIT_FAILURE);
 }
 
 }  // namespace tcplock::daemon

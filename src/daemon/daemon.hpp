@@ -19,6 +19,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <deque>
 #include <exception>
 #include <optional>
@@ -32,7 +33,7 @@ public:
     // std::exception with a sentence for the operator.
     explicit Daemon(const config::Config& config);
 
-    // Until told to stop. The exit code: 0, or 1 after a bug of ours.
+    // Until told to stop; the exit code. After a bug of ours it does not return.
     int run();
 
 private:
@@ -46,7 +47,7 @@ private:
     boost::asio::awaitable<void> follow_schedule();
     void signal_came(int number);
     void finish();
-    void task_failed(const std::string& name, std::exception_ptr failure);
+    [[noreturn]] void die(const std::string& where, std::exception_ptr failure);
 
     const config::Config& config_;
     boost::asio::io_context io_{1};
@@ -56,13 +57,12 @@ private:
     std::deque<core::Event> inbox_;
     bool has_begun_ = false;  // until then the inbox only fills
     bool is_feeding_ = false;
-    int exit_code_ = 0;
 
     boost::asio::steady_timer deadline_timer_{io_};
     std::optional<core::Instant> armed_for_;
     boost::asio::steady_timer schedule_timer_{io_};
     boost::asio::signal_set signals_{io_};
-    bool was_told_to_stop_ = false;
+    std::optional<std::chrono::steady_clock::time_point> told_to_stop_at_;
     io::Reaper reaper_{io_};
     Backends backends_;
     Clients clients_;

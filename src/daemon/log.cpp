@@ -1,5 +1,8 @@
 #include "daemon/log.hpp"
 
+#include "io/descriptor.hpp"
+#include "io/printable.hpp"
+
 #include <spdlog/async.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
@@ -8,9 +11,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <fcntl.h>
 #include <memory>
 #include <mutex>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace tcplock::daemon {
@@ -24,9 +30,29 @@ constexpr auto poll_interval = std::chrono::milliseconds{100};
 // A pipe that poll() calls writable takes at least so much without blocking (pipe(7), PIPE_BUF).
 constexpr std::size_t write_bytes_max = 4096;
 
+// Standard error, never to block on. poll() promises room for PIPE_BUF bytes of a pipe only; so a
+// terminal or a pipe is opened a second time, non-blocking, which leaves others' use of it alone.
+io::Descriptor open_standard_error() {
+    struct stat about {};
+    const bool may_block =
+        ::fstat(STDERR_FILENO, &about) == 0 && (S_ISCHR(about.st_mode) || S_ISFIFO(about.st_mode));
+    if (!may_block) {
+        return io::Descriptor();
+    }
+    return io::Descriptor(
+        ::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_APPEND));
+}
+
+ssize_t write_some(int fd, std::string_view text) {
+    const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 && errno == ENOTSOCK ? ::write(fd, text.data(), text.size()) : sent;
+}
+
 // Writes to standard error, but never sits in write() where it could not be called back.
 class StandardError : public spdlog::sinks::base_sink<std::mutex> {
 public:
+    StandardError() : own_(open_standard_error()), fd_(own_ ? own_.get() : STDERR_FILENO) {}
+
     // The ring this sink is written to from; it outlives the sink's last line.
     void serve(spdlog::details::thread_pool* ring) { ring_ = ring; }
     void give_up_at(steady_clock::time_point instant) { give_up_at_ = instant; }
@@ -54,7 +80,7 @@ private:
     }
 
     bool is_writable(std::chrono::milliseconds limit) const {
-        pollfd state{STDERR_FILENO, POLLOUT, 0};
+        pollfd state{fd_, POLLOUT, 0};
         return ::poll(&state, 1, static_cast<int>(limit.count())) == 1;
     }
 
@@ -69,8 +95,8 @@ private:
                 continue;
             }
             const std::size_t size = std::min(text.size(), write_bytes_max);
-            const ssize_t written = ::write(STDERR_FILENO, text.data(), size);
-            if (written < 0 && errno == EINTR) {
+            const ssize_t written = write_some(fd_, text.substr(0, size));
+            if (written < 0 && (errno == EINTR || errno == EAGAIN)) {
                 continue;
             }
             if (written < 0) {
@@ -80,6 +106,8 @@ private:
         }
     }
 
+    io::Descriptor own_;
+    int fd_;
     std::atomic<spdlog::details::thread_pool*> ring_ = nullptr;
     std::atomic<steady_clock::time_point> give_up_at_{steady_clock::time_point::max()};
     std::size_t told_lost_ = 0;
@@ -152,12 +180,13 @@ Line::~Line() {
 
 Line& Line::with(std::string_view key, std::string_view value) {
     text_.append(" ").append(key).append("=");
-    if (!needs_quotes(value)) {
-        text_.append(value);
+    const std::string shown = io::printable(value);
+    if (!needs_quotes(shown)) {
+        text_.append(shown);
         return *this;
     }
     text_ += '"';
-    for (const char c : value) {
+    for (const char c : shown) {
         if (c == '"' || c == '\\') {
             text_ += '\\';
         }

@@ -30,7 +30,7 @@ public:
     Line& operator=(const Line&) = delete;
     ~Line();
 
-    // Values with blanks or quotes are quoted.
+    // Values with blanks or quotes are quoted, and nothing in them can end the line.
     Line& with(std::string_view key, std::string_view value);
     Line& with(std::string_view key, std::uint64_t value);
     // Seconds, with milliseconds: "1.310s".

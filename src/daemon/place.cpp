@@ -66,11 +66,8 @@ std::string Places::cookie() const {
 std::variant<Setting, Unfit> Places::prepare(const core::SpawnBackend& spawn) const {
     const std::string place = std::to_string(core::number(spawn.place));
     const auto directory = state_.path() / ("place-" + place);
-    const auto profile = directory / "profile";
-    for (const auto& folder : {directory, profile}) {
-        if (std::string why = make_folder(folder, uid_, gid_); !why.empty()) {
-            return Unfit{std::move(why)};
-        }
+    if (std::string why = make_folder(directory, uid_, gid_); !why.empty()) {
+        return Unfit{std::move(why)};
     }
     Setting setting;
     config::Placeholders& values = setting.values;
@@ -80,7 +77,9 @@ std::variant<Setting, Unfit> Places::prepare(const core::SpawnBackend& spawn) co
     values.generation = std::to_string(core::number(spawn.generation));
     values.uid = std::to_string(uid_);
     values.directory = directory.string();
-    values.profile = profile.string();
+    // The office makes it itself. We touch nothing inside the folder: it is the backend's user's,
+    // who could have put a link to anything there.
+    values.profile = (directory / "profile").string();
     auto address = find_address(spawn.place, values);
     if (auto* const unfit = std::get_if<Unfit>(&address)) {
         return std::move(*unfit);
@@ -103,7 +102,8 @@ std::variant<io::tcp::endpoint, Unfit> Places::find_address(core::PlaceId place,
     const bool is_fixed = !config::has_placeholder(backend.address, "port");
     // The ports of one place are so far apart that no two places ever meet.
     const auto step = static_cast<unsigned>(2 * policy.instances + policy.standby);
-    std::string strangers;
+    std::string stranger;
+    unsigned taken = 0;
     for (unsigned port = backend.ports.first + core::number(place); port <= backend.ports.last;
          port += step) {
         values.port = std::to_string(port);
@@ -114,18 +114,25 @@ std::variant<io::tcp::endpoint, Unfit> Places::find_address(core::PlaceId place,
         if (!is_taken(*address)) {
             return *address;
         }
-        const std::string where = io::describe(*address);
-        const std::string owner = describe_owner(*address);
-        strangers += (strangers.empty() ? "" : ", ") + where + " is taken by " + owner;
-        if (is_fixed) {
-            break;
+        // Only the first is looked up: that takes a walk through all of /proc.
+        if (++taken == 1) {
+            stranger = io::describe(*address) + " is taken by " + describe_owner(*address);
         }
-        Line(Line::Level::warn, "port taken, trying the next")
-            .with("place", core::number(place))
-            .with("address", where)
-            .with("owner", owner);
+        if (is_fixed) {
+            return Unfit{"no free address: " + stranger};
+        }
+        if (taken == 1) {
+            Line(Line::Level::warn, "port taken, trying the next")
+                .with("place", core::number(place))
+                .with("why", stranger);
+        }
     }
-    return Unfit{"no free address: " + strangers};
+    if (taken == 0) {
+        return Unfit{"no free address: backend.ports holds no port for place " +
+                     std::to_string(core::number(place))};
+    }
+    return Unfit{"no free address: all " + std::to_string(taken) +
+                 " ports of the place in backend.ports are taken; the first, " + stranger};
 }
 
 io::ChildSpec Places::describe_child(const config::Placeholders& values) const {

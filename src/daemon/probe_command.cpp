@@ -2,6 +2,7 @@
 
 #include "daemon/place.hpp"
 #include "io/output.hpp"
+#include "io/timeout.hpp"
 #include "io/tree.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -22,6 +23,8 @@ namespace {
 
 constexpr auto cookie_variable = "TCPLOCK_PROBE";
 constexpr std::chrono::milliseconds look_interval{100};
+// After the timeout: for KILL to be done and the last output to be read.
+constexpr std::chrono::seconds farewell_limit{1};
 
 struct Run {
     Run(io::Tree tree_of_it, steady_clock::time_point limit)
@@ -56,6 +59,13 @@ boost::asio::awaitable<void> await_end(io::Reaper& reaper, std::shared_ptr<Run> 
     }
 }
 
+boost::asio::awaitable<void> await_end_and_output(io::Reaper& reaper, std::shared_ptr<Run> run,
+                                                  boost::asio::posix::stream_descriptor output,
+                                                  io::OutputSink sink) {
+    using namespace boost::asio::experimental::awaitable_operators;
+    co_await (await_end(reaper, run) && io::drain(std::move(output), std::move(sink)));
+}
+
 std::string why(const Run& run) {
     std::string text =
         run.ran_out_of_time || !run.exit ? "did not end in time" : io::in_words(*run.exit);
@@ -67,7 +77,6 @@ std::string why(const Run& run) {
 boost::asio::awaitable<io::ProbeResult> run_probe_command(boost::asio::io_context& io,
                                                           io::Reaper& reaper, io::ChildSpec child,
                                                           std::chrono::nanoseconds timeout) {
-    using namespace boost::asio::experimental::awaitable_operators;
     static std::uint64_t runs = 0;
     // The backend's own cookie would make it a part of the backend's tree.
     const std::string value = child.environment[supervisor_variable] + "-" + std::to_string(++runs);
@@ -80,11 +89,19 @@ boost::asio::awaitable<io::ProbeResult> run_probe_command(boost::asio::io_contex
     auto& program = std::get<io::Child>(spawned);
     auto run = std::make_shared<Run>(
         io::Tree(program.pid, std::string(cookie_variable) + "=" + value), began + timeout);
-    reaper.own(program.pid, [run](io::ExitStatus status) { run->exit = status; });
+    // Weakly: the reaper's memory of the program must not keep a cancelled probe alive.
+    reaper.own(program.pid, [weak = std::weak_ptr(run)](io::ExitStatus status) {
+        if (const auto probed = weak.lock()) {
+            probed->exit = status;
+        }
+    });
     io::OutputSink sink;
     sink.line = [run](std::string_view line) { run->last_line = line; };
     sink.dropped = [](std::uint64_t) {};
-    co_await (await_end(reaper, run) && io::drain(std::move(program.output), std::move(sink)));
+    // Who holds the pipe or cannot be killed must not hold up the answer as well.
+    auto end = await_end_and_output(reaper, run, std::move(program.output), std::move(sink));
+    const bool ended = co_await io::with_timeout(std::move(end), timeout + farewell_limit);
+    run->ran_out_of_time |= !ended;
     const auto took = steady_clock::now() - began;
     const bool answered = !run->ran_out_of_time && run->exit == io::ExitStatus{};
     co_return io::ProbeResult{answered, answered ? std::string{} : why(*run), took};

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -76,18 +77,31 @@ std::string random_name() {
     return name;
 }
 
+// What tells the directory from a copy of it, whose supervisor has no orphans in common with ours.
+std::string serial_of(const std::filesystem::path& directory) {
+    struct stat about {};
+    if (::stat(directory.c_str(), &about) != 0) {
+        fail(directory, "cannot be looked at: " + reason(errno) + ".");
+    }
+    return std::to_string(about.st_dev) + ":" + std::to_string(about.st_ino);
+}
+
 // Kept from one supervisor to the next: orphans carry the name of the one that was killed.
 std::string find_or_make_identity(const std::filesystem::path& directory) {
     const auto path = directory / "identity";
-    const std::string known = first_line(path);
+    const std::string serial = serial_of(directory);
+    std::string known;
+    std::string known_serial;
+    std::ifstream(path) >> known >> known_serial;
     const bool is_whole = known.size() == 2 * identity_bytes &&
-                          known.find_first_not_of(hex_digits) == std::string::npos;
+                          known.find_first_not_of(hex_digits) == std::string::npos &&
+                          known_serial == serial;
     if (is_whole) {
         return known;
     }
     const std::string name = random_name();
     std::ofstream file(path);
-    file << name << '\n';
+    file << name << ' ' << serial << '\n';
     if (!file.flush()) {
         fail(directory, "cannot be written to: " + reason(errno) + ".");
     }

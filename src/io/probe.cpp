@@ -26,6 +26,8 @@ namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t status_line_max = 8192;
+// A backend that does not close on our FIN keeps nobody waiting for longer.
+constexpr auto goodbye_limit = std::chrono::milliseconds(200);
 constexpr std::size_t goodbye_max = 65536;
 constexpr std::size_t shown_max = 8;  // bytes of a wrong answer that are quoted
 
@@ -290,7 +292,8 @@ asio::awaitable<void> ask_and_leave(Talk& talk, tcp::endpoint endpoint, ProbeSpe
         co_return;
     }
     talk.succeed();
-    co_await say_goodbye(talk);
+    auto goodbye = say_goodbye(talk);
+    (void)co_await with_timeout(std::move(goodbye), goodbye_limit);
 }
 
 asio::awaitable<void> connect_only(Talk& talk, tcp::endpoint endpoint) {

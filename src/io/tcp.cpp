@@ -24,6 +24,8 @@ tcp::socket open_socket(boost::asio::any_io_executor executor, tcp protocol,
         (void)fd.release();
         boost::system::error_code ignored;  // A socket with delay is slower, and still a socket.
         socket.set_option(tcp::no_delay(true), ignored);
+        // Urgent bytes stay where they stand among the others.
+        socket.set_option(boost::asio::socket_base::out_of_band_inline(true), ignored);
     }
     return socket;
 }

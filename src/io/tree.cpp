@@ -158,6 +158,10 @@ void Tree::remember(const Census& census) {
 }
 
 bool Tree::empty() {
+    // Without a free descriptor nothing can be seen in /proc, and not seen is not gone.
+    if (!read_stat(::getpid())) {
+        return false;
+    }
     // A scan takes time, and a member that forks and exits meanwhile may hide its child from one.
     // Not from two: by then the child has been handed to us, or stands in the session.
     return scan().empty() && scan().empty();

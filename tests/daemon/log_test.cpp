@@ -143,7 +143,7 @@ TEST(Log, BeginsEachLineWithTheTimeAndTheLevel) {
     EXPECT_TRUE(std::regex_match(lines[1],
                                  std::regex(time + "info listening address=127\\.0\\.0\\.1:2002")))
         << lines[1];
-    EXPECT_TRUE(std::regex_match(lines[2], std::regex(time + "warn(ing)? c"))) << lines[2];
+    EXPECT_TRUE(std::regex_match(lines[2], std::regex(time + "warn c"))) << lines[2];
     EXPECT_TRUE(std::regex_match(lines[3], std::regex(time + "error d"))) << lines[3];
 }
 
@@ -267,8 +267,8 @@ TEST(Log, CountsEveryLineThatAStoppedReaderMissed) {
     const auto lines = writer.read_all();
     for (const std::string& line : lines) {
         std::smatch found;
-        if (std::regex_search(line, found, std::regex(" warn(ing)? lines lost count=(\\d+)$"))) {
-            lost += std::stoll(found[2]);
+        if (std::regex_search(line, found, std::regex(" warn lines lost count=(\\d+)$"))) {
+            lost += std::stoll(found[1]);
         } else {
             ++written;
         }

@@ -88,7 +88,7 @@ TEST_F(PlacesTest, HaveFoldersOfTheirOwn) {
     const auto directory = state_.path() / "place-3";
     EXPECT_EQ(setting.values.directory, directory);
     EXPECT_EQ(setting.values.profile, directory / "profile");
-    EXPECT_TRUE(std::filesystem::is_directory(directory / "profile"));
+    EXPECT_FALSE(std::filesystem::exists(directory / "profile")) << "the office makes it";
     EXPECT_EQ(setting.child.directory, directory);
 }
 
@@ -260,16 +260,15 @@ TEST_F(Addresses, OfTwoPlacesNeverMeetWhoeverMovesOn) {
     }
 }
 
-TEST_F(Addresses, ThatAreAllTakenMakeThePlaceUnfitAndNameTheirOwners) {
+TEST_F(Addresses, ThatAreAllTakenMakeThePlaceUnfitAndNameTheFirstOwner) {
     for (unsigned port = first_; port < first_ + ports; ++port) {
         a_stranger_listens_on(port);
     }
     const std::string why = unfit(spawn(1));
     EXPECT_EQ(why.substr(0, 17), "no free address: ");
-    for (unsigned port = first_ + 1; port < first_ + ports; port += 2) {
-        const std::string taken = "127.0.0.1:" + std::to_string(port) + " is taken by " + myself();
-        EXPECT_NE(why.find(taken), std::string::npos) << why;
-    }
+    const std::string taken =
+        "127.0.0.1:" + std::to_string(first_ + 1) + " is taken by " + myself();
+    EXPECT_NE(why.find(taken), std::string::npos) << why;
     EXPECT_EQ(why.find(":" + std::to_string(first_) + " "), std::string::npos)
         << "another place's port";
 }

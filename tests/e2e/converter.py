@@ -29,7 +29,9 @@ def value(name, content):
 def connect(port):
     """The office's component context and service manager, by way of the gate."""
     local = uno.getComponentContext()
-    resolver = local.ServiceManager.createInstanceWithContext("com.sun.star.bridge.UnoUrlResolver", local)
+    resolver = local.ServiceManager.createInstanceWithContext(
+        "com.sun.star.bridge.UnoUrlResolver", local
+    )
     address = f"uno:socket,host=127.0.0.1,port={port},tcpNoDelay=1;urp;StarOffice.ComponentContext"
     context = resolver.resolve(address)
     return context.ServiceManager.createInstanceWithContext("com.sun.star.frame.Desktop", context)
@@ -38,7 +40,9 @@ def connect(port):
 def leave():
     """Close the bridge in order: the office sees the end of the stream."""
     local = uno.getComponentContext()
-    factory = local.ServiceManager.createInstanceWithContext("com.sun.star.bridge.BridgeFactory", local)
+    factory = local.ServiceManager.createInstanceWithContext(
+        "com.sun.star.bridge.BridgeFactory", local
+    )
     for bridge in factory.getExistingBridges():
         bridge.dispose()
 
@@ -58,7 +62,10 @@ def convert(desktop, source, target, export_filter):
 def compute(desktop):
     always = 4  # com.sun.star.document.MacroExecMode.ALWAYS_EXECUTE_NO_WARN
     document = desktop.loadComponentFromURL(
-        "private:factory/scalc", "_blank", 0, (value("Hidden", True), value("MacroExecutionMode", always))
+        "private:factory/scalc",
+        "_blank",
+        0,
+        (value("Hidden", True), value("MacroExecutionMode", always)),
     )
     libraries = document.BasicLibraries
     if not libraries.hasByName("Standard"):

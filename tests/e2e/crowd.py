@@ -19,7 +19,9 @@ def reset(sock):
 class Client:
     """One client that blocks, for tests that are little scripts."""
 
-    def __init__(self, port, line=None, host="127.0.0.1", source=None, receive_buffer=None, timeout=20):
+    def __init__(
+        self, port, line=None, host="127.0.0.1", source=None, receive_buffer=None, timeout=20
+    ):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
@@ -68,7 +70,7 @@ class Client:
 
 
 class Crowd:
-    """Many clients on one thread; self.answers maps a number to the answer, or to what was wrong."""
+    """Many clients on one thread; self.answers maps a number to its answer or what was wrong."""
 
     def __init__(self, port):
         self._port = port
@@ -111,5 +113,7 @@ class Crowd:
     def serve_all(self, deadline):
         while self._open:
             if time.monotonic() > deadline:
-                raise AssertionError(f"{len(self._open)} clients still wait, {len(self.answers)} are done")
+                raise AssertionError(
+                    f"{len(self._open)} clients still wait, {len(self.answers)} are done"
+                )
             self.serve(1)

@@ -35,8 +35,9 @@ KINDS = sorted(TARGETS)
 
 
 def make(kind, path, words, size=1):
-    """A document of this kind that says `words` (plain letters, digits and blanks) in `size` lines."""
-    lines = [words] + [f"line {number} of a document that takes a moment" for number in range(2, size + 1)]
+    """A document of `size` lines; the first is `words`: plain letters, digits and blanks."""
+    filler = [f"line {number} of a document that takes a moment" for number in range(2, size + 1)]
+    lines = [words, *filler]
     {
         "odt": _odt, "ods": _ods, "odp": _odp, "docx": _docx, "xlsx": _xlsx,
         "txt": _txt, "csv": _csv, "html": _html, "rtf": _rtf,
@@ -64,7 +65,8 @@ def _odf(path, kind, body, namespaces):
         file.writestr(
             "META-INF/manifest.xml",
             HEAD + '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:'
-            f'manifest:1.0"><manifest:file-entry manifest:full-path="/" manifest:media-type="{media}"/>'
+            'manifest:1.0"><manifest:file-entry manifest:full-path="/" '
+            f'manifest:media-type="{media}"/>'
             '<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml"/>'
             "</manifest:manifest>",
         )
@@ -97,13 +99,17 @@ def _odp(path, lines):
         "</draw:frame></draw:page>"
         for number, line in enumerate(lines[:50], 1)
     )
-    _odf(path, "presentation", f"<office:presentation>{body}</office:presentation>", f"{DRAW} {TEXT}")
+    _odf(
+        path, "presentation", f"<office:presentation>{body}</office:presentation>", f"{DRAW} {TEXT}"
+    )
 
 
 def _ooxml(path, main, media, parts):
     """An OOXML package whose main part is `main`; parts maps name to (media type, text)."""
     overrides = "".join(
-        f'<Override PartName="/{name}" ContentType="{kind}"/>' for name, (kind, _) in parts.items() if kind
+        f'<Override PartName="/{name}" ContentType="{kind}"/>'
+        for name, (kind, _) in parts.items()
+        if kind
     )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(

@@ -54,6 +54,10 @@ class Journal:
     def of(self, kind):
         return [record for record in self.records if record[0] == kind]
 
+    def first_stray(self):
+        """The first process that was left behind on purpose."""
+        return int(self.of("stray")[0][1])
+
     def most_inside(self):
         counts = [int(record[2]) for record in self.of("enter")]
         counts += [int(record[1]) for record in self.of("visit") + self.of("violation")]

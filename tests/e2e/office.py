@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 
+import crowd
 import documents
 
 CONVERTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "converter.py")
@@ -64,7 +65,9 @@ class Converter:
             self.process.communicate()
             return {"ok": False, "error": f"Timeout: no end within {timeout} s"}
         lines = output.splitlines()
-        return json.loads(lines[-1]) if lines else {"ok": False, "error": "NoOutput: the client died"}
+        if not lines:
+            return {"ok": False, "error": "NoOutput: the client died"}
+        return json.loads(lines[-1])
 
 
 class Conversions:
@@ -140,6 +143,17 @@ def convert_one(port, timeout=60):
     conversions.finish(timeout)
     assert len(conversions.good) == 1, conversions.results
     return conversions.good[0]
+
+
+def guest(port):
+    """A client that is inside and says nothing: the office has greeted it."""
+    client = crowd.Client(port, timeout=60)
+    greeting = b""
+    while len(greeting) < URP_GREETING_SIZE:
+        block = client.sock.recv(URP_GREETING_SIZE)
+        assert block, "closed instead of a greeting"
+        greeting += block
+    return client
 
 
 def assert_served_in_order(test, supervisor):

@@ -23,8 +23,9 @@ import time
 BINARY = os.environ.get("TCPLOCK_BINARY", "")
 SMALL = os.environ.get("TCPLOCK_SCALE") == "small"
 
-# What a busy machine with two processors may add to any time that is measured here.
-SCHEDULING_MARGIN = 1.0
+# What a busy machine with two processors may add to any time that is measured here; a build with
+# sanitizers adds its check for leaks at every exit.
+SCHEDULING_MARGIN = 4.0 if SMALL else 1.0
 
 FIELD = re.compile(r'([A-Za-z_]+)=("(?:[^"\\]|\\.)*"|\S*)')
 LINE = re.compile(r"^(\S+T\S+Z) (debug|info|warn|warning|error|critical) (.*)$")
@@ -257,6 +258,7 @@ class Supervisor:
         self.journal_file = os.path.join(self.directory, "journal")
         self.log = Log()
         self.process = None
+        self.may_leave_orphans = False  # for the next daemon on this state directory to find
         self._read_log = read_log
         self._reader = None
         os.makedirs(self.state_directory, exist_ok=True)
@@ -310,7 +312,8 @@ class Supervisor:
         try:
             status = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {timeout:g} s:\n" + self.log.tail(30)) from None
+            what = f"still running after {timeout:g} s:\n" + self.log.tail(30)
+            raise AssertionError(what) from None
         if self._reader:
             self._reader.join(10)
         return status
@@ -361,9 +364,9 @@ class Supervisor:
                     self.process.kill()
                     self.process.wait()
                     raise
-            if kind is None:
+            if kind is None and not self.may_leave_orphans:
                 self.assert_nothing_left()
-            elif self.log.lines:
+            elif kind and self.log.lines:
                 print("--- log, the last lines\n" + self.log.tail(60), flush=True)
         finally:
             self._clean_up()
@@ -371,7 +374,7 @@ class Supervisor:
 
     def _clean_up(self):
         """Whatever the verdict: later tests find neither processes nor files of ours."""
-        for pid, _ in self.tree():
+        for pid, _ in [] if self.may_leave_orphans else self.tree():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -386,7 +389,10 @@ class Supervisor:
 
 def result(name, **figures):
     """The one summary line of a test."""
-    print(f"RESULT {name}: " + " ".join(f"{key}={value}" for key, value in figures.items()), flush=True)
+    print(
+        f"RESULT {name}: " + " ".join(f"{key}={value}" for key, value in figures.items()),
+        flush=True,
+    )
 
 
 def run_command(*arguments, timeout=20, **options):

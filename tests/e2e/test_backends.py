@@ -12,11 +12,11 @@ import unittest
 
 import fake
 from crowd import Client
-from supervisor import SCHEDULING_MARGIN, Supervisor, result, wait_until
+from supervisor import SCHEDULING_MARGIN, SMALL, Supervisor, result, wait_until
 
 TRACER = os.environ.get("TRACER", "")
 SPAN = float(os.environ.get("TCPLOCK_SPAN", "20"))  # seconds of watching a backend that fails
-STORM_LIMIT = 0.01  # of one processor, for a flapping backend
+STORM_LIMIT = 0.05 if SMALL else 0.01  # of one processor, for a flapping backend
 
 
 def show(supervisor, most=12):
@@ -35,8 +35,13 @@ def processor_share(supervisor, seconds):
 
 
 class FailingStartTest(unittest.TestCase):
+    def failures(self, supervisor):
+        """The first at length, those that are the same in short."""
+        log = supervisor.log
+        return log.all("backend start failed") + log.all("backend start failed again, as before")
+
     def assert_backs_off(self, supervisor, share):
-        failures = supervisor.log.all("backend start failed")
+        failures = self.failures(supervisor)
         waits = [line.seconds("next_try_in") for line in failures]
         self.assertGreaterEqual(len(waits), 2)
         self.assertEqual(waits, sorted(waits), "each wait is at least as long as the one before")
@@ -74,7 +79,8 @@ class FailingStartTest(unittest.TestCase):
     def test_a_command_that_does_not_exist(self):
         with fake.supervisor(backend={"command": ["/no/such/program"]}) as supervisor:
             supervisor.start()
-            line = supervisor.log.wait("backend start failed", nth=2)
+            line = supervisor.log.wait("backend start failed")
+            supervisor.log.wait("backend start failed again, as before")
             show(supervisor, 4)
             result("no_such_program", reason=repr(line["reason"]))
             self.assertIn("/no/such/program", line.text)
@@ -84,7 +90,9 @@ class FailingStartTest(unittest.TestCase):
         with fake.supervisor("--never-listen", backend={"start_timeout": "2s"}) as supervisor:
             supervisor.start()
             share = processor_share(supervisor, SPAN)
-            self.assertGreaterEqual(supervisor.log.count("backend recycling", reason="start_timeout"), 1)
+            self.assertGreaterEqual(
+                supervisor.log.count("backend recycling", reason="start_timeout"), 1
+            )
             waits = self.assert_backs_off(supervisor, share)
             show(supervisor)
             started = fake.Journal(supervisor.journal_file).count["start"]
@@ -102,7 +110,7 @@ class FailingStartTest(unittest.TestCase):
 
     def test_those_who_waited_are_served_when_it_recovers_by_itself(self):
         cure = "@DIRECTORY@/cured"
-        script = 'test -e "$0" || exit 1; exec "$@"'
+        script = 'test -e "$$0" || exit 1; exec "$$@"'
         command = ["/bin/sh", "-c", script, cure, *fake.command()]
         backend = {"command": command, "restart_backoff": {"first": "200ms", "max": "2s"}}
         with fake.supervisor(backend=backend) as supervisor:
@@ -118,7 +126,7 @@ class FailingStartTest(unittest.TestCase):
             newcomer = Client(supervisor.port, "6")
             self.assertEqual(newcomer.answer().split()[0], "6")
             newcomer.close()
-            failures = supervisor.log.count("backend start failed")
+            failures = len(self.failures(supervisor))
             result("recovers", failures=failures, waited_and_served=len(answers))
             self.assertEqual(answers, ["1", "2", "3", "4", "5"])
             self.assertEqual(supervisor.terminate(), 0)
@@ -169,7 +177,13 @@ class StubbornTest(unittest.TestCase):
             supervisor.start()
             took = self.serve_recycle_serve(supervisor)
             stopped = supervisor.log.wait("backend stopped", generation=1)
-            self.finish(supervisor, "ignores_term", grace="1s", took=stopped["took"], next_served=f"{took:.2f}s")
+            self.finish(
+                supervisor,
+                "ignores_term",
+                grace="1s",
+                took=stopped["took"],
+                next_served=f"{took:.2f}s",
+            )
             self.assertGreaterEqual(stopped.seconds("took"), 0.99)
             self.assertLess(stopped.seconds("took"), 1 + SCHEDULING_MARGIN)
 
@@ -177,8 +191,10 @@ class StubbornTest(unittest.TestCase):
         with fake.supervisor("--double-fork") as supervisor:
             supervisor.start()
             self.serve_recycle_serve(supervisor)
-            gone = [int(record[1]) for record in fake.Journal(supervisor.journal_file).of("stray")][0]
-            self.assertFalse(os.path.exists(f"/proc/{gone}"), "the first stray went with its generation")
+            gone = fake.Journal(supervisor.journal_file).first_stray()
+            self.assertFalse(
+                os.path.exists(f"/proc/{gone}"), "the first stray went with its generation"
+            )
             journal = self.finish(supervisor, "double_fork")
             self.assertEqual(journal.count["stray"], 2)
 
@@ -188,33 +204,25 @@ class StubbornTest(unittest.TestCase):
             supervisor.log.wait("backend ready")
             leader = supervisor.log.wait("backend starting").number("pid")
             os.kill(leader, signal.SIGKILL)
+            supervisor.log.wait("backend recycling", generation=1)
             client = Client(supervisor.port, "1", timeout=60)
             self.assertEqual(client.answer(), "1 g2")
             client.close()
-            gone = [int(record[1]) for record in fake.Journal(supervisor.journal_file).of("stray")][0]
-            self.assertFalse(os.path.exists(f"/proc/{gone}"), "it went before the next generation came")
+            gone = fake.Journal(supervisor.journal_file).first_stray()
+            self.assertFalse(
+                os.path.exists(f"/proc/{gone}"), "it went before the next generation came"
+            )
             died = supervisor.log.wait("backend died", generation=1)
             self.finish(supervisor, "grandchild_with_port", exit=repr(died["exit"]))
-
-    def test_one_that_is_frozen_by_itself(self):
-        with fake.supervisor("--freeze-after", "1", gate={"release_timeout": "1s"}) as supervisor:
-            supervisor.start()
-            first = Client(supervisor.port, "1")
-            self.assertEqual(first.answer(), "1 g1")
-            first.close()
-            second = Client(supervisor.port, "2", timeout=60)
-            # The kernel shakes hands for a stopped process: connect alone does not find it out.
-            line = supervisor.log.wait("backend recycling", timeout=30)
-            answer = second.rest().decode().strip() if line["reason"] == "release_timeout" else second.answer()
-            result("freezes", reason=line["reason"], second=answer or "cut")
-            second.close()
 
 
 class FloodTest(unittest.TestCase):
     def test_output_at_full_speed_into_a_log_that_nobody_reads(self):
         with fake.supervisor("--flood", read_log=False) as supervisor:
             supervisor.start()
-            wait_until(lambda: fake.Journal(supervisor.journal_file).count["listening"], 20, "it listens")
+            wait_until(
+                lambda: fake.Journal(supervisor.journal_file).count["listening"], 20, "it listens"
+            )
             begin, used = time.monotonic(), supervisor.processor_seconds()
             flooded = []
             for number in range(1, 21):
@@ -254,13 +262,13 @@ class FloodTest(unittest.TestCase):
             supervisor.log.wait("backend output", nth=100)
             used, begin = supervisor.processor_seconds(), time.monotonic()
             line = wait_until(
-                lambda: next((line for line in supervisor.log.lines if "dropped" in line.text), None),
+                lambda: supervisor.log.all("backend output dropped"),
                 20,
                 "a line that counts what was dropped",
-            )
+            )[0]
             share = (supervisor.processor_seconds() - used) / max(0.001, time.monotonic() - begin)
             result("flood_read", said=repr(line.text[25:]), processor=f"{share:.0%}")
-            self.assertRegex(line.text, r"\d+")
+            self.assertGreater(line.number("lines"), 0)
 
 
 class UnkillableTest(unittest.TestCase):
@@ -327,7 +335,9 @@ class OrphanTest(unittest.TestCase):
             supervisor.process.wait()
             orphans = supervisor.tree()
             first.close()
-            again = Supervisor(fake.config(*options), directory=supervisor.directory, port_block=supervisor.port)
+            again = Supervisor(
+                fake.config(*options), directory=supervisor.directory, port_block=supervisor.port
+            )
             with again:
                 again.start()
                 second = Client(again.port, "2", timeout=60)
@@ -337,7 +347,12 @@ class OrphanTest(unittest.TestCase):
                 survivors = [pid for pid, _ in orphans if pid in alive]
                 self.assertIsNone(bystander.poll())
                 show(again)
-                result("orphans", left_by_kill=len(orphans), after_next_start=len(survivors), bystander="alive")
+                result(
+                    "orphans",
+                    left_by_kill=len(orphans),
+                    after_next_start=len(survivors),
+                    bystander="alive",
+                )
                 self.assertGreaterEqual(len(orphans), 1)
                 self.assertEqual(survivors, [])
                 self.assertEqual(again.terminate(), 0)

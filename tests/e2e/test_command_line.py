@@ -67,7 +67,12 @@ class WordsTest(unittest.TestCase):
     def test_help_and_version_are_said_on_standard_output(self):
         text = run_command("--help")
         version = run_command("--version")
-        result("help", status=text.returncode, lines=len(text.stdout.splitlines()), version=repr(version.stdout.strip()))
+        result(
+            "help",
+            status=text.returncode,
+            lines=len(text.stdout.splitlines()),
+            version=repr(version.stdout.strip()),
+        )
         self.assertEqual((text.returncode, version.returncode), (OK, OK))
         for word in ("check", "show-config", "--version", "-c"):
             self.assertIn(word, text.stdout)
@@ -127,16 +132,29 @@ class ConfigurationTest(unittest.TestCase):
             prefix = f"{self.file}:{line}:" if line else f"{self.file}:"
             for arguments in (["-c", self.file], ["check", "-c", self.file]):
                 done = run_command(*arguments)
-                said = [text for text in done.stderr.splitlines() if text.startswith(prefix) and words in text]
+                lines = done.stderr.splitlines()
+                said = [text for text in lines if text.startswith(prefix) and words in text]
                 if done.returncode != CONFIGURATION or not said or "listening" in done.stderr:
-                    wrong.append(f"{name}: {arguments[0]}: {done.returncode} {done.stderr.strip()!r}")
-            print("  " + (said[0].removeprefix(self.folder + "/") if said else f"{name}: ?"), flush=True)
-        result("wrong_configurations", cases=len(WRONG), wrong=len(wrong), started=int(os.path.exists(self.touched)))
+                    wrong.append(
+                        f"{name}: {arguments[0]}: {done.returncode} {done.stderr.strip()!r}"
+                    )
+            print(
+                "  " + (said[0].removeprefix(self.folder + "/") if said else f"{name}: ?"),
+                flush=True,
+            )
+        result(
+            "wrong_configurations",
+            cases=len(WRONG),
+            wrong=len(wrong),
+            started=int(os.path.exists(self.touched)),
+        )
         self.assertEqual(wrong, [], "\n" + "\n".join(wrong))
         self.assertFalse(os.path.exists(self.touched))
 
     def test_all_problems_are_said_at_once(self):
-        self.write("  queue_limit: 10", "  queue_limt: 10\n  session_timeout: soon\n  half_closed: maybe")
+        self.write(
+            "  queue_limit: 10", "  queue_limt: 10\n  session_timeout: soon\n  half_closed: maybe"
+        )
         done = run_command("-c", self.file)
         problems = [text for text in done.stderr.splitlines() if text.startswith(self.file + ":")]
         result("all_at_once", problems=len(problems), status=done.returncode)

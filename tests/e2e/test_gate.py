@@ -39,7 +39,12 @@ class RefusalTest(unittest.TestCase):
             for client in waiting:
                 answers.append(client.answer())
                 client.close()
-            result("queue_limit", refused_after=f"{took:.3f}s", end=line["end"], reason=repr(line["reason"]))
+            result(
+                "queue_limit",
+                refused_after=f"{took:.3f}s",
+                end=line["end"],
+                reason=repr(line["reason"]),
+            )
             self.assertEqual(line["end"], "PQ")
             self.assertEqual(line["peer"], refused.name)
             self.assertLess(took, SCHEDULING_MARGIN)
@@ -104,7 +109,9 @@ class BytesTest(unittest.TestCase):
             self.assertEqual(answer, b"2 g1\n")
             self.assertEqual([line["end"] for line in closed], ["--", "--"])
             # What was sent is the line (7 bytes) and the body; the answer has 5 bytes.
-            self.assertEqual((closed[0].number("in"), closed[0].number("out")), (len(body) + 7, len(body) + 5))
+            self.assertEqual(
+                (closed[0].number("in"), closed[0].number("out")), (len(body) + 7, len(body) + 5)
+            )
 
     def test_a_client_that_finished_sending_has_left_where_so_told(self):
         with fake.supervisor(gate={"half_closed": "leave"}) as supervisor:
@@ -144,7 +151,9 @@ class BytesTest(unittest.TestCase):
             self.assertEqual(third.answer(), "3 g1")
             third.close()
             supervisor.log.wait("session closed", nth=3)
-            result("reset", by_client=by_client["end"], by_backend=by_backend["end"], client_saw=seen)
+            result(
+                "reset", by_client=by_client["end"], by_backend=by_backend["end"], client_saw=seen
+            )
             self.assertEqual(by_client["end"], "CD")
             # The backend would have waited three seconds for an orderly end.
             self.assertLess(took, 2)
@@ -178,7 +187,12 @@ class BytesTest(unittest.TestCase):
             took = time.monotonic() - begin
             second.close()
             line = supervisor.log.wait("session closed", timeout=20, peer=stuck.name)
-            result(f"never_reads_{half_closed}", end=line["end"], lasted=line["lasted"], next_served=f"{took:.3f}s")
+            result(
+                f"never_reads_{half_closed}",
+                end=line["end"],
+                lasted=line["lasted"],
+                next_served=f"{took:.3f}s",
+            )
             self.assertEqual(answer, "2 g1")
             self.assertEqual(line["end"], "CL")
             stuck.close()
@@ -223,7 +237,9 @@ class SessionTest(unittest.TestCase):
             self.assertEqual(client.answer(), "6 g2")
             client.close()
             jobs = [line["job"] for line in supervisor.log.all("session closed")]
-            result("visits", jobs=",".join(jobs), reason=recycling["reason"], counted=recycling["jobs"])
+            result(
+                "visits", jobs=",".join(jobs), reason=recycling["reason"], counted=recycling["jobs"]
+            )
             self.assertEqual(jobs[:5], ["no"] * 3 + ["yes"] * 2)
             self.assertEqual((recycling["reason"], recycling["jobs"]), ("max_jobs", "2"))
 
@@ -241,7 +257,12 @@ class SessionTest(unittest.TestCase):
             second.close()
             line = supervisor.log.wait("session closed")
             recycling = supervisor.log.wait("backend recycling")
-            result("release_timeout", end=line["end"], reason=recycling["reason"], next_served=f"{took:.2f}s")
+            result(
+                "release_timeout",
+                end=line["end"],
+                reason=recycling["reason"],
+                next_served=f"{took:.2f}s",
+            )
             self.assertEqual(answer, "2 g2")
             self.assertEqual(line["end"], "TL")
             self.assertEqual(recycling["reason"], "release_timeout")
@@ -260,7 +281,13 @@ class SessionTest(unittest.TestCase):
             second.close()
             line = supervisor.log.wait("session closed", generation=1)
             reason = supervisor.log.wait("backend recycling")["reason"]
-            result("session_timeout", cut_after=f"{took:.2f}s", end=line["end"], reason=reason, client_saw=seen)
+            result(
+                "session_timeout",
+                cut_after=f"{took:.2f}s",
+                end=line["end"],
+                reason=reason,
+                client_saw=seen,
+            )
             self.assertEqual((line["end"], reason), ("TD", "session_timeout"))
             self.assertLess(took, 1 + SCHEDULING_MARGIN)
             self.assertGreaterEqual(line.seconds("lasted"), 0.99)
@@ -277,11 +304,20 @@ class SessionTest(unittest.TestCase):
                 after.close()
                 served += 1
             died = supervisor.log.wait("backend died", nth=10)
-            result("dies_with_client", deaths=10, others_served=served, exit=repr(died["exit"]),
-                   backed_off=supervisor.log.count("backend start failed"))  # fmt: skip
+            # A death closes as an orderly end does: plain TCP cannot tell them without a reset.
+            closed = supervisor.log.all("session closed")
+            ends = {line["end"] for line in closed if line["out"] == "0"}
+            result(
+                "dies_with_client",
+                deaths=10,
+                others_served=served,
+                exit=repr(died["exit"]),
+                ends=",".join(ends),
+                backed_off=supervisor.log.count("backend start failed"),
+            )
+            self.assertLessEqual(ends, {"S-", "SD"})
             self.assertEqual(died["clients"], "1")
             self.assertRegex(died["exit"], r"\b3\b")
-            self.assertEqual(supervisor.log.count("session closed", end="SD"), 10)
             self.assertEqual(supervisor.log.count("backend start failed"), 0)
             self.assertEqual(supervisor.log.count("client refused"), 0)
 
@@ -301,7 +337,12 @@ class RecycleTest(unittest.TestCase):
             self.assertEqual(second.answer(), "2 g2")
             second.close()
             line = supervisor.log.wait("backend recycling")
-            result("usr1", reason=line["reason"], jobs=line["jobs"], stopped=supervisor.log.count("backend stopped"))
+            result(
+                "usr1",
+                reason=line["reason"],
+                jobs=line["jobs"],
+                stopped=supervisor.log.count("backend stopped"),
+            )
             self.assertEqual(line["reason"], "requested")
 
     def test_age_recycles_with_and_without_a_client_inside(self):
@@ -342,6 +383,7 @@ class ShutdownTest(unittest.TestCase):
             line = supervisor.log.wait("shutting down")
             with self.assertRaises(OSError):
                 Client(supervisor.port, "3")
+            time.sleep(0.3)  # two within 0.2 s are one request
             begin = time.monotonic()
             supervisor.signal(signal.SIGTERM)
             status = supervisor.wait_exit(10)
@@ -349,12 +391,18 @@ class ShutdownTest(unittest.TestCase):
             cut = supervisor.log.wait("session closed")
             refused = supervisor.log.wait("client refused")
             supervisor.assert_nothing_left()
-            result("second_term", took=f"{took:.3f}s", status=status, inside=cut["end"], waiting=refused["end"])
+            result(
+                "second_term",
+                took=f"{took:.3f}s",
+                status=status,
+                inside=cut["end"],
+                waiting=refused["end"],
+            )
             self.assertEqual((line["signal"], line["waiting"]), ("TERM", "1"))
             self.assertEqual((cut["end"], refused["end"]), ("GD", "GQ"))
             self.assertIn(waiting.rest(), (b"", "reset"))
             self.assertEqual(status, 0)
-            self.assertLess(took, 2)
+            self.assertLess(took, 1 + SCHEDULING_MARGIN)
 
     def test_shutdown_timeout_refuses_who_still_waits(self):
         with fake.supervisor(shutdown_timeout="1s") as supervisor:
@@ -366,8 +414,15 @@ class ShutdownTest(unittest.TestCase):
             begin = time.monotonic()
             status = supervisor.terminate(timeout=10)
             took = time.monotonic() - begin
-            ends = supervisor.log.wait("session closed")["end"], supervisor.log.wait("client refused")["end"]
-            result("shutdown_timeout", limit="1s", took=f"{took:.2f}s", status=status, ends=",".join(ends))
+            messages = ("session closed", "client refused")
+            ends = tuple(supervisor.log.wait(message)["end"] for message in messages)
+            result(
+                "shutdown_timeout",
+                limit="1s",
+                took=f"{took:.2f}s",
+                status=status,
+                ends=",".join(ends),
+            )
             self.assertEqual(ends, ("GD", "GQ"))
             self.assertEqual(status, 0)
             self.assertGreaterEqual(took, 0.99)
@@ -427,9 +482,10 @@ class DescriptorTest(unittest.TestCase):
             for client in waiting:
                 client.close()
             supervisor.log.wait("client left", nth=199)
-            started = [record for record in fake.Journal(supervisor.journal_file).of("start") if record[1] == "g2"]
-            result("descriptors", waiting=200, backend_has=started[0][3])
-            self.assertEqual(started[0][3], "fds=0,1,2")
+            starts = fake.Journal(supervisor.journal_file).of("start")
+            self.assertEqual(starts[1][1], "g2")
+            result("descriptors", waiting=200, backend_has=starts[1][3])
+            self.assertEqual(starts[1][3], "fds=0,1,2")
 
 
 if __name__ == "__main__":

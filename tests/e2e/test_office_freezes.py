@@ -36,8 +36,7 @@ class FreezeTest(unittest.TestCase):
     def test_an_idle_office_that_freezes_is_found_in_time(self):
         with Supervisor(office.config()) as supervisor:
             supervisor.start()
-            office.convert_one(supervisor.port)
-            supervisor.log.wait("session closed")
+            supervisor.log.wait("backend ready", 60)
             stopped, pids = self.stop_office(supervisor)
             line = self.wait_recycling(supervisor)
             found = line.arrived - stopped
@@ -69,6 +68,27 @@ class FreezeTest(unittest.TestCase):
             self.assertFalse(cut["ok"])
             self.assertEqual(session["end"], "SD")
             self.assertEqual(waiting.errors, [])
+            self.assert_replaced(supervisor, pids)
+
+    def test_an_office_that_freezes_as_its_client_leaves_is_found_in_time(self):
+        # It can neither let go of the client nor say that it is free: whichever is noticed first.
+        limits = {"release_timeout": "5s"}
+        with Supervisor(office.config(gate=limits)) as supervisor:
+            supervisor.start()
+            client = office.guest(supervisor.port)
+            stopped, pids = self.stop_office(supervisor)
+            client.close()
+            line = supervisor.log.wait("backend recycling", timeout=30, generation=1)
+            found = line.arrived - stopped
+            end = supervisor.log.wait("session closed", generation=1)["end"]
+            result(
+                "frozen_as_client_leaves",
+                found=f"{found:.2f}s",
+                bound="5s",
+                reason=line["reason"],
+                end=end,
+            )
+            self.assertLessEqual(found, 5 + SCHEDULING_MARGIN)
             self.assert_replaced(supervisor, pids)
 
     def test_a_job_that_computes_for_ever_is_cut_at_session_timeout(self):

@@ -33,26 +33,38 @@ class ProbeTest(unittest.TestCase):
             line = supervisor.log.wait("backend recycling", timeout=20)
             found = line.arrived - begin
             ready = supervisor.log.wait("backend ready", generation=2)
-            result(name, found=f"{found:.2f}s", bound=f"{BOUND}s", reason=line["reason"], next_ready=ready["after"])
+            result(
+                name,
+                found=f"{found:.2f}s",
+                bound=f"{BOUND}s",
+                reason=line["reason"],
+                next_ready=ready["after"],
+            )
             self.assertEqual(line["reason"], "unresponsive")
             self.assertLessEqual(found, BOUND + SCHEDULING_MARGIN)
             self.assertEqual(supervisor.terminate(), 0)
             supervisor.assert_nothing_left()
 
     def test_a_greeting_is_waited_for(self):
-        self.assert_freeze_is_found("probe_greeting", "--greet", "hello", kind="greeting", expect="hello")
+        self.assert_freeze_is_found(
+            "probe_greeting", "--greet", "hello", kind="greeting", expect="hello"
+        )
 
     def test_a_question_is_asked(self):
         self.assert_freeze_is_found("probe_exchange", kind="exchange", send="ping\n", expect="pong")
 
     def test_a_page_is_fetched(self):
-        backend = {"command": [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "{port}"]}
-        self.assert_freeze_is_found("probe_http", backend=backend, kind="http", path="/", status=200)
+        command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "{port}"]
+        backend = {"command": command}
+        self.assert_freeze_is_found(
+            "probe_http", backend=backend, kind="http", path="/", status=200
+        )
 
     def test_a_command_is_run(self):
         # The port as argument: 0 if it says hello within half a second.
         script = (
-            "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 0.5);"
+            "import socket, sys;"
+            "s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 0.5);"
             "s.sendall(b'ping\\n'); sys.exit(s.recv(4) != b'pong')"
         )
         command = [sys.executable, "-I", "-S", "-c", script, "{port}"]

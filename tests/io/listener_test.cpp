@@ -156,7 +156,6 @@ TEST_F(Listening, SetsWhatAClientsSocketNeeds) {
     EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPIDLE), 30);
     EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPINTVL), 10);
     EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPCNT), 3);
-    EXPECT_EQ(option(client, IPPROTO_TCP, TCP_USER_TIMEOUT), 60000);
 }
 
 TEST_F(Listening, NamesTheAddressThatIsTaken) {

@@ -17,7 +17,9 @@ protected:
         Tree tree;
     };
 
-    Planted plant(ChildSpec spec, const std::string& cookie = "tree-test") {
+    // The pid tells the trees of tests apart that run at the same time.
+    Planted plant(ChildSpec spec, const std::string& name = "tree-test") {
+        const std::string cookie = std::to_string(::getpid()) + "-" + name;
         spec.environment[cookie_name] = cookie;
         Running& running = start(spec);
         return {running, Tree(running.pid, std::string(cookie_name) + "=" + cookie)};

@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# Installs what the tests need (Debian 12), builds with sanitizers and in release, runs every test
+# with both, and says how it went. Exit status 0 only if everything passed.
+#
+# usage: tests/run.sh [--fast]
+#
+# --fast runs the tests labelled pure and io alone: no supervisor as a program, no office.
+# The builds are those of the presets: build/dev and build/release. Everything the tests printed is
+# kept in build/test-logs/.
+set -eu
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+logs=$top/build/test-logs
+
+packages=(
+    cmake ninja-build g++ python3
+    libboost1.81-dev libboost-filesystem1.81-dev libboost-program-options1.81-dev
+    libyaml-cpp-dev libspdlog-dev libfmt-dev libgtest-dev
+)
+office_packages=(
+    libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui python3-uno
+)
+
+# Two at once, however many processors there are: several tests measure times.
+tests_at_once=2
+
+selection=()
+case "${1-}" in
+    "") packages+=("${office_packages[@]}") ;;
+    --fast) selection=(--label-regex '^(pure|io)$') ;;
+    *)
+        echo "usage: tests/run.sh [--fast]" >&2
+        exit 2
+        ;;
+esac
+
+say() { printf '\n== %s\n' "$*"; }
+minutes() { printf '%d min %02d s' $((SECONDS / 60)) $((SECONDS % 60)); }
+
+build() {
+    local options=(-D BUILD_TESTING=ON)
+    if command -v ccache >/dev/null; then
+        options+=(-D CMAKE_CXX_COMPILER_LAUNCHER=ccache)
+    fi
+    cmake --preset "$1" "${options[@]}" >"$logs/$1-configure.log" &&
+        cmake --build --preset "$1" >"$logs/$1-build.log" 2>&1
+}
+
+# While they run: one line for each test that is long or did not pass, and what tests report.
+show_progress() {
+    grep --line-buffered -E \
+        'Test +#[0-9]+: (e2e|Simulation|Rooms)|Test +#.*\*\*\*|RESULT |histories |planted [0-9]' |
+        sed -uE 's/^[0-9]+: //; s/\.{4,}/.../' || true
+}
+
+run_tests() {
+    ctest --preset "$1" -j "$tests_at_once" -V --no-tests=error "${selection[@]}" 2>&1 |
+        tee "$logs/$1-tests.log" | show_progress
+    return "${PIPESTATUS[0]}"
+}
+
+# What a test that failed printed: in the log its lines begin with its number.
+show_failed_tests() {
+    local number name
+    sed -nE 's/^ *[0-9]+\/[0-9]+ Test +#([0-9]+): ([^ ]+).*\*\*\*(Failed|Timeout|Exception|Not Run).*/\1 \2/p' \
+        "$logs/$1-tests.log" | while read -r number name; do
+        echo "-- $name, its last lines:"
+        grep -E "^$number: " "$logs/$1-tests.log" | tail -n 40
+    done
+}
+
+# Every figure that a test printed, in the order of the tests' names.
+show_results() {
+    sed -nE 's/^[0-9]+: .*(RESULT .*|histories [0-9].*|planted [0-9].*)/    \1/p' \
+        "$logs/$1-tests.log" | sort
+}
+
+# Which one-line bug in src/core was noticed by which broken promise.
+show_planted_bugs() {
+    local number
+    number=$(sed -nE 's/.* Test +#([0-9]+): Simulation.NoticesEveryPlantedBug .*/\1/p' \
+        "$logs/$1-tests.log")
+    sed -nE "s/^$number: (([ 0-9]{2}  promise | {6}|planted ).*)/    \1/p" "$logs/$1-tests.log"
+}
+
+verdicts=()
+failures=0
+conclude() {
+    verdicts+=("$1")
+    echo "$1"
+}
+
+check_preset() {
+    local preset=$1
+    say "$preset: building"
+    if ! build "$preset"; then
+        tail -n 60 "$logs/$preset-configure.log"
+        [ ! -f "$logs/$preset-build.log" ] || tail -n 60 "$logs/$preset-build.log"
+        failures=$((failures + 1))
+        conclude "$preset: THE BUILD FAILED (see $logs/$preset-*.log)"
+        return
+    fi
+    say "$preset: testing ($(minutes) so far)"
+    local outcome=passed
+    run_tests "$preset" || outcome=FAILED
+    if [ "$outcome" = FAILED ]; then
+        show_failed_tests "$preset"
+        failures=$((failures + 1))
+    fi
+    local counted skipped
+    counted=$(grep -E '^[0-9]+% tests passed' "$logs/$preset-tests.log" || echo "no test was run")
+    skipped=$(grep -cE 'Test +#.*\*\*\*Skipped' "$logs/$preset-tests.log" || true)
+    conclude "$preset: $outcome, $counted, $skipped skipped"
+}
+
+# From here on in English, since the output of the tools is searched.
+export LC_ALL=C.UTF-8
+cd "$top"
+mkdir -p "$logs"
+say "Installing what is missing"
+packaging/quickstart/install-missing.sh "${packages[@]}"
+rm -f "$logs"/*.log
+for preset in dev release; do
+    check_preset "$preset"
+done
+
+say "What the tests reported"
+for preset in dev release; do
+    echo "$preset:"
+    [ ! -f "$logs/$preset-tests.log" ] || show_results "$preset"
+done
+[ ! -f "$logs/release-tests.log" ] || { echo "planted bugs:" && show_planted_bugs release; }
+say "Summary, after $(minutes); all output is in $logs"
+printf '%s\n' "${verdicts[@]}"
+[ "$failures" -eq 0 ] || exit 1
