@@ -134,9 +134,11 @@ boost::asio::awaitable<void> Backends::read_output(LifePtr life, io::Child child
     const std::string instance = life->setting.values.instance;
     const auto generation = core::number(life->generation);
     io::OutputSink sink;
-    sink.line = [life, generation](std::string_view text) {
-        life->last_lines.add(text);
-        Line(Line::Level::info, "backend output")
+    sink.line = [this, life, generation](std::string_view text) {
+        note_output(*life, text);
+        // In a row of failed starts it says the same each time.
+        const auto level = failed_starts_.is_row() ? Line::Level::debug : Line::Level::info;
+        Line(level, "backend output")
             .with("instance", life->setting.values.instance)
             .with("generation", generation)
             .with("line", text);

@@ -3,7 +3,6 @@
 #include "daemon/log.hpp"
 #include "io/socket_owner.hpp"
 
-#include <deque>
 #include <fmt/format.h>
 #include <utility>
 
@@ -14,15 +13,36 @@ std::string in_mebibytes(std::uint64_t bytes) {
     return std::to_string((bytes + (1U << 19)) >> 20) + "MiB";
 }
 
-std::string joined(const std::deque<std::string>& lines) {
+constexpr std::size_t first_lines_max = 4;
+
+// The first lines, if they are not among the last ones, and those.
+std::string output_of(const Life& life) {
     std::string text;
-    for (const std::string& line : lines) {
-        text += (text.empty() ? "" : " | ") + line;
+    const auto add = [&text](std::string_view line) {
+        text.append(text.empty() ? "" : " | ").append(line);
+    };
+    if (life.lines > io::last_lines_max + first_lines_max) {
+        for (const std::string& line : life.first_lines) {
+            add(line);
+        }
+        add("…");
+    }
+    for (const std::string& line : life.last_lines.lines()) {
+        add(line);
     }
     return text;
 }
 
 }  // namespace
+
+void note_output(Life& life, std::string_view line) {
+    const bool is_blank = line.find_first_not_of(' ') == std::string_view::npos;
+    if (!is_blank && life.first_lines.size() < first_lines_max) {
+        life.first_lines.emplace_back(line);
+    }
+    life.last_lines.add(line);
+    ++life.lines;
+}
 
 void tell_stop(Life& life, const core::StopBackend& effect) {
     const bool is_end = effect.reason == core::StopReason::shutdown;
@@ -46,7 +66,7 @@ void tell_death(const Life& life) {
         .with("generation", core::number(life.generation))
         .with("exit", io::in_words(*life.exit))
         .with("clients", life.inside_at_death)
-        .with("last_output", joined(life.last_lines.lines()));
+        .with("last_output", output_of(life));
 }
 
 void tell_quarantine(Life& life, core::PlaceId place) {
@@ -73,12 +93,13 @@ std::string why_start_failed(const Life& life) {
 }
 
 void FailedStarts::tell(const Life* life, const core::BackOff& effect, const std::string& reason) {
-    const std::string output = life ? joined(life->last_lines.lines()) : std::string{};
+    const std::string output = life ? output_of(*life) : std::string{};
     const std::string told = reason + output;
     const bool is_news = told != std::exchange(last_, told);
     const std::string generation = std::to_string(core::number(effect.generation));
     if (!is_news) {
-        Line(Line::Level::info, "backend start failed again, as before")
+        Line(Line::Level::warn, "backend start failed again, as before")
+            .with("instance", life ? life->setting.values.instance : "-")
             .with("generation", generation)
             .with("failures", effect.failed_starts)
             .with("next_try_in", effect.delay);

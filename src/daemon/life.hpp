@@ -12,8 +12,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace tcplock::daemon {
 
@@ -24,7 +27,9 @@ struct Life {
     core::PlaceId place;
     Setting setting;
     io::Tree tree;
+    std::vector<std::string> first_lines = {};  // where complaints about arguments stand
     io::LastLines last_lines = {};
+    std::uint64_t lines = 0;
     bool output_ended = false;
     std::optional<io::ExitStatus> exit = {};  // of the leader
     std::string last_probe = {};              // why the last one had no answer
@@ -42,6 +47,9 @@ void tell_stop(Life& life, const core::StopBackend& effect);
 void tell_death(const Life& life);
 void tell_quarantine(Life& life, core::PlaceId place);
 
+// Keeps the line for the post-mortem.
+void note_output(Life& life, std::string_view line);
+
 std::string why_start_failed(const Life& life);
 
 // Failed starts: at length the first time, in short for as long as they fail in the same way.
@@ -50,6 +58,7 @@ public:
     // No life: nothing could be spawned.
     void tell(const Life* life, const core::BackOff& effect, const std::string& reason);
     void forget() { last_.clear(); }
+    bool is_row() const { return !last_.empty(); }
 
 private:
     std::string last_;

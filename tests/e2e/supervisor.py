@@ -239,6 +239,11 @@ def accepted_clients(port):
     return count
 
 
+def wait_clients(port, count):
+    """Until the daemon has accepted so many clients that are still there."""
+    wait_until(lambda: accepted_clients(port) == count, 10, f"{count} clients are in")
+
+
 class Supervisor:
     """The daemon with one configuration, in a directory of its own.
 

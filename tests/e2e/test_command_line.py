@@ -174,10 +174,9 @@ class OneSupervisorTest(unittest.TestCase):
             supervisor.start()
             first = Client(supervisor.port, "1")
             self.assertEqual(first.answer(), "1 g1")
-            other = Supervisor(
-                fake.config(backend={"state_directory": supervisor.state_directory}), directory=None
-            )
-            done = run_command("-c", other.config_file)
+            taken = {"state_directory": supervisor.state_directory}
+            with Supervisor(fake.config(backend=taken)) as other:
+                done = run_command("-c", other.config_file)
             said = done.stderr.strip()
             result("second_supervisor", status=done.returncode, said=repr(said[-160:]))
             self.assertEqual(done.returncode, 1)

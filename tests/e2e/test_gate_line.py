@@ -69,7 +69,8 @@ class LineTest(unittest.TestCase):
             for index, number in enumerate(leavers):
                 (crowd.leave if index % 2 else crowd.leave_by_reset)(number)
             supervisor.log.wait("client left", timeout=60, nth=LEAVERS)
-            self.assertEqual(accepted_clients(supervisor.port), CLIENTS + 1 - LEAVERS)
+            remaining = CLIENTS + 1 - LEAVERS
+            wait_until(lambda: accepted_clients(supervisor.port) == remaining, 10, "4001 remain", 0.1)
             holder.close()
             crowd.serve_all(time.monotonic() + 300)
             supervisor.log.wait("session closed", nth=CLIENTS + 1 - LEAVERS)

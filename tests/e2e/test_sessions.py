@@ -1,0 +1,230 @@
+"""How sessions, generations and the daemon itself end, against the scripted backend."""
+
+import signal
+import time
+import unittest
+
+import fake
+from crowd import Client
+from supervisor import SCHEDULING_MARGIN, result, wait_clients, wait_until
+
+
+class SessionTest(unittest.TestCase):
+    def test_a_visit_without_a_byte_is_no_job(self):
+        with fake.supervisor(recycle={"max_jobs": 2}) as supervisor:
+            supervisor.start()
+            for number in range(1, 4):
+                Client(supervisor.port).close()
+                supervisor.log.wait("session closed", nth=number)
+            for number in range(4, 6):
+                client = Client(supervisor.port, number)
+                self.assertEqual(client.answer(), f"{number} g1")
+                client.close()
+            recycling = supervisor.log.wait("backend recycling")
+            client = Client(supervisor.port, 6)
+            self.assertEqual(client.answer(), "6 g2")
+            client.close()
+            jobs = [line["job"] for line in supervisor.log.all("session closed")]
+            result(
+                "visits", jobs=",".join(jobs), reason=recycling["reason"], counted=recycling["jobs"]
+            )
+            self.assertEqual(jobs[:5], ["no"] * 3 + ["yes"] * 2)
+            self.assertEqual((recycling["reason"], recycling["jobs"]), ("max_jobs", "2"))
+
+    def test_a_backend_that_does_not_let_go_is_recycled_at_release_timeout(self):
+        gate = {"release_timeout": "1s", "half_closed": "leave"}
+        with fake.supervisor(gate=gate) as supervisor:
+            supervisor.start()
+            client = Client(supervisor.port, "1 linger for-ever")
+            self.assertEqual(client.answer(), "1 g1")
+            second = Client(supervisor.port, "2")
+            begin = time.monotonic()
+            client.close()
+            answer = second.answer()
+            took = time.monotonic() - begin
+            second.close()
+            line = supervisor.log.wait("session closed")
+            recycling = supervisor.log.wait("backend recycling")
+            result(
+                "release_timeout",
+                end=line["end"],
+                reason=recycling["reason"],
+                next_served=f"{took:.2f}s",
+            )
+            self.assertEqual(answer, "2 g2")
+            self.assertEqual(line["end"], "TL")
+            self.assertEqual(recycling["reason"], "release_timeout")
+            self.assertGreaterEqual(took, 0.99)
+
+    def test_a_session_that_takes_too_long_is_cut(self):
+        with fake.supervisor(gate={"session_timeout": "1s"}) as supervisor:
+            supervisor.start()
+            client = Client(supervisor.port, "1")
+            self.assertEqual(client.answer(), "1 g1")
+            second = Client(supervisor.port, "2")
+            begin = time.monotonic()
+            seen = client.rest()
+            took = time.monotonic() - begin
+            self.assertEqual(second.answer(), "2 g2")
+            second.close()
+            line = supervisor.log.wait("session closed", generation=1)
+            reason = supervisor.log.wait("backend recycling")["reason"]
+            result(
+                "session_timeout",
+                cut_after=f"{took:.2f}s",
+                end=line["end"],
+                reason=reason,
+                client_saw=seen,
+            )
+            self.assertEqual((line["end"], reason), ("TD", "session_timeout"))
+            self.assertLess(took, 1 + SCHEDULING_MARGIN)
+            self.assertGreaterEqual(line.seconds("lasted"), 0.99)
+
+    def test_a_backend_that_dies_with_a_client_inside_costs_that_client_only(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            served = 0
+            for number in range(1, 11):
+                client = Client(supervisor.port, f"{number} die 3")
+                after = Client(supervisor.port, 100 + number)
+                client.rest()
+                self.assertEqual(after.answer().split()[0], str(100 + number))
+                after.close()
+                served += 1
+            died = supervisor.log.wait("backend died", nth=10)
+            # A death closes as an orderly end does: plain TCP cannot tell them without a reset.
+            closed = supervisor.log.all("session closed")
+            ends = {line["end"] for line in closed if line["out"] == "0"}
+            result(
+                "dies_with_client",
+                deaths=10,
+                others_served=served,
+                exit=repr(died["exit"]),
+                ends=",".join(ends),
+                backed_off=supervisor.log.count("backend start failed"),
+            )
+            self.assertLessEqual(ends, {"S-", "SD"})
+            self.assertEqual(died["clients"], "1")
+            self.assertRegex(died["exit"], r"\b3\b")
+            self.assertEqual(supervisor.log.count("backend start failed"), 0)
+            self.assertEqual(supervisor.log.count("client refused"), 0)
+
+
+class RecycleTest(unittest.TestCase):
+    def test_usr1_recycles_after_the_running_job(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            client = Client(supervisor.port, "1 echo")
+            self.assertEqual(client.answer(), "1 g1")
+            second = Client(supervisor.port, "2")
+            supervisor.signal(signal.SIGUSR1)
+            client.send("still here")
+            self.assertEqual(client.answer(), "still here")
+            self.assertEqual(supervisor.log.count("backend recycling"), 0)
+            client.close()
+            self.assertEqual(second.answer(), "2 g2")
+            second.close()
+            line = supervisor.log.wait("backend recycling")
+            result(
+                "usr1",
+                reason=line["reason"],
+                jobs=line["jobs"],
+                stopped=supervisor.log.count("backend stopped"),
+            )
+            self.assertEqual(line["reason"], "requested")
+
+    def test_age_recycles_with_and_without_a_client_inside(self):
+        with fake.supervisor(recycle={"max_age": "2s"}) as supervisor:
+            supervisor.start()
+            first = supervisor.log.wait("backend recycling", generation=1)
+            supervisor.log.wait("backend ready", generation=2)
+            client = Client(supervisor.port, "1")
+            self.assertEqual(client.answer(), "1 g2")
+            wait_until(lambda: time.monotonic() > first.arrived + 5, 6, "generation 2 is older")
+            self.assertEqual(supervisor.log.count("backend recycling", generation=2), 0)
+            client.close()
+            second = supervisor.log.wait("backend recycling", generation=2)
+            result("max_age", limit="2s", idle=first["age"], inside=second["age"])
+            self.assertEqual((first["reason"], second["reason"]), ("max_age", "max_age"))
+            self.assertLessEqual(first.seconds("age"), 2 + SCHEDULING_MARGIN)
+            self.assertGreaterEqual(first.seconds("age"), 1.79, "at most a tenth is taken off")
+
+    def test_a_cron_line_recycles_on_the_minute(self):
+        with fake.supervisor(recycle={"schedule": ["* * * * *"]}) as supervisor:
+            supervisor.start()
+            line = supervisor.log.wait("backend recycling", timeout=65)
+            supervisor.log.wait("backend ready", generation=2)
+            result("schedule", reason=line["reason"], at=line.time)
+            self.assertEqual(line["reason"], "schedule")
+            self.assertLess(float(line.time[17:23]), 1 + SCHEDULING_MARGIN)
+
+
+class ShutdownTest(unittest.TestCase):
+    def test_a_second_term_ends_everything_at_once(self):
+        with fake.supervisor(shutdown_timeout="60s") as supervisor:
+            supervisor.start()
+            inside = Client(supervisor.port, "1")
+            self.assertEqual(inside.answer(), "1 g1")
+            waiting = Client(supervisor.port, "2")
+            wait_clients(supervisor.port, 2)
+            supervisor.signal(signal.SIGTERM)
+            line = supervisor.log.wait("shutting down")
+            with self.assertRaises(OSError):
+                Client(supervisor.port, "3")
+            time.sleep(0.3)  # two within 0.2 s are one request
+            begin = time.monotonic()
+            supervisor.signal(signal.SIGTERM)
+            status = supervisor.wait_exit(10)
+            took = time.monotonic() - begin
+            cut = supervisor.log.wait("session closed")
+            refused = supervisor.log.wait("client refused")
+            supervisor.assert_nothing_left()
+            result(
+                "second_term",
+                took=f"{took:.3f}s",
+                status=status,
+                inside=cut["end"],
+                waiting=refused["end"],
+            )
+            self.assertEqual((line["signal"], line["waiting"]), ("TERM", "1"))
+            self.assertEqual((cut["end"], refused["end"]), ("GD", "GQ"))
+            self.assertIn(waiting.rest(), (b"", "reset"))
+            self.assertEqual(status, 0)
+            self.assertLess(took, 1 + SCHEDULING_MARGIN)
+
+    def test_shutdown_timeout_refuses_who_still_waits(self):
+        with fake.supervisor(shutdown_timeout="1s") as supervisor:
+            supervisor.start()
+            inside = Client(supervisor.port, "1")
+            self.assertEqual(inside.answer(), "1 g1")
+            waiting = Client(supervisor.port, "2")
+            wait_clients(supervisor.port, 2)
+            begin = time.monotonic()
+            status = supervisor.terminate(timeout=10)
+            took = time.monotonic() - begin
+            messages = ("session closed", "client refused")
+            ends = tuple(supervisor.log.wait(message)["end"] for message in messages)
+            result(
+                "shutdown_timeout",
+                limit="1s",
+                took=f"{took:.2f}s",
+                status=status,
+                ends=",".join(ends),
+            )
+            self.assertEqual(ends, ("GD", "GQ"))
+            self.assertEqual(status, 0)
+            self.assertGreaterEqual(took, 0.99)
+            waiting.close()
+
+    def test_int_is_term(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            supervisor.signal(signal.SIGINT)
+            status = supervisor.wait_exit(10)
+            result("int", status=status, signal=supervisor.log.wait("shutting down")["signal"])
+            self.assertEqual(status, 0)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
