@@ -19,6 +19,8 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto acknowledgement_pause = 5ms;
+// While one side takes nothing, how often the other is asked whether it has gone.
+constexpr auto look_interval = 250ms;
 
 void call(const std::function<void()>& callback) {
     if (callback) {
@@ -45,6 +47,8 @@ private:
     asio::awaitable<void> say_goodbye_to_client();
 
     // What they meet.
+    void look_for_client();
+    void look_for_backend();
     void client_ended(boost::system::error_code error);
     void client_unwritable();
     void client_left();
@@ -58,6 +62,8 @@ private:
     void closed_by(RelayEnd side);
     void failed(RelayEnd how);
     void note_bytes_moved();
+    void tell_finished();
+    void tell_released();
     void release_backend();
     void close_client();
     void reset_client();
@@ -85,7 +91,10 @@ private:
     bool backend_done_ = false;       // nothing more comes from it
     bool backend_has_all_ = false;    // all of the client's bytes, or it takes no more
     bool backend_was_reset_ = false;  // seen while writing, which takes the news from the reader
+    bool backend_fin_seen_ = false;   // though the bytes before it have not been read yet
     bool backend_released_ = false;   // closed by us
+    bool told_finished_ = false;
+    bool told_released_ = false;
 };
 
 Relay::Relay(asio::any_io_executor executor, tcp::socket& client, tcp::socket& backend,
@@ -140,7 +149,11 @@ void Relay::start(asio::awaitable<void> part) {
 
 asio::awaitable<void> Relay::fill_from_client() {
     for (;;) {
-        co_await in_.wait_for_space();
+        const bool has_space = co_await in_.wait_for_space(look_interval);
+        if (!has_space) {
+            look_for_client();
+            continue;
+        }
         const auto [error, size] = co_await client_.async_read_some(in_.free(), use_result);
         if (error) {
             client_ended(error);
@@ -179,7 +192,11 @@ asio::awaitable<void> Relay::drain_to_backend() {
 
 asio::awaitable<void> Relay::fill_from_backend() {
     for (;;) {
-        co_await out_.wait_for_space();
+        const bool has_space = co_await out_.wait_for_space(look_interval);
+        if (!has_space) {
+            look_for_backend();
+            continue;
+        }
         const auto [error, size] = co_await backend_.async_read_some(out_.free(), use_result);
         if (error) {
             backend_ended(error);
@@ -227,6 +244,32 @@ asio::awaitable<void> Relay::say_goodbye_to_client() {
     boost::system::error_code ignored;  // The client may have gone; its filler tells.
     client_.shutdown(tcp::socket::shutdown_send, ignored);
     client_has_all_ = true;
+}
+
+// It has gone, though the backend has yet to take what it had sent. Who counts the time that the
+// backend has for this must hear of it now.
+void Relay::look_for_client() {
+    if (!keeps() && has_finished(client_)) {
+        tell_finished();
+    } else if (keeps() && is_cut_off(client_) && !was_aborted()) {
+        client_ended(asio::error::connection_reset);
+    }
+}
+
+// All it has to say has come to our system, but the client takes its time. With our FIN both sides
+// of the backend's own are closed, and nobody need wait for the client.
+void Relay::look_for_backend() {
+    if (backend_fin_seen_ || was_aborted() || !has_finished(backend_)) {
+        return;
+    }
+    backend_fin_seen_ = true;
+    if (!keeps()) {
+        boost::system::error_code ignored;  // It may have been reset meanwhile.
+        backend_.shutdown(tcp::socket::shutdown_send, ignored);
+        in_.discard();
+        tell_released();
+    }
+    arm_flush_limit();
 }
 
 void Relay::client_ended(boost::system::error_code error) {
@@ -279,7 +322,7 @@ void Relay::client_left() {
         return;
     }
     out_.discard();
-    call(observer_.client_finished);
+    tell_finished();
 }
 
 void Relay::backend_ended(boost::system::error_code error) {
@@ -381,7 +424,7 @@ void Relay::failed(RelayEnd how) {
 
 void Relay::note_bytes_moved() {
     call(observer_.bytes_moved);
-    if (keeps() && backend_done_ && !backend_released_) {
+    if (keeps() && (backend_done_ || backend_fin_seen_) && !backend_released_) {
         arm_flush_limit();
     }
 }
@@ -393,7 +436,19 @@ void Relay::release_backend() {
     boost::system::error_code ignored;  // It is closed whatever it says.
     backend_.close(ignored);
     in_.discard();
-    call(observer_.backend_released);
+    tell_released();
+}
+
+void Relay::tell_finished() {
+    if (!std::exchange(told_finished_, true)) {
+        call(observer_.client_finished);
+    }
+}
+
+void Relay::tell_released() {
+    if (!std::exchange(told_released_, true)) {
+        call(observer_.backend_released);
+    }
 }
 
 void Relay::close_client() {

@@ -37,7 +37,7 @@ struct RelayObserver {
     std::function<void()> client_spoke;      // its first byte; at most once
     std::function<void()> client_finished;   // leave: it has left; the backend learns it as soon as
                                              // it has what the client sent; at most once
-    std::function<void()> backend_released;  // both sides are closed; exactly once
+    std::function<void()> backend_released;  // both sides have said FIN, or one was reset; once
     std::function<void()> bytes_moved;       // some bytes reached one side or the other
 };
 

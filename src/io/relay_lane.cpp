@@ -34,10 +34,12 @@ void RelayLane::end() {
     bytes_.cancel();
 }
 
-boost::asio::awaitable<void> RelayLane::wait_for_space() {
-    while (is_full() && !discarding_) {
+boost::asio::awaitable<bool> RelayLane::wait_for_space(std::chrono::nanoseconds limit) {
+    if (is_full() && !discarding_) {
+        space_.expires_after(limit);
         (void)co_await space_.async_wait(use_result);
     }
+    co_return !is_full() || discarding_;
 }
 
 std::array<boost::asio::const_buffer, 2> RelayLane::filled() const {

@@ -33,7 +33,8 @@ public:
     std::array<boost::asio::mutable_buffer, 2> free();
     void put(std::size_t size);
     void end();  // nothing more will come
-    boost::asio::awaitable<void> wait_for_space();
+    // Whether there is some now: false after `limit`, to look round and come back.
+    boost::asio::awaitable<bool> wait_for_space(std::chrono::nanoseconds limit);
 
     // The drainer's part.
     std::array<boost::asio::const_buffer, 2> filled() const;

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <system_error>
@@ -48,6 +49,22 @@ void abort(tcp::socket& socket) {
         socket.set_option(tcp::socket::linger(true, 0), ignored);
         socket.close(ignored);
     }
+}
+
+namespace {
+
+bool shows(tcp::socket& socket, short events) {
+    pollfd state{socket.is_open() ? socket.native_handle() : -1, events, 0};
+    return ::poll(&state, 1, 0) == 1 && (state.revents & (events | POLLERR | POLLHUP)) != 0;
+}
+
+}  // namespace
+
+bool has_finished(tcp::socket& socket) {
+    return shows(socket, POLLRDHUP);
+}
+bool is_cut_off(tcp::socket& socket) {
+    return shows(socket, 0);
 }
 
 int unacknowledged(tcp::socket& socket) {

@@ -34,6 +34,12 @@ tcp::socket adopt(boost::asio::any_io_executor executor, Descriptor descriptor);
 // socket ends as cancelled. A socket that is closed already is left alone.
 void abort(tcp::socket& socket);
 
+// Whether the peer has said its last: its FIN or reset has come, even if unread bytes stand before
+// it. Asio's own readiness tells nothing of that.
+bool has_finished(tcp::socket& socket);
+// The same for a reset alone, or a peer that closed after our FIN.
+bool is_cut_off(tcp::socket& socket);
+
 // Bytes, the final FIN among them, that the peer's system has not acknowledged yet.
 int unacknowledged(tcp::socket& socket);
 

@@ -130,9 +130,9 @@ class StartTest(unittest.TestCase):
             result("bad_option", failures=3, next_try_in=",".join(map(str, waits)))
             self.assertEqual(supervisor.log.count("backend start failed"), 1, "said at length once")
             self.assertRegex(first["reason"], r"exited with status 1\b")
-            self.assertTrue(
-                [line for line in supervisor.log.lines if "Error in option: --bogus" in line.text]
-            )
+            self.assertIn("Error in option: --bogus", first["last_output"])
+            printed = supervisor.log.all("backend output", line="Error in option: --bogus")
+            self.assertEqual(len(printed), 1, "and not again at each try")
             self.assertEqual(waits, sorted(set(waits)))
             self.assertTrue(supervisor.running())
             self.assertEqual(supervisor.terminate(), 0)

@@ -56,7 +56,7 @@ protected:
         observer.client_finished = [this] { ++finished; };
         observer.backend_released = [this] {
             ++released;
-            EXPECT_FALSE(backend_side.near.is_open()) << "released, but not closed";
+            EXPECT_TRUE(is_closed_for_the_backend()) << "released, but not closed";
             EXPECT_FALSE(totals) << "released after the end";
         };
         tasks.spawn("relay", test::store(relay(client_side.near, backend_side.near,
@@ -64,13 +64,21 @@ protected:
                                          totals));
     }
 
+    // Our end is closed, or has sent its FIN after the backend's.
+    bool is_closed_for_the_backend() {
+        return !backend_side.near.is_open() || is_cut_off(backend_side.near);
+    }
+
     // Small buffers in the system, so that a reader that does not read is felt soon.
-    void shrink_buffers() {
-        for (tcp::socket* socket :
-             {&client_side.near, &client_side.far, &backend_side.near, &backend_side.far}) {
+    static void shrink_buffers(test::Pair& pair) {
+        for (tcp::socket* socket : {&pair.near, &pair.far}) {
             socket->set_option(tcp::socket::send_buffer_size(4096));
             socket->set_option(tcp::socket::receive_buffer_size(4096));
         }
+    }
+    void shrink_buffers() {
+        shrink_buffers(client_side);
+        shrink_buffers(backend_side);
     }
 
     // As much as the peer's side takes before it stalls.
@@ -492,6 +500,49 @@ TEST_F(Leaving, OfTheBackendFreesThePlaceAtOnce) {
     EXPECT_EQ(spoke, 0) << "what came after the end was not said to the backend";
 }
 
+// More than the ring holds, and little enough for the rest, and the FIN, to reach our system.
+constexpr std::size_t two_rings = 131072;
+
+TEST_F(Relaying, ReleasesABackendWhoseEndStandsBehindMoreThanTheRingHolds) {
+    shrink_buffers(client_side);
+    start(HalfClose::leave, 1s);
+    (void)send_until_full(client_side.near, 1);
+    ASSERT_EQ(send_until_full(backend(), two_rings).size(), two_rings);
+    backend().close();
+    ASSERT_TRUE(run_until([this] { return released == 1; }));
+    EXPECT_FALSE(totals) << "the client is still owed its answer";
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::flush_failed);
+    EXPECT_EQ(released, 1);
+}
+
+TEST_F(Relaying, DeliversWhatStoodBeforeTheEndOfAReleasedBackend) {
+    shrink_buffers(client_side);
+    start(HalfClose::leave, 10s);
+    const std::string before = send_until_full(client_side.near, 1);
+    const std::string answer = send_until_full(backend(), two_rings);
+    backend().close();
+    ASSERT_TRUE(run_until([this] { return released == 1; }));
+    const auto [received, ending] = receive_all(client());
+    EXPECT_EQ(ending, Ending::fin);
+    EXPECT_EQ(checksum(received), checksum(before + answer));
+    client().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::backend_closed);
+}
+
+TEST_F(Relaying, TellsThatAClientLeftThoughTheBackendTakesNothing) {
+    shrink_buffers(backend_side);
+    start(HalfClose::leave);
+    ASSERT_EQ(send_until_full(client(), two_rings).size(), two_rings);
+    end(client(), Ending::fin);
+    EXPECT_TRUE(run_until([this] { return finished == 1; }));
+    EXPECT_EQ(released, 0) << "the backend has not closed";
+    abort_both();
+    EXPECT_TRUE(ends());
+    EXPECT_EQ(finished, 1);
+}
+
 TEST_F(Leaving, OfTheBackendByFinWithTheClientsBytesUnread) {
     send(client(), random_bytes(20000, 1));
     ASSERT_TRUE(run_until([&] { return backend().available() == 20000; }));
@@ -569,6 +620,14 @@ TEST_F(Relaying, InKeepLetsAClientThatReadsSlowlyReadItAll) {
     finish(client());
     ASSERT_TRUE(ends());
     EXPECT_EQ(totals->how, RelayEnd::backend_closed);
+}
+
+TEST_F(Keeping, NoticesAResetThoughTheBackendTakesNothing) {
+    start(HalfClose::keep);
+    (void)send_until_full(client());
+    end(client(), Ending::reset);
+    EXPECT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::client_reset);
 }
 
 TEST_F(Keeping, CarriesAResetOfTheClient) {
