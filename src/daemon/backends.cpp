@@ -23,6 +23,8 @@ namespace {
 
 constexpr auto orphan_limit = 10s;
 constexpr auto refusal_limit = 1s;
+// For sessions that still end when a new generation serves already.
+constexpr std::size_t deaths_remembered = 16;
 // How often a tree that is being ended is looked at, beside every reap.
 constexpr std::chrono::milliseconds first_look = 10ms;
 constexpr std::chrono::milliseconds shortest_look = 5ms;
@@ -80,6 +82,10 @@ bool Backends::is_ending(core::Generation generation) const {
     return !life || life->is_stopping;
 }
 
+bool Backends::has_died(core::Generation generation) const {
+    return std::find(died_.begin(), died_.end(), generation) != died_.end();
+}
+
 boost::asio::awaitable<void> Backends::end_orphans() {
     const io::OrphanReport report = co_await io::end_orphans(places_.cookie(), orphan_limit);
     for (const io::Orphan& orphan : report.ended) {
@@ -131,7 +137,6 @@ void Backends::begin_life(const core::SpawnBackend& effect, Setting setting, io:
 }
 
 boost::asio::awaitable<void> Backends::read_output(LifePtr life, io::Child child) {
-    const std::string instance = life->setting.values.instance;
     const auto generation = core::number(life->generation);
     io::OutputSink sink;
     sink.line = [this, life, generation](std::string_view text) {
@@ -237,6 +242,12 @@ void Backends::perform(const core::StopBackend& effect) {
     tell_stop(*life, effect);
     life->is_stopping = true;
     life->has_died = effect.reason == core::StopReason::died;
+    if (life->has_died) {
+        died_.push_back(effect.generation);
+        if (died_.size() > deaths_remembered) {
+            died_.pop_front();
+        }
+    }
     life->is_killed = effect.how == core::StopHow::kill;
     life->stop_began = steady_clock::now();
     life->tell_by = life->stop_began + output_limit;

@@ -14,6 +14,7 @@
 #include "io/reaper.hpp"
 #include "io/task_group.hpp"
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -48,6 +49,8 @@ public:
     std::string instance_of(core::Generation generation) const;
     // It is being ended, or has ended.
     bool is_ending(core::Generation generation) const;
+    // It ended unasked, not long ago.
+    bool has_died(core::Generation generation) const;
 
     // KILL to every tree, and no look back.
     void kill_all();
@@ -81,7 +84,8 @@ private:
     io::TaskGroup& tasks_;
     std::map<core::Generation, LifePtr> lives_;
     std::mt19937_64 random_{std::random_device{}()};
-    std::string why_not_spawned_;  // the last time
+    std::deque<core::Generation> died_;  // the last few
+    std::string why_not_spawned_;        // the last time
     FailedStarts failed_starts_;
 };
 

@@ -62,6 +62,7 @@ struct Clients::Session {
     io::tcp::socket backend_socket;
     bool is_inside = true;
     bool has_job = false;
+    bool ended_with_backend = false;  // it was being ended when the session ended
     std::optional<core::CutReason> cut = {};
 };
 
@@ -240,6 +241,8 @@ boost::asio::awaitable<void> Clients::relay(SessionPtr session) {
     };
     observer.backend_released = [this, session] {
         session->is_inside = false;
+        // Before the event: the session's own end may be what its generation is recycled for.
+        session->ended_with_backend = hooks_.is_ending(session->generation);
         hooks_.feed(core::SessionEnded{session->client});
     };
     const io::RelayTotals totals = co_await io::relay(
@@ -287,9 +290,10 @@ std::string Clients::end_code(const Session& session, io::RelayEnd how) const {
             return "CD";
         case io::RelayEnd::backend_closed: {
             // An office never closes first, unless it dies.
-            const bool has_died =
-                config_.protocol == config::Protocol::uno || hooks_.is_ending(session.generation);
-            return has_died ? "SD" : "S-";
+            const bool is_orderly = config_.protocol == config::Protocol::tcp &&
+                                    !session.ended_with_backend &&
+                                    !hooks_.has_died(session.generation);
+            return !is_orderly ? "SD" : "S-";
         }
         case io::RelayEnd::backend_reset:
             return "SD";

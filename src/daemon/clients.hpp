@@ -34,6 +34,7 @@ public:
         std::function<io::tcp::endpoint(core::Generation)> address_of;
         std::function<std::string(core::Generation)> instance_of;
         std::function<bool(core::Generation)> is_ending;
+        std::function<bool(core::Generation)> has_died;
     };
 
     // Opens every listener, and accepts nobody yet. Throws std::system_error, whose text names the

@@ -21,10 +21,14 @@ std::string output_of(const Life& life) {
     const auto add = [&text](std::string_view line) {
         text.append(text.empty() ? "" : " | ").append(line);
     };
-    if (life.lines > io::last_lines_max + first_lines_max) {
-        for (const std::string& line : life.first_lines) {
+    bool is_gap = false;
+    for (const auto& [number, line] : life.first_lines) {
+        if (number + io::last_lines_max < life.lines) {
             add(line);
+            is_gap = true;
         }
+    }
+    if (is_gap) {
         add("…");
     }
     for (const std::string& line : life.last_lines.lines()) {
@@ -38,7 +42,7 @@ std::string output_of(const Life& life) {
 void note_output(Life& life, std::string_view line) {
     const bool is_blank = line.find_first_not_of(' ') == std::string_view::npos;
     if (!is_blank && life.first_lines.size() < first_lines_max) {
-        life.first_lines.emplace_back(line);
+        life.first_lines.emplace_back(life.lines, line);
     }
     life.last_lines.add(line);
     ++life.lines;

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tcplock::daemon {
@@ -27,7 +28,8 @@ struct Life {
     core::PlaceId place;
     Setting setting;
     io::Tree tree;
-    std::vector<std::string> first_lines = {};  // where complaints about arguments stand
+    // With their numbers; where complaints about arguments stand.
+    std::vector<std::pair<std::uint64_t, std::string>> first_lines = {};
     io::LastLines last_lines = {};
     std::uint64_t lines = 0;
     bool output_ended = false;

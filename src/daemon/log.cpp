@@ -96,7 +96,7 @@ private:
             }
             const std::size_t size = std::min(text.size(), write_bytes_max);
             const ssize_t written = write_some(fd_, text.substr(0, size));
-            if (written < 0 && (errno == EINTR || errno == EAGAIN)) {
+            if (written < 0 && (errno == EINTR || (errno == EAGAIN && !has_given_up))) {
                 continue;
             }
             if (written < 0) {

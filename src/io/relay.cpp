@@ -159,7 +159,7 @@ asio::awaitable<void> Relay::fill_from_client() {
             client_ended(error);
             co_return;
         }
-        if (!client_spoke_ && !backend_released_) {
+        if (!client_spoke_ && !told_released_) {
             client_spoke_ = true;
             call(observer_.client_spoke);
         }
@@ -251,7 +251,7 @@ asio::awaitable<void> Relay::say_goodbye_to_client() {
 void Relay::look_for_client() {
     if (!keeps() && has_finished(client_)) {
         tell_finished();
-    } else if (keeps() && is_cut_off(client_) && !was_aborted()) {
+    } else if (keeps() && was_reset(client_) && !was_aborted()) {
         client_ended(asio::error::connection_reset);
     }
 }
@@ -264,8 +264,10 @@ void Relay::look_for_backend() {
     }
     backend_fin_seen_ = true;
     if (!keeps()) {
+        closed_by(RelayEnd::backend_closed);
         boost::system::error_code ignored;  // It may have been reset meanwhile.
         backend_.shutdown(tcp::socket::shutdown_send, ignored);
+        // What is being written just now cannot succeed any more, so the ring may change under it.
         in_.discard();
         tell_released();
     }
@@ -277,10 +279,11 @@ void Relay::client_ended(boost::system::error_code error) {
         return;
     }
     const bool was_reset = error != asio::error::eof;
-    if (backend_released_) {
+    if (told_released_) {
         // The session is over; only what the client is owed may be open.
         if (was_reset && !client_has_all_) {
             failed(RelayEnd::client_reset);
+            release_backend();
             reset_client();
         }
         return;
@@ -306,7 +309,7 @@ void Relay::client_unwritable() {
         return;
     }
     failed(RelayEnd::client_reset);
-    if (keeps() || backend_released_) {
+    if (keeps() || told_released_) {
         abort(backend_);
         release_backend();
         reset_client();
@@ -345,7 +348,9 @@ void Relay::backend_ended(boost::system::error_code error) {
         }
     }
     out_.end();
-    arm_flush_limit();
+    if (keeps() || !backend_fin_seen_) {
+        arm_flush_limit();  // Otherwise the limit runs since the FIN was seen.
+    }
 }
 
 void Relay::backend_has_all() {

@@ -12,6 +12,15 @@
 
 namespace tcplock::io {
 
+namespace {
+
+short state_of(tcp::socket& socket) {
+    pollfd state{socket.is_open() ? socket.native_handle() : -1, POLLRDHUP, 0};
+    return ::poll(&state, 1, 0) == 1 ? state.revents : short{0};
+}
+
+}  // namespace
+
 tcp::socket open_socket(boost::asio::any_io_executor executor, tcp protocol,
                         boost::system::error_code& error) {
     tcp::socket socket(executor);
@@ -51,20 +60,13 @@ void abort(tcp::socket& socket) {
     }
 }
 
-namespace {
-
-bool shows(tcp::socket& socket, short events) {
-    pollfd state{socket.is_open() ? socket.native_handle() : -1, events, 0};
-    return ::poll(&state, 1, 0) == 1 && (state.revents & (events | POLLERR | POLLHUP)) != 0;
-}
-
-}  // namespace
-
 bool has_finished(tcp::socket& socket) {
-    return shows(socket, POLLRDHUP);
+    return (state_of(socket) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
-bool is_cut_off(tcp::socket& socket) {
-    return shows(socket, 0);
+
+// Not POLLHUP: that is what two orderly FINs look like.
+bool was_reset(tcp::socket& socket) {
+    return (state_of(socket) & POLLERR) != 0;
 }
 
 int unacknowledged(tcp::socket& socket) {

@@ -37,8 +37,8 @@ void abort(tcp::socket& socket);
 // Whether the peer has said its last: its FIN or reset has come, even if unread bytes stand before
 // it. Asio's own readiness tells nothing of that.
 bool has_finished(tcp::socket& socket);
-// The same for a reset alone, or a peer that closed after our FIN.
-bool is_cut_off(tcp::socket& socket);
+// The same for a reset alone.
+bool was_reset(tcp::socket& socket);
 
 // Bytes, the final FIN among them, that the peer's system has not acknowledged yet.
 int unacknowledged(tcp::socket& socket);

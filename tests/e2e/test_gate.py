@@ -158,6 +158,18 @@ class BytesTest(unittest.TestCase):
             journal = fake.Journal(supervisor.journal_file)
             self.assertEqual(journal.of("reset")[0], ["reset", "1"])
 
+    def test_a_last_job_that_the_backend_ends_is_no_death(self):
+        with fake.supervisor(recycle={"max_jobs": 1}) as supervisor:
+            supervisor.start()
+            client = Client(supervisor.port, "1 close")
+            self.assertEqual(client.rest(), b"1 g1\n")
+            client.close()
+            line = supervisor.log.wait("session closed")
+            recycled = supervisor.log.wait("backend recycling")
+            result("last_job_closed_by_the_backend", end=line["end"], reason=recycled["reason"])
+            self.assertEqual((line["end"], recycled["reason"]), ("S-", "max_jobs"))
+            self.assertEqual(supervisor.terminate(), 0)
+
     def test_a_backend_that_closes_first_ends_the_session(self):
         with fake.supervisor() as supervisor:
             supervisor.start()

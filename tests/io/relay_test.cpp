@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <poll.h>
 #include <random>
 #include <string>
 #include <sys/socket.h>
@@ -66,7 +67,8 @@ protected:
 
     // Our end is closed, or has sent its FIN after the backend's.
     bool is_closed_for_the_backend() {
-        return !backend_side.near.is_open() || is_cut_off(backend_side.near);
+        pollfd state{backend_side.near.is_open() ? backend_side.near.native_handle() : -1, 0, 0};
+        return state.fd < 0 || (::poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0);
     }
 
     // Small buffers in the system, so that a reader that does not read is felt soon.
@@ -531,6 +533,23 @@ TEST_F(Relaying, DeliversWhatStoodBeforeTheEndOfAReleasedBackend) {
     EXPECT_EQ(totals->how, RelayEnd::backend_closed);
 }
 
+TEST_F(Relaying, FlushesToAClientThatFinishesAfterItsBackendWasReleased) {
+    shrink_buffers(client_side);
+    start(HalfClose::leave, 10s);
+    const std::string before = send_until_full(client_side.near, 1);
+    const std::string answer = send_until_full(backend(), two_rings);
+    backend().close();
+    ASSERT_TRUE(run_until([this] { return released == 1; }));
+    send(client(), "too late");
+    finish(client());
+    const auto [received, ending] = receive_all(client());
+    EXPECT_EQ(ending, Ending::fin);
+    EXPECT_EQ(checksum(received), checksum(before + answer));
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(totals->how, RelayEnd::backend_closed);
+    EXPECT_EQ(spoke, 0) << "nothing of it reached the backend";
+}
+
 TEST_F(Relaying, TellsThatAClientLeftThoughTheBackendTakesNothing) {
     shrink_buffers(backend_side);
     start(HalfClose::leave);
@@ -620,6 +639,22 @@ TEST_F(Relaying, InKeepLetsAClientThatReadsSlowlyReadItAll) {
     finish(client());
     ASSERT_TRUE(ends());
     EXPECT_EQ(totals->how, RelayEnd::backend_closed);
+}
+
+TEST_F(Relaying, InKeepDeliversALongUploadThatEndsAfterTheBackendHasFinished) {
+    shrink_buffers(backend_side);
+    start(HalfClose::keep, 30s);
+    finish(backend());
+    EXPECT_EQ(receive_all(client()).second, Ending::fin);
+    const std::string upload = send_until_full(client(), two_rings);
+    ASSERT_EQ(upload.size(), two_rings);
+    finish(client());
+    // Long enough for several looks at the client while the ring is full.
+    EXPECT_FALSE(run_until([this] { return totals.has_value() || released > 0; }, 1s));
+    const auto [received, ending] = receive_all(backend());
+    EXPECT_EQ(ending, Ending::fin);
+    EXPECT_EQ(checksum(received), checksum(upload));
+    EXPECT_TRUE(ends());
 }
 
 TEST_F(Keeping, NoticesAResetThoughTheBackendTakesNothing) {
