@@ -395,11 +395,12 @@ protected:
 TEST_F(RealOffice, AnswersUnlessItIsFrozen) {
     ASSERT_TRUE(
         run_until([this] { return await(probe(UnoGreetingProbe{}, address, 2s)).answered; }, 60s));
+    // A busy machine may stall an office for seconds; that it answers at all is what counts.
     for (int i = 0; i < 20; ++i) {
-        const auto result = await(probe(UnoGreetingProbe{}, address, 2s));
+        const auto result = await(probe(UnoGreetingProbe{}, address, 15s));
         EXPECT_TRUE(result.answered) << result.detail;
     }
-    EXPECT_TRUE(await(open_backend(address, OpenWay::uno_speaks_first, 2s)).socket);
+    EXPECT_TRUE(await(open_backend(address, OpenWay::uno_speaks_first, 15s)).socket);
 
     ::kill(-pid, SIGSTOP);
     const auto frozen = await(probe(UnoGreetingProbe{}, address, 500ms));
