@@ -29,7 +29,7 @@ struct ClientFinished {
     ClientId client;
 };
 
-// An admitted client is no longer inside: nothing of it is open to the backend on either side.
+// An admitted client is no longer inside: both sides of its way to the backend have been closed.
 struct SessionEnded {
     enum class How {
         released,

@@ -1,17 +1,17 @@
 // Moves the bytes of one session both ways, unchanged and in order, and carries how each side ends.
 //
 // It knows no limits but flush_limit: how long a session may last is its caller's business, who
-// ends one by abort() on both sockets. The place in the backend is free when our socket to it is
-// closed after it closed its own side, and not before: backend_released() says so, exactly once.
+// ends one by abort() on both sockets. The place in the backend is free when both sides of the way
+// to it are closed: each has said FIN, or one was reset. backend_released() says so, exactly once.
 // What is still owed to the client then is flushed outside the place.
 //
-//   leave  A client that ended its side, by FIN or reset, has left. The backend gets what the
-//   client
-//          had sent, then a FIN; what it still says is dropped until it closes. A reset client is a
-//          FIN too: a reset would free our side at once while the backend may still be at work, and
-//          the next client would enter beside it.
-//   keep   Each side's FIN is carried to the other, whose direction goes on. A reset is carried
-//   too.
+// leave: a client that ended its side, by FIN or reset, has left. The backend gets what the client
+// had sent, then a FIN; what it still says is dropped until it closes. A reset client is a FIN too:
+// a reset would free our side at once while the backend may still be at work, and the next client
+// would enter beside it.
+//
+// keep: each side's FIN is carried to the other, whose direction goes on. A reset is carried too,
+// and the place is free at once, although the backend may need a moment to notice.
 #pragma once
 
 #include "io/tcp.hpp"

@@ -3,7 +3,8 @@
 //
 // It does not know sockets. The two run apart so that the end of one side is seen while the other
 // side is not taking bytes. Each side may have one operation under way on the bytes it was given:
-// discard() must not be called while something is being written from the ring.
+// discard() must not be called while something is being written from the ring, unless that write
+// cannot succeed any more: what is read meanwhile may land where the write takes from.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -103,6 +103,7 @@ class SessionTest(unittest.TestCase):
                 ends=",".join(ends),
                 backed_off=supervisor.log.count("backend start failed"),
             )
+            self.assertTrue(ends, "the deaths have left no line")
             self.assertLessEqual(ends, {"S-", "SD"})
             self.assertEqual(died["clients"], "1")
             self.assertRegex(died["exit"], r"\b3\b")
