@@ -15,7 +15,8 @@
 //     violation <inside>                     more than one inside: the program aborts
 //
 // One thread does all the serving, so that the count needs no lock. It looks for newcomers once
-// more before it closes anything, so that one who came too early is always found.
+// more before it closes anything, so that one who came too early is always found. A client is inside
+// until its connection is closed here, also one that has reset it.
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -213,7 +214,6 @@ private:
     void send_to(Guest& guest);
     void left(Guest& guest);
     void drop(std::list<Guest>::iterator guest, std::string_view how);
-    void drop_those_who_reset();
     Milliseconds random_delay();
 
     const Options& options_;
@@ -241,7 +241,8 @@ void Server::wait_for_news() {
         // Who has shut down its sending side would make poll return at once for ever.
         const int events = (guest.close_at || guest.never_closes ? 0 : POLLIN) |
                            (guest.to_send.empty() ? 0 : POLLOUT);
-        set.push_back({.fd = guest.fd, .events = static_cast<short>(events), .revents = 0});
+        const int watched = events != 0 ? guest.fd : -1;  // a reset is told unasked, and for ever
+        set.push_back({.fd = watched, .events = static_cast<short>(events), .revents = 0});
         if (guest.close_at && guest.to_send.empty())
             first = first ? std::min(*first, *guest.close_at) : *guest.close_at;
     }
@@ -255,24 +256,10 @@ void Server::wait_for_news() {
     auto polled = set.begin() + 1;
     for (auto guest = guests_.begin(); guest != guests_.end(); ++polled) {
         const auto current = guest++;
-        if ((polled->revents & (POLLERR | POLLHUP)) != 0 && (polled->revents & POLLIN) == 0) {
-            drop(current, "reset");
-            continue;
-        }
         if ((polled->revents & POLLOUT) != 0)
             send_to(*current);
-        if ((polled->revents & POLLIN) != 0)
+        if ((polled->revents & (POLLIN | POLLERR | POLLHUP)) != 0)
             read_from(*current);
-    }
-}
-
-// A connection that was reset is gone on both sides, whether or not we have looked at it yet.
-void Server::drop_those_who_reset() {
-    for (auto guest = guests_.begin(); guest != guests_.end();) {
-        const auto current = guest++;
-        pollfd one{.fd = current->fd, .events = 0, .revents = 0};
-        if (::poll(&one, 1, 0) > 0 && (one.revents & (POLLERR | POLLHUP)) != 0)
-            drop(current, "reset");
     }
 }
 
@@ -281,7 +268,6 @@ void Server::accept_newcomers() {
         const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
-        drop_those_who_reset();
         count_in(fd);
     }
 }
@@ -310,7 +296,7 @@ void Server::read_from(Guest& guest) {
         if (size < 0) {
             guest.was_reset = true;
             guest.to_send.clear();
-            guest.close_at = Clock::now();
+            left(guest);
             return;
         }
         if (size == 0) {

@@ -38,6 +38,13 @@ public:
     asio::awaitable<RelayTotals> run();
 
 private:
+    // More may come from it; its end has come, but stands behind bytes that have not been read;
+    // all of it has been read.
+    enum class Says { more, its_last, nothing };
+    // It may be written to; it has all there was and our FIN; it was reset, which the system tells
+    // only once, to whoever asks first.
+    enum class Takes { bytes, nothing, reset };
+
     // The coroutines.
     void start(asio::awaitable<void> part);
     asio::awaitable<void> fill_from_client();
@@ -55,6 +62,7 @@ private:
     void backend_ended(boost::system::error_code error);
     void backend_has_all();
     void backend_unwritable(boost::system::error_code error);
+    void backend_takes(Takes what);
     void flush_limit_reached();
     bool was_aborted();
 
@@ -85,14 +93,12 @@ private:
 
     std::optional<RelayEnd> end_;
     bool client_spoke_ = false;
-    bool client_left_ = false;        // leave only: there is nobody left to deliver to
-    bool client_has_all_ = false;     // all of the backend's bytes, and how it ended
-    bool client_closed_ = false;      // by us
-    bool backend_done_ = false;       // nothing more comes from it
-    bool backend_has_all_ = false;    // all of the client's bytes, or it takes no more
-    bool backend_was_reset_ = false;  // seen while writing, which takes the news from the reader
-    bool backend_fin_seen_ = false;   // though the bytes before it have not been read yet
-    bool backend_released_ = false;   // closed by us
+    bool client_left_ = false;     // there is nobody left to deliver to
+    bool client_has_all_ = false;  // all of the backend's bytes, and how it ended
+    Says backend_says_ = Says::more;
+    Takes backend_takes_ = Takes::bytes;
+    bool client_closed_ = false;     // by us
+    bool backend_released_ = false;  // closed by us
     bool told_finished_ = false;
     bool told_released_ = false;
 };
@@ -249,20 +255,21 @@ asio::awaitable<void> Relay::say_goodbye_to_client() {
 // It has gone, though the backend has yet to take what it had sent. Who counts the time that the
 // backend has for this must hear of it now.
 void Relay::look_for_client() {
-    if (!keeps() && has_finished(client_)) {
+    if (keeps() ? was_reset(client_) : has_finished(client_)) {
         tell_finished();
-    } else if (keeps() && was_reset(client_) && !was_aborted()) {
-        client_ended(asio::error::connection_reset);
     }
 }
 
 // All it has to say has come to our system, but the client takes its time. With our FIN both sides
 // of the backend's own are closed, and nobody need wait for the client.
 void Relay::look_for_backend() {
-    if (backend_fin_seen_ || was_aborted() || !has_finished(backend_)) {
+    if (backend_says_ != Says::more || was_aborted() || !has_finished(backend_)) {
         return;
     }
-    backend_fin_seen_ = true;
+    backend_says_ = Says::its_last;
+    if (was_reset(backend_)) {
+        backend_takes_ = Takes::reset;
+    }
     if (!keeps()) {
         closed_by(RelayEnd::backend_closed);
         boost::system::error_code ignored;  // It may have been reset meanwhile.
@@ -288,16 +295,13 @@ void Relay::client_ended(boost::system::error_code error) {
         }
         return;
     }
-    if (keeps() && was_reset) {
-        failed(RelayEnd::client_reset);
-        abort(backend_);
-        release_backend();
-        reset_client();
-        return;
-    }
     in_.end();
-    closed_by(was_reset ? RelayEnd::client_reset : RelayEnd::client_closed);
-    if (!keeps()) {
+    if (was_reset) {
+        failed(RelayEnd::client_reset);
+    } else {
+        closed_by(RelayEnd::client_closed);
+    }
+    if (was_reset || !keeps()) {
         // Closing first: what is being written to the client must not be while the ring changes.
         close_client();
         client_left();
@@ -309,8 +313,7 @@ void Relay::client_unwritable() {
         return;
     }
     failed(RelayEnd::client_reset);
-    if (keeps() || told_released_) {
-        abort(backend_);
+    if (told_released_) {
         release_backend();
         reset_client();
         return;
@@ -332,35 +335,31 @@ void Relay::backend_ended(boost::system::error_code error) {
     if (was_aborted() || backend_released_) {
         return;
     }
-    backend_done_ = true;
+    const Says before = std::exchange(backend_says_, Says::nothing);
     if (client_left_) {
         release_backend();
         close_client();
         return;
     }
-    if (error != asio::error::eof || backend_was_reset_) {
+    if (error != asio::error::eof || backend_takes_ == Takes::reset) {
         failed(RelayEnd::backend_reset);
         release_backend();
     } else {
         closed_by(RelayEnd::backend_closed);
-        if (!keeps() || backend_has_all_) {
+        if (!keeps() || backend_takes_ != Takes::bytes) {
             release_backend();
         }
     }
     out_.end();
-    if (keeps() || !backend_fin_seen_) {
-        arm_flush_limit();  // Otherwise the limit runs since the FIN was seen.
+    if (keeps() || before == Says::more) {
+        arm_flush_limit();  // Otherwise the limit runs since its end was seen.
     }
 }
 
 void Relay::backend_has_all() {
-    backend_has_all_ = true;
     boost::system::error_code ignored;  // The backend may have gone; its filler tells.
     backend_.shutdown(tcp::socket::shutdown_send, ignored);
-    if (backend_done_) {
-        release_backend();
-        arm_flush_limit();
-    }
+    backend_takes(Takes::nothing);
 }
 
 void Relay::backend_unwritable(boost::system::error_code error) {
@@ -370,10 +369,13 @@ void Relay::backend_unwritable(boost::system::error_code error) {
     // EPIPE says that a FIN came before the reset: then what the backend had to say is complete,
     // and the filler, which reads it, meets the FIN. Any other error is told to one of us only, and
     // looks like a FIN to the other.
-    backend_was_reset_ = error != asio::error::broken_pipe;
-    backend_has_all_ = true;
     in_.discard();
-    if (backend_done_) {
+    backend_takes(error == asio::error::broken_pipe ? Takes::nothing : Takes::reset);
+}
+
+void Relay::backend_takes(Takes what) {
+    backend_takes_ = what;
+    if (backend_says_ == Says::nothing) {
         release_backend();
         arm_flush_limit();
     }
@@ -429,7 +431,7 @@ void Relay::failed(RelayEnd how) {
 
 void Relay::note_bytes_moved() {
     call(observer_.bytes_moved);
-    if (keeps() && (backend_done_ || backend_fin_seen_) && !backend_released_) {
+    if (keeps() && backend_says_ != Says::more && !backend_released_) {
         arm_flush_limit();
     }
 }

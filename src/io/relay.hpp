@@ -5,13 +5,13 @@
 // to it are closed: each has said FIN, or one was reset. backend_released() says so, exactly once.
 // What is still owed to the client then is flushed outside the place.
 //
-// leave: a client that ended its side, by FIN or reset, has left. The backend gets what the client
-// had sent, then a FIN; what it still says is dropped until it closes. A reset client is a FIN too:
-// a reset would free our side at once while the backend may still be at work, and the next client
-// would enter beside it.
+// A client that has left, by a reset, or with `leave` by its FIN too: the backend gets what the
+// client had sent, then a FIN; what it still says is dropped until it closes. Never a reset: that
+// would free our side at once while the backend may still be at work, and the next client would
+// enter beside it. How long the backend may take is the caller's business, too.
 //
-// keep: each side's FIN is carried to the other, whose direction goes on. A reset is carried too,
-// and the place is free at once, although the backend may need a moment to notice.
+// keep: a client's FIN is carried to the backend, whose direction goes on; and the other way round.
+// A backend's reset is carried to the client in both modes.
 #pragma once
 
 #include "io/tcp.hpp"
@@ -35,8 +35,8 @@ struct RelayOptions {
 // Called from within the relay; each may be empty. They may abort() the sockets.
 struct RelayObserver {
     std::function<void()> client_spoke;      // its first byte; at most once
-    std::function<void()> client_finished;   // leave: it has left; the backend learns it as soon as
-                                             // it has what the client sent; at most once
+    std::function<void()> client_finished;   // it has left; the backend learns it as soon as it has
+                                             // what the client sent; at most once
     std::function<void()> backend_released;  // both sides have said FIN, or one was reset; once
     std::function<void()> bytes_moved;       // some bytes reached one side or the other
 };

@@ -70,13 +70,17 @@ class Client:
 
 
 class Crowd:
-    """Many clients on one thread; self.answers maps a number to its answer or what was wrong."""
+    """Many clients on one thread; self.answers maps a number to its answer or what was wrong.
+
+    Who has its answer closes, or resets its connection if self.resets(number) says so.
+    """
 
     def __init__(self, port):
         self._port = port
         self._selector = selectors.DefaultSelector()
         self._open = {}
         self.answers = {}
+        self.resets = lambda number: False
 
     def connect(self, number):
         sock = socket.create_connection(("127.0.0.1", self._port), timeout=20)
@@ -108,7 +112,7 @@ class Crowd:
             except OSError as error:
                 block = type(error).__name__.encode()
             self.answers[number] = block.decode().strip() or "closed without an answer"
-            self._take_out(number).close()
+            (self.leave_by_reset if self.resets(number) else self.leave)(number)
 
     def serve_all(self, deadline):
         while self._open:

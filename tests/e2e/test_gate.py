@@ -129,34 +129,56 @@ class BytesTest(unittest.TestCase):
             self.assertEqual(supervisor.terminate(), 0)
             self.assertEqual(fake.Journal(supervisor.journal_file).entered, [1, 3])
 
-    def test_a_reset_is_carried_both_ways(self):
-        with fake.supervisor() as supervisor:
+    def test_a_client_that_resets_holds_its_slot_until_the_backend_has_closed(self):
+        with fake.supervisor(gate={"half_closed": "keep"}) as supervisor:
             supervisor.start()
-            first = Client(supervisor.port, "1 linger 3000")
+            first = Client(supervisor.port, "1 linger 1000")
             self.assertEqual(first.answer(), "1 g1")
+            second = Client(supervisor.port, "2")
             begin = time.monotonic()
             first.reset()
-            by_client = supervisor.log.wait("session closed")
-            took = time.monotonic() - begin
-            second = Client(supervisor.port, "2 reset")
-            seen = second.rest()
-            by_backend = supervisor.log.wait("session closed", nth=2)
-            third = Client(supervisor.port, "3")
-            self.assertEqual(third.answer(), "3 g1")
-            third.close()
-            supervisor.log.wait("session closed", nth=3)
-            result(
-                "reset", by_client=by_client["end"], by_backend=by_backend["end"], client_saw=seen
-            )
-            self.assertEqual(by_client["end"], "CD")
-            # The backend would have waited three seconds for an orderly end.
-            self.assertLess(took, 2)
-            self.assertEqual(by_backend["end"], "SD")
-            self.assertEqual(seen, "reset")
-            self.assertEqual(supervisor.log.count("backend recycling"), 0)
+            self.assertEqual(second.answer(), "2 g1")
+            waited = time.monotonic() - begin
+            second.close()
+            closed = supervisor.log.wait("session closed")
+            result("reset_by_client", end=closed["end"], next_waited=f"{waited:.2f}s")
+            self.assertEqual(closed["end"], "CD")
+            self.assertGreaterEqual(waited, 0.99)
             self.assertEqual(supervisor.terminate(), 0)
+            self.assertEqual(supervisor.log.count("backend recycling"), 0)
             journal = fake.Journal(supervisor.journal_file)
-            self.assertEqual(journal.of("reset")[0], ["reset", "1"])
+            self.assertEqual(journal.most_inside(), 1)
+            self.assertEqual(journal.of("leave")[0], ["leave", "1"])
+
+    def test_a_backend_that_never_closes_for_a_client_that_reset_is_recycled(self):
+        gate = {"half_closed": "keep", "release_timeout": "500ms"}
+        with fake.supervisor(gate=gate) as supervisor:
+            supervisor.start()
+            first = Client(supervisor.port, "1 linger for-ever")
+            self.assertEqual(first.answer(), "1 g1")
+            second = Client(supervisor.port, "2")
+            first.reset()
+            self.assertEqual(second.answer(), "2 g2")
+            self.assertEqual(supervisor.log.wait("session closed")["end"], "TL")
+            recycled = supervisor.log.wait("backend recycling")
+            self.assertEqual(recycled["reason"], "release_timeout")
+            second.close()
+            self.assertEqual(supervisor.terminate(), 0)
+
+    def test_a_reset_of_the_backend_reaches_the_client(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            first = Client(supervisor.port, "1 reset")
+            seen = first.rest()
+            closed = supervisor.log.wait("session closed")
+            second = Client(supervisor.port, "2")
+            self.assertEqual(second.answer(), "2 g1")
+            second.close()
+            result("reset_by_backend", end=closed["end"], client_saw=seen)
+            self.assertEqual(closed["end"], "SD")
+            self.assertEqual(seen, "reset")
+            self.assertEqual(supervisor.terminate(), 0)
+            self.assertEqual(supervisor.log.count("backend recycling"), 0)
 
     def test_a_last_job_that_the_backend_ends_is_no_death(self):
         with fake.supervisor(recycle={"max_jobs": 1}) as supervisor:

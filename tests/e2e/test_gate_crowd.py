@@ -1,6 +1,7 @@
 """Many clients through the gate: 20 000 of them, sixty-four at a time."""
 
 import os
+import random
 import time
 import unittest
 
@@ -57,6 +58,43 @@ class CrowdTest(unittest.TestCase):
             self.assertEqual(journal.entered, list(range(CLIENTS)))
             self.assertEqual(len(closed) + refused + left, CLIENTS)
             self.assertEqual(len(set(served_in_order)), CLIENTS)
+            self.assertEqual(supervisor.log.count("backend starting"), 1)
+
+    def test_those_who_reset_their_session_let_nobody_in_beside_them(self):
+        """With half_closed: keep, where a reset might free the slot too early."""
+        clients, timer = CLIENTS // 20, random.Random(5)
+        raise_descriptor_limit()
+        with fake.supervisor(
+            "--close-delay-max", "50", "--seed", "8", gate={"half_closed": "keep"}
+        ) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            deadline = time.monotonic() + 120 + clients * 0.06
+            crowd = Crowd(supervisor.port)
+            crowd.resets = lambda _: timer.random() < 0.5
+            for number in range(clients):
+                while crowd.inside_or_waiting() >= AT_ONCE:
+                    self.assertLess(time.monotonic(), deadline, supervisor.log.tail(10))
+                    crowd.serve(1)
+                crowd.connect(number)
+            crowd.serve_all(deadline)
+            supervisor.log.wait("session closed", nth=clients)
+            status = supervisor.terminate()
+            journal = fake.Journal(supervisor.journal_file)
+            ends = [line["end"] for line in supervisor.log.all("session closed")]
+            result(
+                "crowd_of_resets",
+                clients=clients,
+                reset=ends.count("CD"),
+                most_inside=journal.most_inside(),
+                inversions=journal.inversions(),
+                unaccounted=clients - len(ends),
+            )
+            self.assertEqual(status, 0)
+            self.assertGreater(ends.count("CD"), clients // 4)
+            self.assertEqual(journal.most_inside(), 1)
+            self.assertEqual(journal.count["violation"], 0)
+            self.assertEqual(journal.entered, list(range(clients)))
             self.assertEqual(supervisor.log.count("backend starting"), 1)
 
 
