@@ -1,6 +1,7 @@
 #include "daemon/clients.hpp"
 
 #include "daemon/log.hpp"
+#include "daemon/open_files.hpp"
 #include "io/farewell.hpp"
 
 #include <optional>
@@ -27,14 +28,16 @@ io::Allow allow_of(const config::Listen& listen) {
     return allow;
 }
 
-constexpr unsigned strangers_told_max = 10;  // a second
+constexpr unsigned turned_away_told_max = 10;  // a second
 
-struct Refusal {
+}  // namespace
+
+struct Clients::Refusal {
     std::string_view code;
     std::string reason;
 };
 
-Refusal describe(core::RefuseReason reason, std::size_t others_waiting) {
+Clients::Refusal Clients::describe(core::RefuseReason reason, std::size_t others_waiting) {
     switch (reason) {
         case core::RefuseReason::queue_full:
             return {"PQ", "the line is full (" + std::to_string(others_waiting) + " waiting)"};
@@ -47,8 +50,6 @@ Refusal describe(core::RefuseReason reason, std::size_t others_waiting) {
     }
     return {"??", "unknown"};
 }
-
-}  // namespace
 
 // One admitted client.
 struct Clients::Session {
@@ -66,10 +67,11 @@ struct Clients::Session {
     std::optional<core::CutReason> cut = {};
 };
 
-Clients::Clients(boost::asio::io_context& io, const config::Config& config, Hooks hooks,
-                 io::TaskGroup& tasks, io::TaskGroup& sessions)
+Clients::Clients(boost::asio::io_context& io, const config::Config& config, std::size_t open_files,
+                 Hooks hooks, io::TaskGroup& tasks, io::TaskGroup& sessions)
     : io_(io),
       config_(config),
+      open_files_(open_files),
       hooks_(std::move(hooks)),
       half_close_(config.half_closed == config::HalfClosed::leave ? io::HalfClose::leave
                                                                   : io::HalfClose::keep),
@@ -115,8 +117,14 @@ void Clients::listen(const config::Listen& listen) {
 void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer) {
     const core::ClientId client{++last_client_};
     if (!allow.permits(peer.address())) {
-        tell_stranger(client, io::describe(peer));
-        io::say_farewell(std::move(socket));
+        turn_away(client, std::move(socket), io::describe(peer),
+                  {"PA", "its address is in none of the listener's allow networks"});
+        return;
+    }
+    if (is_beyond(socket, open_files_)) {
+        turn_away(client, std::move(socket), io::describe(peer),
+                  {"PO", "the limit of open files, " + std::to_string(open_files_) +
+                             ", leaves none for another client"});
         return;
     }
     clients_[client] = {io::describe(peer), steady_clock::now()};
@@ -124,25 +132,27 @@ void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::e
     hooks_.feed(core::ClientArrived{client});
 }
 
-// Whoever is not allowed may still knock as often as he likes: he gets a few lines a second.
-void Clients::tell_stranger(core::ClientId client, const std::string& peer) {
+// Before the core has heard of him. He may knock as often as he likes: he gets a few lines a second.
+void Clients::turn_away(core::ClientId client, io::Descriptor socket, const std::string& peer,
+                        const Refusal& refusal) {
+    io::say_farewell(std::move(socket));
     const auto now = steady_clock::now();
-    if (now - strangers_since_ >= std::chrono::seconds{1}) {
-        strangers_since_ = now;
-        strangers_told_ = 0;
+    if (now - turned_away_since_ >= std::chrono::seconds{1}) {
+        turned_away_since_ = now;
+        turned_away_told_ = 0;
     }
-    if (++strangers_told_ > strangers_told_max) {
-        ++strangers_untold_;
+    if (++turned_away_told_ > turned_away_told_max) {
+        ++turned_away_untold_;
         return;
     }
     Line line(Line::Level::warn, "client refused");
     line.with("client", core::number(client))
         .with("peer", peer)
         .with("waited", std::chrono::nanoseconds{0})
-        .with("end", "PA")
-        .with("reason", "its address is in none of the listener's allow networks");
-    if (strangers_untold_ > 0) {
-        line.with("untold", std::exchange(strangers_untold_, 0));
+        .with("end", refusal.code)
+        .with("reason", refusal.reason);
+    if (turned_away_untold_ > 0) {
+        line.with("untold", std::exchange(turned_away_untold_, 0));
     }
 }
 

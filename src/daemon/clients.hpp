@@ -39,8 +39,8 @@ public:
 
     // Opens every listener, and accepts nobody yet. Throws std::system_error, whose text names the
     // address. `sessions` may last longer than `tasks`: a client may still be owed something.
-    Clients(boost::asio::io_context& io, const config::Config& config, Hooks hooks,
-            io::TaskGroup& tasks, io::TaskGroup& sessions);
+    Clients(boost::asio::io_context& io, const config::Config& config, std::size_t open_files,
+            Hooks hooks, io::TaskGroup& tasks, io::TaskGroup& sessions);
 
     void start();
 
@@ -56,12 +56,15 @@ public:
     void close();
 
 private:
+    struct Refusal;
     struct Session;
     using SessionPtr = std::shared_ptr<Session>;
 
+    static Refusal describe(core::RefuseReason reason, std::size_t others_waiting);
     void listen(const config::Listen& listen);
     void accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer);
-    void tell_stranger(core::ClientId client, const std::string& peer);
+    void turn_away(core::ClientId client, io::Descriptor socket, const std::string& peer,
+                   const Refusal& refusal);
     void left(core::ClientId client, std::chrono::nanoseconds waited);
     boost::asio::awaitable<void> serve(SessionPtr session);
     boost::asio::awaitable<void> relay(SessionPtr session);
@@ -76,6 +79,7 @@ private:
 
     boost::asio::io_context& io_;
     const config::Config& config_;
+    const std::size_t open_files_;
     Hooks hooks_;
     io::HalfClose half_close_;
     io::Waiting waiting_;
@@ -83,9 +87,9 @@ private:
     std::map<core::ClientId, Client> clients_;       // all who have not ended
     std::map<core::ClientId, SessionPtr> sessions_;  // inside, or still owed something
     std::uint64_t last_client_ = 0;
-    std::chrono::steady_clock::time_point strangers_since_;  // the second that is counted
-    unsigned strangers_told_ = 0;
-    std::uint64_t strangers_untold_ = 0;
+    std::chrono::steady_clock::time_point turned_away_since_;  // the second that is counted
+    unsigned turned_away_told_ = 0;
+    std::uint64_t turned_away_untold_ = 0;
     io::TaskGroup& tasks_;
     io::TaskGroup& session_tasks_;
 };

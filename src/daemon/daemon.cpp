@@ -1,13 +1,13 @@
 #include "daemon/daemon.hpp"
 
 #include "daemon/log.hpp"
+#include "daemon/open_files.hpp"
 #include "io/tcp.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <sys/resource.h>
 #include <utility>
 #include <variant>
 
@@ -47,32 +47,6 @@ std::string_view name_of(int signal) {
     }
 }
 
-// For listeners, the child's pipe, probes, looks into /proc, and what is on its way in or out.
-constexpr std::size_t descriptors_reserved = 64;
-constexpr std::size_t descriptors_per_session = 2;
-
-// Each client in the line holds a descriptor: as many as we may have, and no longer a line than
-// leaves enough for the backend, or a crowd of waiting clients would look like a failing start.
-core::Policy fit_to_descriptors(core::Policy policy) {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return policy;
-    }
-    limit.rlim_cur = limit.rlim_max;
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);  // The backend gets a limit of its own.
-    const std::size_t needed = descriptors_reserved + descriptors_per_session *
-                                                          policy.backend.instances *
-                                                          policy.gate.concurrency;
-    const std::size_t room = limit.rlim_cur > needed ? limit.rlim_cur - needed : 1;
-    if (policy.gate.queue_limit > room) {
-        Line(Line::Level::warn, "gate.queue_limit lowered: the limit of open files allows no more")
-            .with("queue_limit", room)
-            .with("open_files", limit.rlim_cur);
-        policy.gate.queue_limit = room;
-    }
-    return policy;
-}
-
 std::string what(std::exception_ptr failure) {
     try {
         std::rethrow_exception(failure);
@@ -87,14 +61,15 @@ std::string what(std::exception_ptr failure) {
 
 Daemon::Daemon(const config::Config& config)
     : config_(config),
+      open_files_(raise_open_files_limit()),
       state_(config.backend.state_directory),
       calendar_(config.schedule),
-      core_(fit_to_descriptors(config.policy)),
+      core_(fit_line(config.policy, open_files_)),
       backends_(io_, config, state_, reaper_,
                 {[this](core::Event event) { feed(std::move(event)); },
                  [this](core::Generation generation) { return clients_.inside(generation); }},
                 tasks_),
-      clients_(io_, config,
+      clients_(io_, config, open_files_,
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_.address_of(generation); },
                 [this](core::Generation generation) { return backends_.instance_of(generation); },

@@ -20,6 +20,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <deque>
 #include <exception>
 #include <optional>
@@ -50,6 +51,7 @@ private:
     [[noreturn]] void die(const std::string& where, std::exception_ptr failure);
 
     const config::Config& config_;
+    const std::size_t open_files_;
     boost::asio::io_context io_{1};
     StateDirectory state_;
     Calendar calendar_;

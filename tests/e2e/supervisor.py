@@ -282,9 +282,10 @@ class Supervisor:
         with open(self.config_file, "w") as file:
             file.write(text + "\n")
 
-    def start(self, listening=True):
+    def start(self, listening=True, open_files=None):
+        limited = ["prlimit", f"--nofile={open_files}:{open_files}"] if open_files else []
         self.process = subprocess.Popen(
-            [BINARY, "-c", self.config_file],
+            [*limited, BINARY, "-c", self.config_file],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -7,7 +7,7 @@ import unittest
 
 import fake
 from crowd import Client
-from supervisor import SCHEDULING_MARGIN, Supervisor, result, wait_clients
+from supervisor import SCHEDULING_MARGIN, Supervisor, result, wait_clients, wait_until
 
 
 def send_and_finish(client, body):
@@ -234,6 +234,36 @@ class BytesTest(unittest.TestCase):
         # Where half-closing is kept, a backend that has closed may still be sent to.
         line, _ = self.serve_beside_one_that_never_reads("keep")
         self.assertLess(line.seconds("lasted"), 11 + SCHEDULING_MARGIN)
+
+    def test_clients_that_never_read_leave_descriptors_for_the_backend(self):
+        limit = 128
+        backend = {"limits": {"open_files": 64, "address_space": "off"}}
+        gate = {"half_closed": "leave"}  # a slot is free while much is still owed
+        with fake.supervisor(gate=gate, backend=backend) as supervisor:
+            supervisor.start(open_files=limit)
+            log, stuck = supervisor.log, []
+
+            def has_entered_or_was_refused():
+                entered = fake.Journal(supervisor.journal_file).entered
+                return len(stuck) in entered or log.count("client refused", end="PO") > 0
+
+            while log.count("client refused", end="PO") == 0:
+                self.assertLess(len(stuck), limit, "there is a descriptor for everybody")
+                stuck.append(Client(supervisor.port, receive_buffer=4096))
+                stuck[-1].send(f"{len(stuck)} bulk-and-close 1000000")
+                wait_until(has_entered_or_was_refused, 10, "the next has gone in")
+            closed = log.count("session closed")
+            for client in stuck:
+                client.close()
+            log.wait("session closed", nth=len(stuck) - log.count("client refused"))
+            late = Client(supervisor.port, "1000")
+            answer = late.answer()
+            late.close()
+            result("descriptors_run_out", limit=limit, owed_at_once=len(stuck) - 1 - closed)
+            self.assertEqual(answer, "1000 g1")
+            self.assertEqual(log.count("backend could not be reached, the client waits again"), 0)
+            self.assertEqual(log.count("backend recycling"), 0)
+            self.assertEqual(supervisor.terminate(), 0)
 
     def test_a_client_that_never_reads_in_mid_job_is_cut_at_session_timeout(self):
         with fake.supervisor(gate={"session_timeout": "2s"}) as supervisor:

@@ -1,0 +1,46 @@
+#include "daemon/open_files.hpp"
+
+#include "daemon/log.hpp"
+
+#include <cerrno>
+#include <sys/resource.h>
+#include <system_error>
+
+namespace tcplock::daemon {
+namespace {
+
+constexpr std::size_t own = 32;        // listeners, timers, the child's pipe, the log
+constexpr std::size_t kept_free = 32;  // probes, starts, looks into /proc
+constexpr std::size_t per_session = 2;
+
+}  // namespace
+
+std::size_t raise_open_files_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        throw std::system_error(errno, std::generic_category(), "cannot ask for RLIMIT_NOFILE");
+    }
+    const rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
+}
+
+core::Policy fit_line(core::Policy policy, std::size_t open_files) {
+    const std::size_t inside = policy.backend.instances * policy.gate.concurrency;
+    const std::size_t needed = own + kept_free + per_session * inside;
+    const std::size_t room = open_files > needed ? open_files - needed : 1;
+    if (policy.gate.queue_limit > room) {
+        Line(Line::Level::warn, "gate.queue_limit lowered: the limit of open files allows no more")
+            .with("queue_limit", room)
+            .with("open_files", open_files);
+        policy.gate.queue_limit = room;
+    }
+    return policy;
+}
+
+// The system gives out the lowest number that is free.
+bool is_beyond(const io::Descriptor& client, std::size_t open_files) {
+    return static_cast<std::size_t>(client.get()) + kept_free >= open_files;
+}
+
+}  // namespace tcplock::daemon
