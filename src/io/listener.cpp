@@ -146,11 +146,14 @@ void Listener::close() {
     }
     refuse_newcomers(socket_.native_handle());
     constexpr int all = backlog + 1;  // no more can be there, for nobody joins
-    do {
-        if (accept_some(all) == Outcome::exhausted) {
+    // Without the filter they can join for ever.
+    constexpr int rounds_max = 16;
+    for (int round = 0; round < rounds_max && socket_.is_open(); ++round) {
+        const bool is_exhausted = accept_some(all) == Outcome::exhausted;
+        if (is_exhausted || !is_anybody_finishing(socket_.native_handle())) {
             break;
         }
-    } while (socket_.is_open() && is_anybody_finishing(socket_.native_handle()));
+    }
     boost::system::error_code ignored;  // A callback may have closed it already.
     socket_.close(ignored);
     pause_.cancel();
