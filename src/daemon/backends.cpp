@@ -50,6 +50,11 @@ io::ProbeSpec to_io(const config::ProbeKind& kind) {
     return std::visit(Translation{}, kind);
 }
 
+bool has_no_children() {
+    const auto children = io::children_of(::getpid());
+    return children && children->empty();
+}
+
 }  // namespace
 
 Backends::Backends(boost::asio::io_context& io, const config::Config& config,
@@ -60,7 +65,7 @@ Backends::Backends(boost::asio::io_context& io, const config::Config& config,
       reaper_(reaper),
       hooks_(std::move(hooks)),
       places_(config, state),
-      strays_are_ours_(::getpid() != 1 && io::children_of(::getpid()).empty()),
+      strays_are_ours_(::getpid() != 1 && has_no_children()),
       tasks_(tasks) {}
 
 Backends::LifePtr Backends::find(core::Generation generation) const {
@@ -188,8 +193,13 @@ void Backends::check_who_answers(Life& life, io::ProbeResult& result) {
         return;  // Not ours to see. The address was free when the backend was spawned.
     }
     const auto members = life.tree.scan();
+    if (!members) {
+        result.answered = false;
+        result.detail = "who answers could not be looked up";
+        return;
+    }
     const auto is_owner = [&owner](const io::Member& member) { return member.pid == *owner->pid; };
-    if (std::none_of(members.begin(), members.end(), is_owner)) {
+    if (std::none_of(members->begin(), members->end(), is_owner)) {
         result.answered = false;
         result.detail = io::describe(life.setting.address) + " is answered by a stranger, " +
                         io::in_words(*owner);
@@ -288,7 +298,11 @@ void Backends::adopt_strays(Life& ending) {
     if (!strays_are_ours_) {
         return;
     }
-    for (const io::ProcessStat& child : io::children_of(::getpid())) {
+    const auto children = io::children_of(::getpid());
+    if (!children) {
+        return;  // The next look will see them.
+    }
+    for (const io::ProcessStat& child : *children) {
         const auto knows = [&child](const auto& entry) { return entry.second->tree.knows(child); };
         if (!reaper_.owns(child.pid) && std::none_of(lives_.begin(), lives_.end(), knows)) {
             ending.tree.adopt(child);

@@ -75,11 +75,14 @@ void tell_death(const Life& life) {
 
 void tell_quarantine(Life& life, core::PlaceId place) {
     std::string left;
-    for (const io::Member& member : life.tree.scan()) {
+    const auto members = life.tree.scan();
+    for (const io::Member& member : members.value_or(std::vector<io::Member>{})) {
         left += fmt::format("{}{} ({}, state {})", left.empty() ? "" : ", ", member.pid,
                             member.name, member.state);
     }
-    if (left.empty()) {
+    if (!members) {
+        left = "could not be looked up";
+    } else if (members->empty()) {
         const auto owner = io::socket_owner(life.setting.address);
         left = "no process, but the address accepts: " +
                (owner ? io::in_words(*owner) : std::string("owner unknown"));

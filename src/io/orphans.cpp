@@ -55,17 +55,26 @@ class Hunt {
 public:
     explicit Hunt(std::string cookie) : cookie_(std::move(cookie)) {}
 
-    // Ends all it can find. True if nothing new turned up and nothing is left to wait for.
+    // Ends all it can find. True if nothing new turned up and nothing is left to wait for; never if
+    // we could not look.
     bool look() {
         const auto processes = all_processes();
-        const auto family = kin(processes);
+        if (!processes) {
+            return false;
+        }
+        const auto family = kin(*processes);
         bool is_quiet = true;
-        for (const auto& process : processes) {
+        for (const auto& process : *processes) {
             if (process.is_dead() || process.is_kernel_thread || family.contains(process.pid) ||
                 targets_.contains(key_of(process)) || strangers_.contains(key_of(process))) {
                 continue;
             }
             is_quiet = judge(process) && is_quiet;
+        }
+        for (const auto& [key, target] : targets_) {
+            // At each look, for it may not have been possible before. If it is refused, it will be
+            // among those that are still there.
+            (void)target.hold.send(SIGKILL);
         }
         return is_quiet && std::all_of(targets_.begin(), targets_.end(), [](const auto& target) {
                    return target.second.hold.has_ended();
@@ -105,9 +114,10 @@ private:
                 return true;
             case Carries::nothing_to_read:
                 return true;
+            case Carries::could_not_look:
+                return false;
         }
         Orphan orphan{process.pid, command_line(process.pid)};
-        hold.send(SIGKILL);  // If this is refused, it will be among those that are still there.
         targets_.emplace(key_of(process), Target{std::move(orphan), std::move(hold)});
         return false;
     }

@@ -11,8 +11,19 @@ namespace tcplock::io {
 Pidfd::Pidfd(const ProcessStat& process) : pid_(process.pid), start_time_(process.start_time) {
     // Raw calls: glibc has wrappers only since 2.36. Such descriptors are close-on-exec by nature.
     fd_ = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+    is_gone_ = !fd_ && errno == ESRCH;
     // The number may have been given to somebody else before it was opened, but not after.
-    is_gone_ = (!fd_ && errno == ESRCH) || !is_same();
+    switch (presence()) {
+        case Presence::alive:
+        case Presence::dead:
+            break;
+        case Presence::gone:
+            is_gone_ = true;
+            break;
+        case Presence::unknown:
+            fd_.close();  // It may be anybody's, and may itself be the descriptor that is wanting.
+            break;
+    }
 }
 
 std::error_code Pidfd::send(int signal) const {
@@ -27,7 +38,11 @@ std::error_code Pidfd::send(int signal) const {
         // A filter may know the one call and refuse the other; the old way then says whether EPERM
         // is meant.
     }
-    if (!is_same() || ::kill(pid_, signal) == 0 || errno == ESRCH) {
+    const Presence now = presence();
+    if (now == Presence::unknown) {
+        return std::make_error_code(std::errc::resource_unavailable_try_again);
+    }
+    if (now == Presence::gone || ::kill(pid_, signal) == 0 || errno == ESRCH) {
         return {};
     }
     return {errno, std::generic_category()};
@@ -38,16 +53,11 @@ bool Pidfd::has_ended() const {
         return true;
     }
     if (!fd_) {
-        const auto now = read_stat(pid_);
-        return !now || now->start_time != start_time_ || now->is_dead();
+        const Presence now = presence();
+        return now == Presence::dead || now == Presence::gone;
     }
     pollfd ended{fd_.get(), POLLIN, 0};
     return ::poll(&ended, 1, 0) == 1;
-}
-
-bool Pidfd::is_same() const {
-    const auto now = read_stat(pid_);
-    return now && now->start_time == start_time_;
 }
 
 }  // namespace tcplock::io

@@ -12,17 +12,19 @@ namespace tcplock::io {
 
 class Pidfd {
 public:
-    // `process` was read a moment ago; if it is not the same any more, the hold is on nothing.
+    // `process` was read a moment ago; if it is not the same any more, the hold is on nothing. If
+    // we cannot look whether it is, the hold is on the pid and the start time alone.
     explicit Pidfd(const ProcessStat& process);
 
-    // No error if it is gone already: that is what a signal is for. Never signals us or process 1.
+    // No error if it is gone already: that is what a signal is for. Nobody is signalled, and that
+    // is an error, if we cannot look who has the pid. Never signals us or process 1.
     std::error_code send(int signal) const;
 
-    // All its threads have ended; it may still be a zombie.
+    // All its threads have ended; it may still be a zombie. False if we cannot look.
     bool has_ended() const;
 
 private:
-    bool is_same() const;
+    Presence presence() const { return presence_of(pid_, start_time_); }
 
     pid_t pid_;
     std::uint64_t start_time_;

@@ -71,21 +71,44 @@ ReadResult read_bounded(const std::string& path, std::size_t limit) {
     if (!file) {
         return {{}, errno};
     }
-    ReadResult result;
+    std::string text;
     std::array<char, 4096> chunk;
-    while (result.text.size() < limit) {
+    while (text.size() < limit) {
         const ssize_t size =
-            ::read(file.get(), chunk.data(), std::min(chunk.size(), limit - result.text.size()));
+            ::read(file.get(), chunk.data(), std::min(chunk.size(), limit - text.size()));
         if (size < 0 && errno == EINTR) {
             continue;
         }
-        if (size <= 0) {
-            result.error = size < 0 ? errno : 0;
+        if (size < 0) {
+            return {{}, errno};
+        }
+        if (size == 0) {
             break;
         }
-        result.text.append(chunk.data(), static_cast<std::size_t>(size));
+        text.append(chunk.data(), static_cast<std::size_t>(size));
     }
-    return result;
+    return {std::move(text)};
+}
+
+Looked<std::string> stat_text(pid_t pid) {
+    return read_small_file(path_of(pid, "stat"), stat_bytes);
+}
+
+Looked<std::vector<pid_t>> all_pids() {
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc"), &::closedir);
+    if (!directory) {
+        return std::nullopt;
+    }
+    std::vector<pid_t> pids;
+    errno = 0;
+    while (const dirent* entry = ::readdir(directory.get())) {
+        pid_t pid = 0;
+        if (parse_number(std::string_view(entry->d_name), pid)) {
+            pids.push_back(pid);
+        }
+        errno = 0;  // By which the end is told from a failure.
+    }
+    return errno == 0 ? Looked<std::vector<pid_t>>(std::move(pids)) : std::nullopt;
 }
 
 }  // namespace
@@ -121,38 +144,46 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
 }
 
 std::optional<ProcessStat> read_stat(pid_t pid) {
-    const auto text = read_small_file(path_of(pid, "stat"), stat_bytes);
+    const auto text = stat_text(pid);
     return text ? parse_stat(*text) : std::nullopt;
 }
 
-std::vector<pid_t> all_pids() {
-    std::vector<pid_t> pids;
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc"), &::closedir);
-    if (!directory) {
-        return pids;
+Presence presence_of(pid_t pid, std::uint64_t start_time) {
+    const auto text = stat_text(pid);
+    if (!text) {
+        return Presence::unknown;
     }
-    while (const dirent* entry = ::readdir(directory.get())) {
-        pid_t pid = 0;
-        if (parse_number(std::string_view(entry->d_name), pid)) {
-            pids.push_back(pid);
-        }
+    const auto now = parse_stat(*text);
+    if (!now || now->start_time != start_time) {
+        return Presence::gone;
     }
-    return pids;
+    return now->is_dead() ? Presence::dead : Presence::alive;
 }
 
-std::vector<ProcessStat> all_processes() {
+Looked<std::vector<ProcessStat>> all_processes() {
+    const auto pids = all_pids();
+    if (!pids) {
+        return std::nullopt;
+    }
     std::vector<ProcessStat> processes;
-    for (const pid_t pid : all_pids()) {
-        if (auto stat = read_stat(pid)) {
+    for (const pid_t pid : *pids) {
+        const auto text = stat_text(pid);
+        if (!text) {
+            return std::nullopt;
+        }
+        if (auto stat = parse_stat(*text)) {
             processes.push_back(std::move(*stat));
         }
     }
     return processes;
 }
 
-std::vector<ProcessStat> children_of(pid_t parent) {
+Looked<std::vector<ProcessStat>> children_of(pid_t parent) {
     auto processes = all_processes();
-    std::erase_if(processes, [parent](const auto& process) { return process.parent != parent; });
+    if (processes) {
+        std::erase_if(*processes,
+                      [parent](const auto& process) { return process.parent != parent; });
+    }
     return processes;
 }
 
@@ -160,6 +191,9 @@ Carries carries(pid_t pid, std::string_view entry) {
     const auto [environment, error] = read_bounded(path_of(pid, "environ"), environment_bytes);
     if (error == EACCES || error == EPERM) {
         return Carries::not_allowed;
+    }
+    if (could_not_look(error)) {
+        return Carries::could_not_look;
     }
     if (environment.empty()) {
         return Carries::nothing_to_read;  // Gone, dead, in the middle of exec, or truly empty.
@@ -195,12 +229,18 @@ std::string command_line(pid_t pid) {
     return printable(*text);
 }
 
-std::optional<std::string> read_small_file(const std::string& path, std::size_t limit) {
-    auto result = read_bounded(path, limit);
-    if (result.error != 0) {
+Looked<std::string> read_small_file(const std::string& path, std::size_t limit) {
+    auto [text, error] = read_bounded(path, limit);
+    if (could_not_look(error)) {
         return std::nullopt;
     }
-    return std::move(result.text);
+    return std::move(text);
+}
+
+// Whoever is gone, or not for us to see, is an answer. So is any error we do not know: to wait for
+// it to pass could be to wait for ever.
+bool could_not_look(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
 }  // namespace tcplock::io

@@ -1,6 +1,9 @@
 // What /proc says about processes. Nothing here is an error: a process may be gone between two
 // reads, or be none of our business, and then there is simply no answer.
 //
+// Another thing is a look that could not be made, for want of a descriptor or of memory. From that
+// nothing follows, least of all that nobody is there.
+//
 // Every read is bounded. Reading the environment or command line of a process in state D can block
 // like the process itself, so callers look at the state first.
 #pragma once
@@ -13,6 +16,10 @@
 #include <vector>
 
 namespace tcplock::io {
+
+// What was found where we looked; nothing if we could not look.
+template <class Found>
+using Looked = std::optional<Found>;
 
 struct ProcessStat {
     pid_t pid = 0;
@@ -29,13 +36,19 @@ struct ProcessStat {
 };
 
 std::optional<ProcessStat> parse_stat(std::string_view text);
+
+// Believe it when it answers; no answer may mean that we could not look.
 std::optional<ProcessStat> read_stat(pid_t pid);
 
-std::vector<pid_t> all_pids();
-std::vector<ProcessStat> all_processes();
-std::vector<ProcessStat> children_of(pid_t parent);
+// What became of a process that was seen before; unknown if we could not look.
+enum class Presence { alive, dead, gone, unknown };
+Presence presence_of(pid_t pid, std::uint64_t start_time);
 
-enum class Carries { yes, no, nothing_to_read, not_allowed };
+// All or nothing: a list with gaps would be taken for the whole.
+Looked<std::vector<ProcessStat>> all_processes();
+Looked<std::vector<ProcessStat>> children_of(pid_t parent);
+
+enum class Carries { yes, no, nothing_to_read, not_allowed, could_not_look };
 
 // Whether "NAME=value" is, as a whole, one entry of the process' environment.
 Carries carries(pid_t pid, std::string_view entry);
@@ -44,7 +57,11 @@ bool holds_entry(std::string_view environment, std::string_view entry);
 // The arguments with blanks between, on one line, printable; "[name]" if there are none.
 std::string command_line(pid_t pid);
 
-// The whole of a small file, or nothing. Longer files are cut at `limit` bytes.
-std::optional<std::string> read_small_file(const std::string& path, std::size_t limit);
+// The whole of a small file; empty if there is none, or none for us to read. Longer files are cut
+// at `limit` bytes.
+Looked<std::string> read_small_file(const std::string& path, std::size_t limit);
+
+// Whether a call failed for want of what it needs itself, whatever it was to look at.
+bool could_not_look(int error);
 
 }  // namespace tcplock::io

@@ -123,7 +123,7 @@ bool holds_socket(pid_t pid, std::uint64_t inode) {
 // The eldest, so that a listener is named and not one of the children it forked for its clients.
 std::optional<ProcessStat> eldest_holder(std::uint64_t inode) {
     std::optional<ProcessStat> eldest;
-    for (auto& process : all_processes()) {
+    for (auto& process : all_processes().value_or(std::vector<ProcessStat>{})) {
         const bool is_elder = !eldest || process.start_time < eldest->start_time;
         if (is_elder && holds_socket(process.pid, inode)) {
             eldest = std::move(process);

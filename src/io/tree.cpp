@@ -33,17 +33,15 @@ std::optional<std::uint64_t> proportional_bytes(pid_t pid) {
 
 }  // namespace
 
-// One look at all processes, and who of them is a member so far.
+// All processes at one look, and who of them is a member so far.
 class Tree::Census {
 public:
-    explicit Census(std::uint64_t not_before) {
-        for (auto& process : all_processes()) {
-            const bool may_belong = process.pid > 1 && process.pid != ::getpid() &&
-                                    !process.is_kernel_thread && process.start_time >= not_before;
-            if (may_belong) {
-                candidates_.push_back(std::move(process));
-            }
-        }
+    Census(std::vector<ProcessStat> processes, std::uint64_t not_before)
+        : candidates_(std::move(processes)) {
+        std::erase_if(candidates_, [not_before](const auto& process) {
+            return process.pid <= 1 || process.pid == ::getpid() || process.is_kernel_thread ||
+                   process.start_time < not_before;
+        });
     }
 
     const std::vector<ProcessStat>& candidates() const { return candidates_; }
@@ -82,8 +80,12 @@ Tree::Tree(pid_t leader, std::string cookie) : leader_(leader), cookie_(std::mov
     number_is_ours_ = stat && leader > 1 && leader != ::getpid() && leader != ::getpgrp();
 }
 
-std::vector<Member> Tree::scan() {
-    Census census(leader_start_time_);
+Looked<std::vector<Member>> Tree::scan() {
+    auto processes = all_processes();
+    if (!processes) {
+        return std::nullopt;
+    }
+    Census census(std::move(*processes), leader_start_time_);
     judge_by_number(census);
     for (const auto& process : census.candidates()) {
         const auto verdict = verdicts_.find({process.pid, process.start_time});
@@ -92,7 +94,9 @@ std::vector<Member> Tree::scan() {
         }
     }
     census.add_descendants();
-    judge_by_cookie(census);
+    if (!judge_by_cookie(census)) {
+        return std::nullopt;
+    }
     census.add_descendants();
     remember(census);
     return census.members();
@@ -121,8 +125,9 @@ void Tree::judge_by_number(Census& census) {
     }
 }
 
-// The environment is read once in a process' life, and only of those not known otherwise.
-void Tree::judge_by_cookie(Census& census) {
+// The environment is read once in a process' life, and only of those not known otherwise. False if
+// we could not look.
+bool Tree::judge_by_cookie(Census& census) {
     for (const auto& process : census.candidates()) {
         const Key key{process.pid, process.start_time};
         // In state D the read might hang as the process does; the next scan asks again.
@@ -140,8 +145,11 @@ void Tree::judge_by_cookie(Census& census) {
                 break;
             case Carries::nothing_to_read:
                 break;  // Perhaps in the middle of an exec: no verdict yet.
+            case Carries::could_not_look:
+                return false;
         }
     }
+    return true;
 }
 
 void Tree::remember(const Census& census) {
@@ -158,28 +166,31 @@ void Tree::remember(const Census& census) {
 }
 
 bool Tree::empty() {
-    // Without a free descriptor nothing can be seen in /proc, and not seen is not gone.
-    if (!read_stat(::getpid())) {
-        return false;
-    }
+    const auto is_nobody_seen = [this] {
+        const auto members = scan();
+        return members && members->empty();
+    };
     // A scan takes time, and a member that forks and exits meanwhile may hide its child from one.
     // Not from two: by then the child has been handed to us, or stands in the session.
-    return scan().empty() && scan().empty();
+    return is_nobody_seen() && is_nobody_seen();
 }
 
 SignalResult Tree::signal(int number) {
     const auto members = scan();
+    if (!members) {
+        return {};
+    }
     const auto is_in_group = [this](const Member& member) {
         return number_is_ours_ && member.group == leader_;
     };
     // The group first, in one stroke, so that none of it can fork in between. The number cannot
     // have passed to strangers: whoever of the group is a child of ours has not been reaped since
     // the scan.
-    if (std::any_of(members.begin(), members.end(), is_in_group)) {
+    if (std::any_of(members->begin(), members->end(), is_in_group)) {
         ::kill(-leader_, number);  // Whom it did not reach is found out below.
     }
     SignalResult result;
-    for (const auto& member : members) {
+    for (const auto& member : *members) {
         // Nobody gets it twice: many programs take a second TERM for "at once".
         if (const auto error = Pidfd(member).send(is_in_group(member) ? 0 : number)) {
             result.refused.push_back({member, error});
@@ -192,7 +203,7 @@ SignalResult Tree::signal(int number) {
 
 std::uint64_t Tree::memory() {
     std::uint64_t sum = 0;
-    for (const auto& member : scan()) {
+    for (const auto& member : scan().value_or(std::vector<Member>{})) {
         if (member.is_dead()) {
             continue;
         }

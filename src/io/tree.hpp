@@ -42,7 +42,9 @@ public:
     // must not be empty.
     Tree(pid_t leader, std::string cookie);
 
-    std::vector<Member> scan();
+    // Nothing if we could not look; then all that is known of the tree stays known.
+    Looked<std::vector<Member>> scan();
+    // False as well if we could not look.
     bool empty();
 
     // Every member once; never ourselves, nor process 1. That a member is gone already is no
@@ -66,7 +68,7 @@ private:
     class Census;
 
     void judge_by_number(Census& census);
-    void judge_by_cookie(Census& census);
+    [[nodiscard]] bool judge_by_cookie(Census& census);
     void remember(const Census& census);
 
     pid_t leader_;

@@ -1,6 +1,9 @@
 #include "io/orphans.hpp"
 
+#include "few_descriptors.hpp"
 #include "process_support.hpp"
+
+#include <boost/asio/steady_timer.hpp>
 
 #include <algorithm>
 #include <array>
@@ -104,6 +107,28 @@ TEST_F(OrphansTest, AreNotLookedForAmongOurOwnDescendants) {
     EXPECT_FALSE(is_ended(ours));
     ::kill(ours, SIGKILL);
     ::waitpid(ours, nullptr, 0);
+}
+
+TEST_F(OrphansTest, AreLookedForUntilWeCanLook) {
+    if (!may_run_out_of_descriptors) {
+        GTEST_SKIP() << "the sanitizers need descriptors of their own for what they check";
+    }
+    const pid_t orphan = leave_behind("TCPLOCK_SUPERVISOR", id_, "sleep 1007");
+    std::optional<FewDescriptors> none(std::in_place, lowest_free_descriptor());
+    boost::asio::steady_timer relief(io_, 100ms);
+    relief.async_wait([&none](boost::system::error_code) { none.reset(); });
+    EXPECT_EQ(end(id_).ended.size(), 1U);
+    EXPECT_TRUE(is_ended(orphan));
+}
+
+TEST_F(OrphansTest, AreEndedWithTheLastDescriptor) {
+    if (!may_run_out_of_descriptors) {
+        GTEST_SKIP() << "the sanitizers need descriptors of their own for what they check";
+    }
+    const pid_t orphan = leave_behind("TCPLOCK_SUPERVISOR", id_, "sleep 1008");
+    const FewDescriptors one(lowest_free_descriptor() + 1);
+    EXPECT_EQ(end(id_).ended.size(), 1U);
+    EXPECT_TRUE(is_ended(orphan));
 }
 
 TEST_F(OrphansTest, TakeNoTimeIfThereAreNone) {

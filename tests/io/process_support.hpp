@@ -45,7 +45,7 @@ inline std::size_t open_descriptors() {
 }
 
 inline std::size_t children_of_ours() {
-    return children_of(::getpid()).size();
+    return children_of(::getpid()).value().size();
 }
 
 inline bool is_gone(pid_t pid) {

@@ -1,5 +1,6 @@
 #include "io/tree.hpp"
 
+#include "few_descriptors.hpp"
 #include "process_support.hpp"
 
 #include <algorithm>
@@ -25,6 +26,9 @@ protected:
         return {running, Tree(running.pid, std::string(cookie_name) + "=" + cookie)};
     }
 
+    // Here a look is always possible, unless a test is about that.
+    static std::vector<Member> members_of(Tree& tree) { return tree.scan().value(); }
+
     static bool has(const std::vector<Member>& members, pid_t pid) {
         return std::any_of(members.begin(), members.end(),
                            [pid](const Member& member) { return member.pid == pid; });
@@ -41,9 +45,9 @@ protected:
 TEST_F(TreeTest, HoldsTheLeaderAndItsDescendants) {
     auto [running, tree] = plant(shell("sh -c 'sleep 1000 & sleep 1001 & wait' & echo up; wait"));
     auto* planted = &tree;
-    EXPECT_TRUE(until([planted] { return planted->scan().size() == 4; }));
-    EXPECT_TRUE(has(tree.scan(), running.pid));
-    EXPECT_FALSE(has(tree.scan(), ::getpid()));
+    EXPECT_TRUE(until([planted] { return members_of(*planted).size() == 4; }));
+    EXPECT_TRUE(has(members_of(tree), running.pid));
+    EXPECT_FALSE(has(members_of(tree), ::getpid()));
     EXPECT_TRUE(end(tree));
 }
 
@@ -54,7 +58,7 @@ TEST_F(TreeTest, FindsAnOrphanInAnotherSessionByItsCookie) {
     ASSERT_TRUE(until([leader] { return leader->has_ended(); }));
     const pid_t orphan = std::stoi(running.output);
     EXPECT_EQ(read_stat(orphan)->parent, ::getpid());
-    const auto members = tree.scan();
+    const auto members = members_of(tree);
     EXPECT_EQ(members.size(), 1U);
     EXPECT_TRUE(has(members, orphan));
     EXPECT_TRUE(end(tree));
@@ -67,10 +71,10 @@ TEST_F(TreeTest, RemembersAnOrphanThatShedItsCookie) {
     ASSERT_TRUE(until([leader] { return leader->has_said("\n"); }));
     const pid_t orphan = std::stoi(running.output);
     ASSERT_TRUE(until([orphan] { return command_line(orphan) == "sleep 1000"; }));
-    EXPECT_TRUE(has(tree.scan(), orphan));
+    EXPECT_TRUE(has(members_of(tree), orphan));
     ::kill(running.pid, SIGKILL);
     ASSERT_TRUE(until([leader] { return leader->status.has_value(); }));
-    EXPECT_TRUE(has(tree.scan(), orphan));
+    EXPECT_TRUE(has(members_of(tree), orphan));
     EXPECT_TRUE(tree.knows(*read_stat(orphan)));
     EXPECT_TRUE(end(tree));
     EXPECT_TRUE(is_gone(orphan));
@@ -83,7 +87,7 @@ TEST_F(TreeTest, EndsAnAdoptedChildThatNobodyKnew) {
     const pid_t orphan = std::stoi(running.output);
     ASSERT_TRUE(until([orphan] { return command_line(orphan) == "sleep 1000"; }));
     EXPECT_TRUE(tree.empty());
-    const auto children = children_of(::getpid());
+    const auto children = children_of(::getpid()).value();
     ASSERT_EQ(children.size(), 1U);
     EXPECT_FALSE(reaper_.owns(orphan));
     EXPECT_FALSE(tree.knows(children.front()));
@@ -96,10 +100,10 @@ TEST_F(TreeTest, EndsAnAdoptedChildThatNobodyKnew) {
 TEST_F(TreeTest, KnowsItsOwnFromThoseOfAnotherTree) {
     auto one = plant(shell("setsid sleep 1000 & wait"), "tree-test-1");
     auto other = plant(shell("setsid sleep 1000 & wait"), "tree-test-10");
-    ASSERT_TRUE(until([&] { return one.tree.scan().size() == 2; }));
-    ASSERT_TRUE(until([&] { return other.tree.scan().size() == 2; }));
+    ASSERT_TRUE(until([&] { return members_of(one.tree).size() == 2; }));
+    ASSERT_TRUE(until([&] { return members_of(other.tree).size() == 2; }));
     EXPECT_TRUE(end(one.tree));
-    EXPECT_EQ(other.tree.scan().size(), 2U);
+    EXPECT_EQ(members_of(other.tree).size(), 2U);
     EXPECT_TRUE(end(other.tree));
 }
 
@@ -110,7 +114,7 @@ TEST_F(TreeTest, IsNotEmptyWhileADeadMemberIsNotReaped) {
     siginfo_t dead{};
     ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &dead, WEXITED | WNOWAIT), 0);
     EXPECT_FALSE(tree.empty());
-    EXPECT_TRUE(tree.scan().front().is_dead());
+    EXPECT_TRUE(members_of(tree).front().is_dead());
     EXPECT_TRUE(tree.signal(SIGTERM).refused.empty());
     EXPECT_TRUE(until([&] { return tree.empty(); }));
 }
@@ -158,7 +162,7 @@ TEST_F(TreeTest, BecomesEmptyThoughItForksWhileDying) {
         tree.signal(SIGTERM);
         io_.run_for(std::chrono::milliseconds(20));
     }
-    EXPECT_GE(tree.scan().size(), 3U);
+    EXPECT_GE(members_of(tree).size(), 3U);
     EXPECT_TRUE(end(tree));
     EXPECT_EQ(children_of_ours(), 0U);
 }
@@ -175,7 +179,7 @@ TEST_F(TreeTest, IsNotMisledByANameWithBrackets) {
     auto [running, tree] = plant(probe({"strange-name"}));
     const auto* leader = &running;
     ASSERT_TRUE(until([leader] { return leader->has_said("named"); }));
-    const auto members = tree.scan();
+    const auto members = members_of(tree);
     ASSERT_EQ(members.size(), 1U);
     EXPECT_EQ(members.front().name, ") (R 1 1\n");
     EXPECT_EQ(members.front().parent, ::getpid());
@@ -199,7 +203,7 @@ TEST_F(TreeTest, TellsWhomItMayNotSignal) {
     }
     auto [running, tree] = plant(shell("sleep 1000 & exec setsid -w sleep 1001"));
     auto* planted = &tree;
-    ASSERT_TRUE(until([planted] { return planted->scan().size() >= 3; }));
+    ASSERT_TRUE(until([planted] { return members_of(*planted).size() >= 3; }));
     constexpr uid_t nobody = 65534;
     ASSERT_EQ(::setresuid(nobody, nobody, 0), 0);
     const auto result = tree.signal(SIGKILL);
@@ -208,6 +212,57 @@ TEST_F(TreeTest, TellsWhomItMayNotSignal) {
     EXPECT_EQ(result.reached, 0U);
     ASSERT_GE(result.refused.size(), 3U);
     EXPECT_EQ(result.refused.front().error, std::errc::operation_not_permitted);
+    EXPECT_TRUE(end(tree));
+}
+
+constexpr auto no_lack = "the sanitizers need descriptors of their own for what they check";
+
+TEST_F(TreeTest, ForgetsNobodyWhileItCannotLook) {
+    if (!may_run_out_of_descriptors) {
+        GTEST_SKIP() << no_lack;
+    }
+    auto [running, tree] = plant(shell("env -i setsid sleep 1000 & echo $!; wait"));
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_said("\n"); }));
+    const pid_t orphan = std::stoi(running.output);
+    ASSERT_TRUE(until([orphan] { return command_line(orphan) == "sleep 1000"; }));
+    EXPECT_TRUE(has(members_of(tree), orphan));
+    ::kill(running.pid, SIGKILL);
+    ASSERT_TRUE(until([leader] { return leader->status.has_value(); }));
+    const pid_t stray = start(shell("exec sleep 1001")).pid;
+    tree.adopt(*read_stat(stray));
+    {
+        const FewDescriptors none(lowest_free_descriptor());
+        EXPECT_FALSE(tree.scan());
+        EXPECT_FALSE(tree.empty());
+    }
+    const auto members = members_of(tree);
+    EXPECT_EQ(members.size(), 2U);
+    EXPECT_TRUE(has(members, orphan));
+    EXPECT_TRUE(has(members, stray));
+    EXPECT_TRUE(end(tree));
+}
+
+TEST_F(TreeTest, KeepsTheLeadersNumberWhileItCannotLook) {
+    if (!may_run_out_of_descriptors) {
+        GTEST_SKIP() << no_lack;
+    }
+    // What it leaves behind when told to has no mark but its group.
+    auto [running, tree] = plant(shell(
+        "trap '(env -i sleep 1000 & echo $!)' USR1; sleep 1001 & echo; while :; do wait; done"));
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_said("\n"); }));
+    {
+        const FewDescriptors none(lowest_free_descriptor());
+        EXPECT_FALSE(tree.empty());
+    }
+    ::kill(running.pid, SIGUSR1);
+    ASSERT_TRUE(until([leader] { return leader->output.size() > 2; }));
+    const pid_t orphan = std::stoi(running.output);
+    ASSERT_TRUE(until([orphan] {
+        return command_line(orphan) == "sleep 1000" && read_stat(orphan)->parent == ::getpid();
+    }));
+    EXPECT_TRUE(has(members_of(tree), orphan));
     EXPECT_TRUE(end(tree));
 }
 
