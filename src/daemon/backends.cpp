@@ -188,15 +188,16 @@ void Backends::perform(const core::ProbeBackend& effect) {
 
 // An answer is believed for the first time only if it comes from the generation's own tree.
 void Backends::check_who_answers(Life& life, io::ProbeResult& result) {
-    const auto owner = io::socket_owner(life.setting.address);
-    if (!owner || !owner->pid) {
-        return;  // Not ours to see. The address was free when the backend was spawned.
-    }
+    const auto looked = io::socket_owner(life.setting.address);
     const auto members = life.tree.scan();
-    if (!members) {
+    if (!looked || !members) {
         result.answered = false;
         result.detail = "who answers could not be looked up";
         return;
+    }
+    const auto& owner = *looked;
+    if (!owner || !owner->pid) {
+        return;  // Not ours to see. The address was free when the backend was spawned.
     }
     const auto is_owner = [&owner](const io::Member& member) { return member.pid == *owner->pid; };
     if (std::none_of(members->begin(), members->end(), is_owner)) {
@@ -327,7 +328,7 @@ boost::asio::awaitable<void> Backends::clear_place(LifePtr life) {
         if (life->tree.empty()) {
             const bool accepts = co_await io::accepts(life->setting.address, refusal_limit);
             // With the tree gone, whoever listens there is a stranger. The next start will see him.
-            if (!accepts || io::listens(life->setting.address)) {
+            if (!accepts || io::listens(life->setting.address) == io::Listens::yes) {
                 break;
             }
         }

@@ -83,7 +83,7 @@ void tell_quarantine(Life& life, core::PlaceId place) {
     if (!members) {
         left = "could not be looked up";
     } else if (members->empty()) {
-        const auto owner = io::socket_owner(life.setting.address);
+        const auto owner = io::socket_owner(life.setting.address).value_or(std::nullopt);
         left = "no process, but the address accepts: " +
                (owner ? io::in_words(*owner) : std::string("owner unknown"));
     }

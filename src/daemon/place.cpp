@@ -40,7 +40,11 @@ bool is_taken(const io::tcp::endpoint& address) {
 }
 
 std::string describe_owner(const io::tcp::endpoint& address) {
-    const auto owner = io::socket_owner(address);
+    const auto looked = io::socket_owner(address);
+    if (!looked) {
+        return "somebody who could not be looked up";
+    }
+    const auto& owner = *looked;
     return owner ? io::in_words(*owner) : "somebody who does not listen there";
 }
 

@@ -1,9 +1,8 @@
 #include "io/socket_owner.hpp"
 
-#include "io/proc.hpp"
-
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <dirent.h>
@@ -82,10 +81,14 @@ ip::address plain(const ip::address& address) {
     return address;
 }
 
-void append_listening(const std::string& table, AddressFamily family,
+// All or nothing of them. A table that is not there is a family this machine does not speak.
+bool append_listening(const std::string& table, AddressFamily family,
                       std::vector<ListeningSocket>& sockets) {
-    const auto text = read_small_file(table, table_bytes).value_or("");
-    std::string_view rest = text;
+    const auto text = read_small_file(table, table_bytes);
+    if (!text) {
+        return false;
+    }
+    std::string_view rest = *text;
     while (!rest.empty()) {
         const auto length = std::min(rest.find('\n'), rest.size());
         if (const auto socket = parse_listening_socket(rest.substr(0, length), family)) {
@@ -93,43 +96,59 @@ void append_listening(const std::string& table, AddressFamily family,
         }
         rest.remove_prefix(std::min(length + 1, rest.size()));
     }
+    return true;
 }
 
-std::vector<ListeningSocket> listening_on(const tcp::endpoint& endpoint) {
+Looked<std::vector<ListeningSocket>> listening_on(const tcp::endpoint& endpoint) {
     std::vector<ListeningSocket> sockets;
-    append_listening("/proc/self/net/tcp", AddressFamily::v4, sockets);
-    append_listening("/proc/self/net/tcp6", AddressFamily::v6, sockets);
+    if (!append_listening("/proc/self/net/tcp", AddressFamily::v4, sockets) ||
+        !append_listening("/proc/self/net/tcp6", AddressFamily::v6, sockets)) {
+        return std::nullopt;
+    }
     std::erase_if(sockets,
                   [&endpoint](const auto& socket) { return !covers(socket.address, endpoint); });
     return sockets;
 }
 
-bool holds_socket(pid_t pid, std::uint64_t inode) {
+enum class Holds { yes, no, could_not_look };
+
+Holds holds_socket(pid_t pid, std::uint64_t inode) {
     const std::string wanted = "socket:[" + std::to_string(inode) + "]";
     const std::string directory_name = "/proc/" + std::to_string(pid) + "/fd";
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(directory_name.c_str()),
                                                         &::closedir);
-    while (const dirent* entry = directory ? ::readdir(directory.get()) : nullptr) {
+    if (!directory) {
+        return could_not_look(errno) ? Holds::could_not_look : Holds::no;
+    }
+    while (const dirent* entry = ::readdir(directory.get())) {
         std::array<char, 64> target;
         const ssize_t size =
             ::readlinkat(::dirfd(directory.get()), entry->d_name, target.data(), target.size());
         if (size > 0 && wanted == std::string_view(target.data(), static_cast<std::size_t>(size))) {
-            return true;
+            return Holds::yes;
         }
     }
-    return false;
+    return Holds::no;
 }
 
 // The eldest, so that a listener is named and not one of the children it forked for its clients.
-std::optional<ProcessStat> eldest_holder(std::uint64_t inode) {
-    std::optional<ProcessStat> eldest;
-    for (auto& process : all_processes().value_or(std::vector<ProcessStat>{})) {
-        const bool is_elder = !eldest || process.start_time < eldest->start_time;
-        if (is_elder && holds_socket(process.pid, inode)) {
-            eldest = std::move(process);
+Looked<std::optional<ProcessStat>> eldest_holder(std::uint64_t inode) {
+    auto processes = all_processes();
+    if (!processes) {
+        return std::nullopt;
+    }
+    std::ranges::stable_sort(*processes, {}, &ProcessStat::start_time);
+    for (auto& process : *processes) {
+        switch (holds_socket(process.pid, inode)) {
+            case Holds::yes:
+                return std::move(process);
+            case Holds::no:
+                break;
+            case Holds::could_not_look:
+                return std::nullopt;
         }
     }
-    return eldest;
+    return Looked<std::optional<ProcessStat>>(std::in_place);
 }
 
 }  // namespace
@@ -177,21 +196,32 @@ std::string in_words(const SocketOwner& owner) {
     return "a process of user " + std::to_string(owner.uid) + " that we may not look into";
 }
 
-std::optional<SocketOwner> socket_owner(const tcp::endpoint& endpoint) {
+Looked<std::optional<SocketOwner>> socket_owner(const tcp::endpoint& endpoint) {
     const auto sockets = listening_on(endpoint);
-    for (const auto& socket : sockets) {
-        if (const auto holder = eldest_holder(socket.inode)) {
-            return SocketOwner{holder->pid, command_line(holder->pid), socket.uid};
-        }
-    }
-    if (sockets.empty()) {
+    if (!sockets) {
         return std::nullopt;
     }
-    return SocketOwner{std::nullopt, {}, sockets.front().uid};
+    for (const auto& socket : *sockets) {
+        const auto holder = eldest_holder(socket.inode);
+        if (!holder) {
+            return std::nullopt;
+        }
+        if (const auto& process = *holder) {
+            return SocketOwner{process->pid, command_line(process->pid), socket.uid};
+        }
+    }
+    if (sockets->empty()) {
+        return std::optional<SocketOwner>();
+    }
+    return SocketOwner{std::nullopt, {}, sockets->front().uid};
 }
 
-bool listens(const tcp::endpoint& endpoint) {
-    return !listening_on(endpoint).empty();
+Listens listens(const tcp::endpoint& endpoint) {
+    const auto sockets = listening_on(endpoint);
+    if (!sockets) {
+        return Listens::could_not_look;
+    }
+    return sockets->empty() ? Listens::no : Listens::yes;
 }
 
 }  // namespace tcplock::io

@@ -5,6 +5,8 @@
 // other users' processes only what we may look into.
 #pragma once
 
+#include "io/proc.hpp"
+
 #include <boost/asio/ip/tcp.hpp>
 
 #include <cstdint>
@@ -40,9 +42,13 @@ struct SocketOwner {
 
 std::string in_words(const SocketOwner& owner);
 
-// Nothing if nobody listens there. A socket shared by several processes is said to be the eldest's.
-std::optional<SocketOwner> socket_owner(const boost::asio::ip::tcp::endpoint& endpoint);
+// Found is an owner, or that nobody listens there. A socket shared by several processes is said to
+// be the eldest's.
+Looked<std::optional<SocketOwner>> socket_owner(const boost::asio::ip::tcp::endpoint& endpoint);
 
-bool listens(const boost::asio::ip::tcp::endpoint& endpoint);
+enum class Listens { yes, no, could_not_look };
+
+// Whether anybody does.
+Listens listens(const boost::asio::ip::tcp::endpoint& endpoint);
 
 }  // namespace tcplock::io

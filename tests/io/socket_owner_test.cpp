@@ -1,5 +1,6 @@
 #include "io/socket_owner.hpp"
 
+#include "few_descriptors.hpp"
 #include "process_support.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -67,14 +68,14 @@ TEST_F(SocketOwnerTest, IsNobodyWhereNobodyListens) {
     tcp::acceptor bound(io_);
     bound.open(tcp::v4());
     bound.bind(at("127.0.0.1", 0));  // Ours, so nobody else takes it; but not listening.
-    EXPECT_FALSE(listens(bound.local_endpoint()));
-    EXPECT_FALSE(socket_owner(bound.local_endpoint()));
+    EXPECT_EQ(listens(bound.local_endpoint()), Listens::no);
+    EXPECT_FALSE(socket_owner(bound.local_endpoint()).value());
 }
 
 TEST_F(SocketOwnerTest, IsWhoListensOnTheWildcard) {
     for (const char* address : {"0.0.0.0", "::"}) {
         tcp::acceptor acceptor(io_, at(address, 0));
-        const auto owner = socket_owner(at("127.0.0.1", acceptor.local_endpoint().port()));
+        const auto owner = socket_owner(at("127.0.0.1", acceptor.local_endpoint().port())).value();
         ASSERT_TRUE(owner) << address;
         EXPECT_EQ(owner->pid, ::getpid());
         EXPECT_EQ(owner->uid, ::getuid());
@@ -85,15 +86,25 @@ TEST_F(SocketOwnerTest, IsNamed) {
     Running& stranger = start(probe({"listen"}));
     ASSERT_TRUE(until([&] { return stranger.has_said("\n"); }));
     const auto address = at("127.0.0.1", static_cast<std::uint16_t>(std::stoi(stranger.output)));
-    EXPECT_TRUE(listens(address));
-    const auto owner = socket_owner(address);
+    EXPECT_EQ(listens(address), Listens::yes);
+    const auto owner = socket_owner(address).value();
     ASSERT_TRUE(owner);
     EXPECT_EQ(owner->pid, stranger.pid);
     EXPECT_EQ(in_words(*owner), "process " + std::to_string(stranger.pid) + " (" +
                                     std::string(CHILD_PROBE) + " listen)");
     ::kill(stranger.pid, SIGKILL);
     EXPECT_TRUE(until([&] { return stranger.status.has_value(); }));
-    EXPECT_FALSE(listens(address));
+    EXPECT_EQ(listens(address), Listens::no);
+}
+
+TEST_F(SocketOwnerTest, IsNotNobodyIfWeCouldNotLook) {
+    if (!may_run_out_of_descriptors) {
+        GTEST_SKIP() << "the sanitizers need descriptors of their own for what they check";
+    }
+    tcp::acceptor acceptor(io_, at("127.0.0.1", 0));
+    const FewDescriptors none(lowest_free_descriptor());
+    EXPECT_EQ(listens(acceptor.local_endpoint()), Listens::could_not_look);
+    EXPECT_FALSE(socket_owner(acceptor.local_endpoint()));
 }
 
 TEST(SocketOwner, IsAtLeastAUserIfNotAProcess) {
