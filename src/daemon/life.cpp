@@ -55,8 +55,10 @@ void tell_stop(Life& life, const core::StopBackend& effect) {
         .with("generation", core::number(effect.generation))
         .with("reason", core::to_string(effect.reason))
         .with("jobs", effect.jobs)
-        .with("age", effect.age)
-        .with("memory", in_mebibytes(life.tree.memory()));
+        .with("age", effect.age);
+    if (const auto memory = life.tree.memory()) {
+        line.with("memory", in_mebibytes(*memory));
+    }
     const bool by_probe = effect.reason == core::StopReason::unresponsive ||
                           effect.reason == core::StopReason::not_free;
     if (by_probe) {

@@ -201,8 +201,8 @@ SignalResult Tree::signal(int number) {
     return result;
 }
 
-std::uint64_t Tree::memory() {
-    std::uint64_t sum = 0;
+std::optional<std::uint64_t> Tree::memory() {
+    std::optional<std::uint64_t> sum;
     for (const auto& member : scan().value_or(std::vector<Member>{})) {
         if (member.is_dead()) {
             continue;
@@ -210,7 +210,7 @@ std::uint64_t Tree::memory() {
         // Sharing out makes the kernel take the process' memory lock, which one in state D may
         // hold.
         const auto shared_out = member.state == 'D' ? std::nullopt : proportional_bytes(member.pid);
-        sum += shared_out.value_or(member.resident_bytes);
+        sum = sum.value_or(0) + shared_out.value_or(member.resident_bytes);
     }
     return sum;
 }

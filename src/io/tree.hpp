@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <system_error>
@@ -52,7 +53,8 @@ public:
     SignalResult signal(int number);
 
     // Bytes. Shared pages are shared out, where we may look; otherwise they count in each process.
-    std::uint64_t memory();
+    // Nothing if nobody is alive to be measured, or if we could not look.
+    std::optional<std::uint64_t> memory();
 
     // Whether the last scan counted this process in.
     bool knows(const ProcessStat& process) const;

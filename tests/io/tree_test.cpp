@@ -192,9 +192,19 @@ TEST_F(TreeTest, CountsTheMemoryOfAllMembers) {
     const auto* leader = &running;
     ASSERT_TRUE(until(
         [leader] { return std::count(leader->output.begin(), leader->output.end(), '\n') == 2; }));
-    EXPECT_GE(tree.memory(), 128U << 20U);
+    EXPECT_GE(tree.memory().value(), 128U << 20U);
     EXPECT_TRUE(end(tree));
-    EXPECT_EQ(tree.memory(), 0U);
+}
+
+TEST_F(TreeTest, HasNoMemoryToTellOfOnceNobodyIsAlive) {
+    auto spawned = spawn(io_, shell("exit 0"));
+    const pid_t pid = std::get<Child>(spawned).pid;
+    Tree tree(pid, "TCPLOCK_GENERATION=none");
+    siginfo_t dead{};
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &dead, WEXITED | WNOWAIT), 0);
+    EXPECT_FALSE(tree.memory()) << "of a zombie";
+    EXPECT_TRUE(end(tree));
+    EXPECT_FALSE(tree.memory()) << "of nobody";
 }
 
 TEST_F(TreeTest, TellsWhomItMayNotSignal) {
@@ -235,6 +245,7 @@ TEST_F(TreeTest, ForgetsNobodyWhileItCannotLook) {
         const FewDescriptors none(lowest_free_descriptor());
         EXPECT_FALSE(tree.scan());
         EXPECT_FALSE(tree.empty());
+        EXPECT_FALSE(tree.memory());
     }
     const auto members = members_of(tree);
     EXPECT_EQ(members.size(), 2U);
