@@ -7,6 +7,15 @@
 #include <unistd.h>
 
 namespace tcplock::io {
+namespace {
+
+// 1 once it has ended, 0 while it lives; anything else says neither.
+int ended(const Descriptor& pidfd) {
+    pollfd end{pidfd.get(), POLLIN, 0};
+    return ::poll(&end, 1, 0);
+}
+
+}  // namespace
 
 Pidfd::Pidfd(const ProcessStat& process) : pid_(process.pid), start_time_(process.start_time) {
     // Raw calls: glibc has wrappers only since 2.36. Such descriptors are close-on-exec by nature.
@@ -56,8 +65,14 @@ bool Pidfd::has_ended() const {
         const Presence now = presence();
         return now == Presence::dead || now == Presence::gone;
     }
-    pollfd ended{fd_.get(), POLLIN, 0};
-    return ::poll(&ended, 1, 0) == 1;
+    return ended(fd_) == 1;
+}
+
+bool Pidfd::is_surely_alive() const {
+    if (is_gone_) {
+        return false;
+    }
+    return fd_ ? ended(fd_) == 0 : presence() == Presence::alive;
 }
 
 }  // namespace tcplock::io

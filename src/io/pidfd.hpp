@@ -23,6 +23,9 @@ public:
     // All its threads have ended; it may still be a zombie. False if we cannot look.
     bool has_ended() const;
 
+    // While it is, its number is nobody else's. False if we cannot tell.
+    bool is_surely_alive() const;
+
 private:
     Presence presence() const { return presence_of(pid_, start_time_); }
 

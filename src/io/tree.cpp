@@ -1,7 +1,5 @@
 #include "io/tree.hpp"
 
-#include "io/pidfd.hpp"
-
 #include <algorithm>
 #include <charconv>
 #include <csignal>
@@ -75,7 +73,10 @@ private:
 
 Tree::Tree(pid_t leader, std::string cookie) : leader_(leader), cookie_(std::move(cookie)) {
     const auto stat = read_stat(leader);
-    leader_start_time_ = stat ? stat->start_time : 0;
+    if (stat) {
+        leader_start_time_ = stat->start_time;
+        leader_hold_.emplace(*stat);
+    }
     // Group 1 is init's and group 0 would be our own: such numbers are never signalled.
     number_is_ours_ = stat && leader > 1 && leader != ::getpid() && leader != ::getpgrp();
 }
@@ -178,7 +179,7 @@ bool Tree::empty() {
 SignalResult Tree::signal(int number) {
     const auto members = scan();
     if (!members) {
-        return {};
+        return signal_unseen(number);
     }
     const auto is_in_group = [this](const Member& member) {
         return number_is_ours_ && member.group == leader_;
@@ -199,6 +200,13 @@ SignalResult Tree::signal(int number) {
         }
     }
     return result;
+}
+
+// Nobody but us reaps the leader, so while it lives its number cannot pass to a stranger between
+// here and the signal. Once it is dead we could not tell whether it has.
+SignalResult Tree::signal_unseen(int number) const {
+    const bool is_safe = number_is_ours_ && leader_hold_ && leader_hold_->is_surely_alive();
+    return {is_safe && ::kill(-leader_, number) == 0 ? 1U : 0U, {}};
 }
 
 std::optional<std::uint64_t> Tree::memory() {

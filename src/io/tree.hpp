@@ -11,6 +11,7 @@
 //   - was found to belong before, whoever its parent is now.
 #pragma once
 
+#include "io/pidfd.hpp"
 #include "io/proc.hpp"
 
 #include <cstdint>
@@ -49,7 +50,7 @@ public:
     bool empty();
 
     // Every member once; never ourselves, nor process 1. That a member is gone already is no
-    // failure.
+    // failure. If we could not look, the leader's group while the leader lives, and nobody after.
     SignalResult signal(int number);
 
     // Bytes. Shared pages are shared out, where we may look; otherwise they count in each process.
@@ -69,12 +70,14 @@ private:
     using Key = std::pair<pid_t, std::uint64_t>;
     class Census;
 
+    SignalResult signal_unseen(int number) const;
     void judge_by_number(Census& census);
     [[nodiscard]] bool judge_by_cookie(Census& census);
     void remember(const Census& census);
 
     pid_t leader_;
     std::uint64_t leader_start_time_ = 0;
+    std::optional<Pidfd> leader_hold_;
     std::string cookie_;
     bool number_is_ours_ =
         true;  // False once the leader's number may have been given to a stranger.

@@ -277,6 +277,26 @@ TEST_F(TreeTest, KeepsTheLeadersNumberWhileItCannotLook) {
     EXPECT_TRUE(end(tree));
 }
 
+TEST_F(TreeTest, SignalsTheGroupOfALivingLeaderThoughItCannotLook) {
+    if (!may_run_out_of_descriptors) {
+        GTEST_SKIP() << no_lack;
+    }
+    auto [running, tree] =
+        plant(shell("trap 'echo term' TERM; sleep 1000 & echo up; while :; do wait; done"));
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_said("up"); }));
+    const auto signal_unseen = [&tree = tree](int number) {
+        const FewDescriptors none(lowest_free_descriptor());
+        return tree.signal(number).reached;
+    };
+    EXPECT_EQ(signal_unseen(SIGTERM), 1U);
+    EXPECT_TRUE(until([leader] { return leader->has_said("term"); }));
+    EXPECT_EQ(signal_unseen(SIGKILL), 1U);
+    EXPECT_TRUE(until([leader] { return leader->status.has_value(); }));
+    EXPECT_EQ(signal_unseen(SIGKILL), 0U) << "whose the number is now it could not tell";
+    EXPECT_TRUE(end(tree));
+}
+
 TEST_F(TreeTest, NeverHoldsUsOrInit) {
     Tree ourselves(::getpid(), "TCPLOCK_GENERATION=none");
     Tree init(1, "TCPLOCK_GENERATION=none");
