@@ -60,7 +60,7 @@ Backends::Backends(boost::asio::io_context& io, const config::Config& config,
       reaper_(reaper),
       hooks_(std::move(hooks)),
       places_(config, state),
-      strays_are_ours_(::getpid() != 1 && io::children_of(::getpid()).empty()),
+      strays_are_ours_(io::children_of(::getpid()).empty()),
       tasks_(tasks) {}
 
 Backends::LifePtr Backends::find(core::Generation generation) const {
@@ -282,8 +282,8 @@ bool Backends::signal(Life& life, int number) {
 }
 
 // What fled from its session and its environment both, and lost its parent, is our child now but
-// nobody's by any mark. It came from a backend; the one that ends takes it along. Unless we may
-// inherit other people's orphans as well: then only marks count.
+// nobody's by any mark. It came from a backend; the one that ends takes it along. Unless we began
+// with children of our own, whose orphans come to us as well: then only marks count.
 void Backends::adopt_strays(Life& ending) {
     if (!strays_are_ours_) {
         return;

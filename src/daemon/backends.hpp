@@ -78,8 +78,8 @@ private:
     io::Reaper& reaper_;
     Hooks hooks_;
     Places places_;
-    // We are not process 1, and had no children when we began: what is reparented to us is a
-    // backend's.
+    // We had no children when we began: what is reparented to us is a backend's. As process 1 of a
+    // container too, for nothing else lives there.
     bool strays_are_ours_;
     io::TaskGroup& tasks_;
     std::map<core::Generation, LifePtr> lives_;

@@ -199,7 +199,7 @@ def processes():
         yield int(entry), state, int(parent), name
 
 
-def _read(path):
+def read_proc(path):
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -222,7 +222,7 @@ def descendants(pid):
 
 def processor_seconds(pid):
     """Processor time that pid itself has used, user and system."""
-    text = _read(f"/proc/{pid}/stat").decode(errors="replace")
+    text = read_proc(f"/proc/{pid}/stat").decode(errors="replace")
     fields = text[text.rindex(")") + 2 :].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -231,7 +231,7 @@ def accepted_clients(port):
     """Connections on a listening port that somebody has accepted and not yet closed."""
     count = 0
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for row in _read(path).decode().splitlines()[1:]:
+        for row in read_proc(path).decode().splitlines()[1:]:
             fields = row.split()
             # 01 is ESTABLISHED, 08 CLOSE_WAIT; in the backlog a connection has no inode yet.
             if fields[1].endswith(f":{port:04X}") and fields[3] in ("01", "08"):
@@ -282,9 +282,12 @@ class Supervisor:
         with open(self.config_file, "w") as file:
             file.write(text + "\n")
 
+    def command_line(self):
+        return [BINARY, "-c", self.config_file]
+
     def start(self, listening=True):
         self.process = subprocess.Popen(
-            [BINARY, "-c", self.config_file],
+            self.command_line(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -339,7 +342,7 @@ class Supervisor:
         for pid, state, _, name in processes():
             if state in "ZX" or (self.process and pid == self.process.pid):
                 continue
-            if mark in _read(f"/proc/{pid}/environ") or mark in _read(f"/proc/{pid}/cmdline"):
+            if any(mark in read_proc(f"/proc/{pid}/{file}") for file in ("environ", "cmdline")):
                 found.append((pid, name))
         return found
 
