@@ -131,31 +131,35 @@ void Backends::begin_life(const core::SpawnBackend& effect, Setting setting, io:
         .with("place", core::number(effect.place))
         .with("address", io::describe(life->setting.address))
         .with("pid", static_cast<std::uint64_t>(child.pid));
-    tasks_.spawn("output", read_output(life, std::move(child)));
+    life->output.emplace(std::move(child.output), told_as_output_of(*life));
+    tasks_.spawn("output", read_output(life));
     const double jitter = std::uniform_real_distribution<>(0, 1)(random_);
     hooks_.feed(core::BackendSpawned{effect.generation, jitter});
 }
 
-boost::asio::awaitable<void> Backends::read_output(LifePtr life, io::Child child) {
-    const auto generation = core::number(life->generation);
+// The output is a part of the life, and so does not outlive it.
+io::OutputSink Backends::told_as_output_of(Life& life) {
     io::OutputSink sink;
-    sink.line = [this, life, generation](std::string_view text) {
-        note_output(*life, text);
+    sink.line = [this, &life](std::string_view text) {
+        note_output(life, text);
         // In a row of failed starts it says the same each time.
         const auto level = failed_starts_.is_row() ? Line::Level::debug : Line::Level::info;
         Line(level, "backend output")
-            .with("instance", life->setting.values.instance)
-            .with("generation", generation)
+            .with("instance", life.setting.values.instance)
+            .with("generation", core::number(life.generation))
             .with("line", text);
     };
-    sink.dropped = [life, generation](std::uint64_t lines) {
+    sink.dropped = [&life](std::uint64_t lines) {
         Line(Line::Level::warn, "backend output dropped: it prints too much")
-            .with("instance", life->setting.values.instance)
-            .with("generation", generation)
+            .with("instance", life.setting.values.instance)
+            .with("generation", core::number(life.generation))
             .with("lines", lines);
     };
-    co_await io::drain(std::move(child.output), std::move(sink));
-    life->output_ended = true;
+    return sink;
+}
+
+boost::asio::awaitable<void> Backends::read_output(LifePtr life) {
+    co_await life->output->drain();
 }
 
 void Backends::perform(const core::AnnounceReady& effect) {
@@ -317,7 +321,7 @@ boost::asio::awaitable<void> Backends::clear_place(LifePtr life) {
                 break;
             }
         }
-        if (life->output_ended || steady_clock::now() >= life->tell_by) {
+        if (life->output->has_ended() || steady_clock::now() >= life->tell_by) {
             tell_end(*life);
         }
         co_await reaper_.next_reap(steady_clock::now() + pause);
@@ -326,6 +330,7 @@ boost::asio::awaitable<void> Backends::clear_place(LifePtr life) {
         (void)co_await breath.async_wait(io::use_result);
         pause = std::min(pause * 2, slowest_look);
     }
+    life->output->close();  // A stray that we may not end may hold the other end for ever.
     tell_end(*life);
     Line(Line::Level::info, "backend stopped")
         .with("instance", life->setting.values.instance)

@@ -64,7 +64,8 @@ private:
     LifePtr find(core::Generation generation) const;
     void begin_life(const core::SpawnBackend& effect, Setting setting, io::Child child);
     void leader_exited(LifePtr life, io::ExitStatus status);
-    boost::asio::awaitable<void> read_output(LifePtr life, io::Child child);
+    io::OutputSink told_as_output_of(Life& life);
+    boost::asio::awaitable<void> read_output(LifePtr life);
     void check_who_answers(Life& life, io::ProbeResult& result);
     boost::asio::awaitable<void> probe(LifePtr life, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> probe_by_command(LifePtr life);

@@ -28,11 +28,11 @@ struct Life {
     core::PlaceId place;
     Setting setting;
     io::Tree tree;
+    std::optional<io::Output> output = {};
     // With their numbers; where complaints about arguments stand.
     std::vector<std::pair<std::uint64_t, std::string>> first_lines = {};
     io::LastLines last_lines = {};
     std::uint64_t lines = 0;
-    bool output_ended = false;
     std::optional<io::ExitStatus> exit = {};  // of the leader
     std::string last_probe = {};              // why the last one had no answer
     bool is_stopping = false;

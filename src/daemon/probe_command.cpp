@@ -60,10 +60,9 @@ boost::asio::awaitable<void> await_end(io::Reaper& reaper, std::shared_ptr<Run> 
 }
 
 boost::asio::awaitable<void> await_end_and_output(io::Reaper& reaper, std::shared_ptr<Run> run,
-                                                  boost::asio::posix::stream_descriptor output,
-                                                  io::OutputSink sink) {
+                                                  std::shared_ptr<io::Output> output) {
     using namespace boost::asio::experimental::awaitable_operators;
-    co_await (await_end(reaper, run) && io::drain(std::move(output), std::move(sink)));
+    co_await (await_end(reaper, run) && output->drain());
 }
 
 std::string why(const Run& run) {
@@ -99,7 +98,8 @@ boost::asio::awaitable<io::ProbeResult> run_probe_command(boost::asio::io_contex
     sink.line = [run](std::string_view line) { run->last_line = line; };
     sink.dropped = [](std::uint64_t) {};
     // Who holds the pipe or cannot be killed must not hold up the answer as well.
-    auto end = await_end_and_output(reaper, run, std::move(program.output), std::move(sink));
+    auto output = std::make_shared<io::Output>(std::move(program.output), std::move(sink));
+    auto end = await_end_and_output(reaper, run, std::move(output));
     const bool ended = co_await io::with_timeout(std::move(end), timeout + farewell_limit);
     run->ran_out_of_time |= !ended;
     const auto took = steady_clock::now() - began;

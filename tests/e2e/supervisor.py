@@ -335,6 +335,9 @@ class Supervisor:
     def processor_seconds(self):
         return processor_seconds(self.pid)
 
+    def open_descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def tree(self):
         """Living processes (not the daemon) that carry our state directory: (pid, name)."""
         mark = self.state_directory.encode()

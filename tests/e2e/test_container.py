@@ -28,6 +28,24 @@ class ContainerTest(unittest.TestCase):
             result("strays_as_process_1", ended=2, left=len(strays()))
             self.assertEqual(strays(), [])
 
+    def test_a_stray_that_holds_the_output_kept_a_reader_of_each_generation_for_ever(self):
+        # With a child of our own at the start a stray is not known to be a backend's.
+        entrypoint = ("/bin/sh", "-c", 'sleep 1000 & exec "$@"', "sh")
+        with Contained(fake.config(backend=backend_with_a_stray()), entrypoint) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready", generation=1)
+            descriptors = supervisor.open_descriptors()
+            for generation in range(2, 5):
+                supervisor.signal(signal.SIGUSR1)
+                supervisor.log.wait("backend ready", generation=generation)
+                self.assertEqual(len(strays()), generation)
+                wait_until(
+                    lambda: supervisor.open_descriptors() <= descriptors, 10, "no descriptor more"
+                )
+            self.assertEqual(supervisor.terminate(), 0)
+            result("output_held", strays=generation, descriptors=descriptors, left=len(strays()))
+            self.assertEqual(strays(), [])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
