@@ -37,9 +37,7 @@ std::string output_of(const Life& life) {
     return text;
 }
 
-}  // namespace
-
-void note_output(Life& life, std::string_view line) {
+void note(Life& life, std::string_view line) {
     const bool is_blank = line.find_first_not_of(' ') == std::string_view::npos;
     if (!is_blank && life.first_lines.size() < first_lines_max) {
         life.first_lines.emplace_back(life.lines, line);
@@ -47,6 +45,8 @@ void note_output(Life& life, std::string_view line) {
     life.last_lines.add(line);
     ++life.lines;
 }
+
+}  // namespace
 
 void tell_stop(Life& life, const core::StopBackend& effect) {
     const bool is_end = effect.reason == core::StopReason::shutdown;
@@ -118,6 +118,26 @@ void FailedStarts::tell(const Life* life, const core::BackOff& effect, const std
     if (!output.empty()) {
         line.with("last_output", output);
     }
+}
+
+io::OutputSink output_sink(Life& life, const FailedStarts& failed_starts) {
+    io::OutputSink sink;
+    sink.line = [&life, &failed_starts](std::string_view text) {
+        note(life, text);
+        // In a row of failed starts it says the same each time.
+        const auto level = failed_starts.is_row() ? Line::Level::debug : Line::Level::info;
+        Line(level, "backend output")
+            .with("instance", life.setting.values.instance)
+            .with("generation", core::number(life.generation))
+            .with("line", text);
+    };
+    sink.dropped = [&life](std::uint64_t lines) {
+        Line(Line::Level::warn, "backend output dropped: it prints too much")
+            .with("instance", life.setting.values.instance)
+            .with("generation", core::number(life.generation))
+            .with("lines", lines);
+    };
+    return sink;
 }
 
 }  // namespace tcplock::daemon
