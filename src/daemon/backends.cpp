@@ -59,7 +59,7 @@ Backends::Backends(boost::asio::io_context& io, const config::Config& config,
       hooks_(std::move(hooks)),
       places_(config, state),
       tasks_(tasks),
-      kinship_(reaper, lives_) {}
+      kinship_(reaper, lives_, places_.user()) {}
 
 LifePtr Backends::find(core::Generation generation) const {
     const auto found = lives_.find(generation);

@@ -43,6 +43,9 @@ public:
     // A program run for a generation, in its folder and with its environment, but not of its tree.
     io::ChildSpec beside(const Setting& setting, const std::vector<std::string>& command) const;
 
+    // Whom the backends run as.
+    unsigned user() const { return uid_; }
+
     // Carried by everything this supervisor starts.
     std::string cookie() const;
 

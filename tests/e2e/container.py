@@ -38,14 +38,11 @@ def strays():
 
 
 class Contained(Supervisor):
-    """Started by an entrypoint, a command that becomes what its arguments say; as process 1."""
+    """As process 1, which an entrypoint, if there is one, has become."""
 
     def __init__(self, config, entrypoint=()):
         super().__init__(config)
-        self.entrypoint = entrypoint
-
-    def command_line(self):
-        return [*NAMESPACE, *self.entrypoint, *super().command_line()]
+        self.under = [*NAMESPACE, *entrypoint]
 
     @functools.cached_property
     def pid(self):

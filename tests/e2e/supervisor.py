@@ -263,6 +263,7 @@ class Supervisor:
         self.journal_file = os.path.join(self.directory, "journal")
         self.log = Log()
         self.process = None
+        self.under = []  # a command that becomes what its arguments say
         self.may_leave_orphans = False  # for the next daemon on this state directory to find
         self._read_log = read_log
         self._reader = None
@@ -282,12 +283,9 @@ class Supervisor:
         with open(self.config_file, "w") as file:
             file.write(text + "\n")
 
-    def command_line(self):
-        return [BINARY, "-c", self.config_file]
-
     def start(self, listening=True):
         self.process = subprocess.Popen(
-            self.command_line(),
+            [*self.under, BINARY, "-c", self.config_file],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
