@@ -1,7 +1,6 @@
 #include "daemon/life.hpp"
 
 #include "daemon/log.hpp"
-#include "io/socket_owner.hpp"
 
 #include <fmt/format.h>
 #include <utility>
@@ -79,10 +78,10 @@ void tell_quarantine(Life& life, core::PlaceId place) {
         left += fmt::format("{}{} ({}, state {})", left.empty() ? "" : ", ", member.pid,
                             member.name, member.state);
     }
+    // The address accepts, though nobody on this machine is seen to listen there; or nothing can be
+    // seen at all, for want of descriptors.
     if (left.empty()) {
-        const auto owner = io::socket_owner(life.setting.address);
-        left = "no process, but the address accepts: " +
-               (owner ? io::in_words(*owner) : std::string("owner unknown"));
+        left = "no process that we can see";
     }
     Line(Line::Level::error, "place quarantined: what lives there cannot be killed")
         .with("place", core::number(place))
