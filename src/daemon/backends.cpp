@@ -1,7 +1,6 @@
 #include "daemon/backends.hpp"
 
 #include "daemon/log.hpp"
-#include "daemon/probe_command.hpp"
 #include "io/address.hpp"
 #include "io/orphans.hpp"
 #include "io/socket_owner.hpp"
@@ -56,6 +55,7 @@ Backends::Backends(boost::asio::io_context& io, const config::Config& config,
     : io_(io),
       config_(config),
       reaper_(reaper),
+      probe_commands_(io, reaper),
       hooks_(std::move(hooks)),
       places_(config, state),
       tasks_(tasks),
@@ -193,7 +193,7 @@ boost::asio::awaitable<void> Backends::probe(LifePtr life, core::ProbePurpose pu
 boost::asio::awaitable<io::ProbeResult> Backends::probe_by_command(LifePtr life) {
     const auto& command = std::get<config::CommandProbe>(config_.probe.kind).command;
     io::ChildSpec child = places_.beside(life->setting, command);
-    co_return co_await run_probe_command(io_, reaper_, std::move(child), config_.probe.timeout);
+    co_return co_await probe_commands_.run(std::move(child), config_.probe.timeout);
 }
 
 // ---- Ending ------------------------------------------------------------------------------------
@@ -255,6 +255,7 @@ void Backends::kill_all() {
     for (const auto& [generation, life] : lives_) {
         life->tree.signal(SIGKILL);
     }
+    probe_commands_.kill_all();
 }
 
 // Ends when the whole tree is gone and the address refuses, however long that takes.

@@ -11,6 +11,7 @@
 #include "daemon/kinship.hpp"
 #include "daemon/life.hpp"
 #include "daemon/place.hpp"
+#include "daemon/probe_command.hpp"
 #include "io/probe.hpp"
 #include "io/reaper.hpp"
 #include "io/task_group.hpp"
@@ -51,7 +52,7 @@ public:
     // It ended unasked, not long ago.
     bool has_died(core::Generation generation) const;
 
-    // KILL to every tree, and no look back.
+    // KILL to every tree, also to those of probe commands, and no look back.
     void kill_all();
 
     // Ends what an earlier supervisor of this state directory left behind.
@@ -74,6 +75,7 @@ private:
     boost::asio::io_context& io_;
     const config::Config& config_;
     io::Reaper& reaper_;
+    ProbeCommands probe_commands_;
     Hooks hooks_;
     Places places_;
     io::TaskGroup& tasks_;
