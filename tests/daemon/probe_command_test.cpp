@@ -185,9 +185,7 @@ TEST_F(ProbeCommand, LeavesNothingBehindWhenItIsCancelled) {
                       ("tcplock-cancelled-" + std::to_string(::getpid()));
     boost::asio::co_spawn(
         io_,
-        store(commands_.run(
-                                script("sleep 1000 & echo $$ > " + mark.string() + "; wait"),
-                                patience),
+        store(commands_.run(script("sleep 1000 & echo $$ > " + mark.string() + "; wait"), patience),
               result),
         boost::asio::bind_cancellation_slot(
             cancel.slot(), [&has_ended](std::exception_ptr) { has_ended = true; }));
