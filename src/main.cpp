@@ -5,6 +5,7 @@
 #include "config/show.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/log.hpp"
+#include "daemon/place.hpp"
 
 #include <boost/program_options.hpp>
 
@@ -168,12 +169,15 @@ int obey(const Arguments& arguments) {
         return say_problems(*problems);
     }
     const auto& configuration = std::get<config::Config>(loaded);
-    if (command == "check") {
-        return check(arguments.file, configuration);
-    }
     if (command == "show-config") {
         std::cout << config::show(configuration);
         return exit_fine;
+    }
+    if (const auto problem = daemon::problem_with_user(configuration)) {
+        return say_problems({*problem});
+    }
+    if (command == "check") {
+        return check(arguments.file, configuration);
     }
     return run(configuration);
 }

@@ -250,20 +250,15 @@ bool Backend::was_healthy(Instant now) const noexcept {
 
 std::optional<Instant> Backend::deadline() const noexcept {
     std::optional<Instant> first = phase_deadline_;
-    const auto consider = [&first](std::optional<Instant> instant) {
-        if (instant && (!first || *instant < *first)) {
-            first = instant;
-        }
-    };
     if (phase_ == Phase::starting || phase_ == Phase::ready) {
         if (!is_probing_ && probe_has_room()) {
-            consider(next_probe_);
+            first = earlier(first, next_probe_);
         }
     }
     if (phase_ == Phase::ready) {
-        consider(prove_by_);
+        first = earlier(first, prove_by_);
         if (!due_) {
-            consider(old_at(wear_, policy_.recycle));
+            first = earlier(first, old_at(wear_, policy_.recycle));
         }
     }
     return first;

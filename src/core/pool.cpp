@@ -137,9 +137,7 @@ std::optional<Instant> Pool::deadline(Wanted wanted) const noexcept {
         if (will_spawn && backend.phase() == Phase::vacant) {
             next = backend.not_before();
         }
-        if (next && (!first || *next < *first)) {
-            first = next;
-        }
+        first = earlier(first, next);
     }
     return first;
 }

@@ -339,16 +339,11 @@ void Supervisor::finish_if_done(Effects& effects) {
 
 std::optional<Instant> Supervisor::deadline() const {
     std::optional<Instant> first = pool_.deadline(wanted());
-    const auto consider = [&first](std::optional<Instant> instant) {
-        if (instant && (!first || *instant < *first)) {
-            first = instant;
-        }
-    };
-    consider(gate_.deadline());
-    consider(shutdown_by_);
+    first = earlier(first, gate_.deadline());
+    first = earlier(first, shutdown_by_);
     for (const auto& [client, session] : sessions_) {
         if (!session.is_cut) {
-            consider(session.ends);
+            first = earlier(first, session.ends);
         }
     }
     return first;

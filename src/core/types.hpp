@@ -6,12 +6,20 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 
 namespace tcplock::core {
 
 using Duration = std::chrono::nanoseconds;
 using Instant = std::chrono::time_point<std::chrono::steady_clock, Duration>;
+
+// Of two times that may both be absent, the one that comes first.
+template <class Time>
+constexpr std::optional<Time> earlier(std::optional<Time> one,
+                                      std::type_identity_t<std::optional<Time>> other) noexcept {
+    return !one || (other && *other < *one) ? other : one;
+}
 
 // Given out in the order of acceptance, over all listeners: a smaller id came first.
 enum class ClientId : std::uint64_t {};

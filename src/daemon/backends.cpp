@@ -1,7 +1,6 @@
 #include "daemon/backends.hpp"
 
 #include "daemon/log.hpp"
-#include "daemon/probe_command.hpp"
 #include "io/address.hpp"
 #include "io/orphans.hpp"
 #include "io/socket_owner.hpp"
@@ -9,8 +8,6 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <fmt/format.h>
-#include <unistd.h>
 #include <utility>
 #include <variant>
 
@@ -28,7 +25,7 @@ constexpr std::size_t deaths_remembered = 16;
 // How often a tree that is being ended is looked at, beside every reap.
 constexpr std::chrono::milliseconds first_look = 10ms;
 constexpr std::chrono::milliseconds shortest_look = 5ms;
-constexpr std::chrono::milliseconds slowest_look = 500ms;
+constexpr std::chrono::milliseconds slowest_look = 1s;
 // So long is the last output waited for before an end is told without it.
 constexpr auto output_limit = 200ms;
 
@@ -50,11 +47,6 @@ io::ProbeSpec to_io(const config::ProbeKind& kind) {
     return std::visit(Translation{}, kind);
 }
 
-bool has_no_children() {
-    const auto children = io::children_of(::getpid());
-    return children && children->empty();
-}
-
 }  // namespace
 
 Backends::Backends(boost::asio::io_context& io, const config::Config& config,
@@ -63,12 +55,13 @@ Backends::Backends(boost::asio::io_context& io, const config::Config& config,
     : io_(io),
       config_(config),
       reaper_(reaper),
+      probe_commands_(io, reaper),
       hooks_(std::move(hooks)),
       places_(config, state),
-      strays_are_ours_(::getpid() != 1 && has_no_children()),
-      tasks_(tasks) {}
+      tasks_(tasks),
+      kinship_(reaper, lives_, places_.user()) {}
 
-Backends::LifePtr Backends::find(core::Generation generation) const {
+LifePtr Backends::find(core::Generation generation) const {
     const auto found = lives_.find(generation);
     return found == lives_.end() ? nullptr : found->second;
 }
@@ -136,31 +129,14 @@ void Backends::begin_life(const core::SpawnBackend& effect, Setting setting, io:
         .with("place", core::number(effect.place))
         .with("address", io::describe(life->setting.address))
         .with("pid", static_cast<std::uint64_t>(child.pid));
-    tasks_.spawn("output", read_output(life, std::move(child)));
+    life->output.emplace(std::move(child.output), output_sink(*life, failed_starts_));
+    tasks_.spawn("output", read_output(life));
     const double jitter = std::uniform_real_distribution<>(0, 1)(random_);
     hooks_.feed(core::BackendSpawned{effect.generation, jitter});
 }
 
-boost::asio::awaitable<void> Backends::read_output(LifePtr life, io::Child child) {
-    const auto generation = core::number(life->generation);
-    io::OutputSink sink;
-    sink.line = [this, life, generation](std::string_view text) {
-        note_output(*life, text);
-        // In a row of failed starts it says the same each time.
-        const auto level = failed_starts_.is_row() ? Line::Level::debug : Line::Level::info;
-        Line(level, "backend output")
-            .with("instance", life->setting.values.instance)
-            .with("generation", generation)
-            .with("line", text);
-    };
-    sink.dropped = [life, generation](std::uint64_t lines) {
-        Line(Line::Level::warn, "backend output dropped: it prints too much")
-            .with("instance", life->setting.values.instance)
-            .with("generation", generation)
-            .with("lines", lines);
-    };
-    co_await io::drain(std::move(child.output), std::move(sink));
-    life->output_ended = true;
+boost::asio::awaitable<void> Backends::read_output(LifePtr life) {
+    co_await life->output->drain();
 }
 
 void Backends::perform(const core::AnnounceReady& effect) {
@@ -186,27 +162,6 @@ void Backends::perform(const core::ProbeBackend& effect) {
     tasks_.spawn("probe", probe(find(effect.generation), effect.purpose));
 }
 
-// An answer is believed for the first time only if it comes from the generation's own tree.
-void Backends::check_who_answers(Life& life, io::ProbeResult& result) {
-    const auto looked = io::socket_owner(life.setting.address);
-    const auto members = life.tree.scan();
-    if (!looked || !members) {
-        result.answered = false;
-        result.detail = "who answers could not be looked up";
-        return;
-    }
-    const auto& owner = *looked;
-    if (!owner || !owner->pid) {
-        return;  // Not ours to see. The address was free when the backend was spawned.
-    }
-    const auto is_owner = [&owner](const io::Member& member) { return member.pid == *owner->pid; };
-    if (std::none_of(members->begin(), members->end(), is_owner)) {
-        result.answered = false;
-        result.detail = io::describe(life.setting.address) + " is answered by a stranger, " +
-                        io::in_words(*owner);
-    }
-}
-
 boost::asio::awaitable<void> Backends::probe(LifePtr life, core::ProbePurpose purpose) {
     io::ProbeResult result;
     if (std::holds_alternative<config::CommandProbe>(config_.probe.kind)) {
@@ -215,8 +170,10 @@ boost::asio::awaitable<void> Backends::probe(LifePtr life, core::ProbePurpose pu
         const io::ProbeSpec spec = to_io(config_.probe.kind);
         result = co_await io::probe(spec, life->setting.address, config_.probe.timeout);
     }
+    // An answer is believed for the first time only if it comes from the generation's own tree.
     if (result.answered && purpose == core::ProbePurpose::readiness) {
-        check_who_answers(*life, result);
+        result.detail = kinship_.doubt_who_answers(*life);
+        result.answered = result.detail.empty();
     }
     life->last_probe = result.detail;
     if (!result.answered && !life->is_stopping) {
@@ -233,7 +190,7 @@ boost::asio::awaitable<void> Backends::probe(LifePtr life, core::ProbePurpose pu
 boost::asio::awaitable<io::ProbeResult> Backends::probe_by_command(LifePtr life) {
     const auto& command = std::get<config::CommandProbe>(config_.probe.kind).command;
     io::ChildSpec child = places_.beside(life->setting, command);
-    co_return co_await run_probe_command(io_, reaper_, std::move(child), config_.probe.timeout);
+    co_return co_await probe_commands_.run(std::move(child), config_.probe.timeout);
 }
 
 // ---- Ending ------------------------------------------------------------------------------------
@@ -262,7 +219,7 @@ void Backends::perform(const core::StopBackend& effect) {
     life->is_killed = effect.how == core::StopHow::kill;
     life->stop_began = steady_clock::now();
     life->tell_by = life->stop_began + output_limit;
-    adopt_strays(*life);
+    kinship_.adopt_strays(*life);
     if (!life->is_killed) {
         signal(*life, config_.backend.stop_signal);
         signal(*life, SIGCONT);  // A stopped process is deaf to all but KILL.
@@ -280,7 +237,7 @@ void Backends::perform(const core::KillBackend& effect) {
     signal(*life, SIGKILL);
 }
 
-bool Backends::signal(Life& life, int number) {
+void Backends::signal(Life& life, int number) {
     const io::SignalResult result = life.tree.signal(number);
     for (const io::Refusal& refusal : result.refused) {
         Line(Line::Level::error, "a process of the backend may not be signalled")
@@ -289,65 +246,61 @@ bool Backends::signal(Life& life, int number) {
             .with("name", refusal.member.name)
             .with("why", refusal.error.message());
     }
-    return result.reached > 0;
-}
-
-// What fled from its session and its environment both, and lost its parent, is our child now but
-// nobody's by any mark. It came from a backend; the one that ends takes it along. Unless we may
-// inherit other people's orphans as well: then only marks count.
-void Backends::adopt_strays(Life& ending) {
-    if (!strays_are_ours_) {
-        return;
-    }
-    const auto children = io::children_of(::getpid());
-    if (!children) {
-        return;  // The next look will see them.
-    }
-    for (const io::ProcessStat& child : *children) {
-        const auto knows = [&child](const auto& entry) { return entry.second->tree.knows(child); };
-        if (!reaper_.owns(child.pid) && std::none_of(lives_.begin(), lives_.end(), knows)) {
-            ending.tree.adopt(child);
-        }
-    }
 }
 
 void Backends::kill_all() {
     for (const auto& [generation, life] : lives_) {
         life->tree.signal(SIGKILL);
     }
+    probe_commands_.kill_all();
 }
 
 // Ends when the whole tree is gone and the address refuses, however long that takes.
 boost::asio::awaitable<void> Backends::clear_place(LifePtr life) {
     std::chrono::milliseconds pause = first_look;
     while (true) {
-        if (life->is_killed) {
-            signal(*life, SIGKILL);  // Again and again: it may fork while it dies.
+        const bool is_done = co_await is_clear(life);
+        if (is_done) {
+            break;
         }
-        adopt_strays(*life);
-        if (life->tree.empty()) {
-            const bool accepts = co_await io::accepts(life->setting.address, refusal_limit);
-            // With the tree gone, whoever listens there is a stranger. The next start will see him.
-            if (!accepts || io::listens(life->setting.address) == io::Listens::yes) {
-                break;
-            }
-        }
-        if (life->output_ended || steady_clock::now() >= life->tell_by) {
+        co_await next_look(pause);
+        pause = std::min(pause * 2, slowest_look);
+        if (life->output->has_ended() || steady_clock::now() >= life->tell_by) {
             tell_end(*life);
         }
-        co_await reaper_.next_reap(steady_clock::now() + pause);
-        // A look is a walk through /proc: not one for each of a thousand children.
-        boost::asio::steady_timer breath(io_, shortest_look);
-        (void)co_await breath.async_wait(io::use_result);
-        pause = std::min(pause * 2, slowest_look);
     }
-    tell_end(*life);
+    end_life(*life);
+}
+
+boost::asio::awaitable<bool> Backends::is_clear(LifePtr life) {
+    if (life->is_killed) {
+        signal(*life, SIGKILL);  // Again and again: it may fork while it dies.
+    }
+    if (!kinship_.adopt_strays(*life) || !life->tree.empty()) {
+        co_return false;
+    }
+    const bool accepts = co_await io::accepts(life->setting.address, refusal_limit);
+    // With the tree gone, whoever listens there is a stranger. The next start will see him.
+    co_return !accepts || io::listens(life->setting.address) == io::Listens::yes;
+}
+
+boost::asio::awaitable<void> Backends::next_look(std::chrono::milliseconds at_latest) {
+    co_await reaper_.next_reap(steady_clock::now() + at_latest);
+    // A look is a walk through /proc: not one for each of a thousand children.
+    boost::asio::steady_timer breath(io_, shortest_look);
+    (void)co_await breath.async_wait(io::use_result);
+}
+
+void Backends::end_life(Life& life) {
+    life.output->close();  // A stray that we may not end may hold the other end for ever.
+    tell_end(life);
+    const core::Generation generation = life.generation;
     Line(Line::Level::info, "backend stopped")
-        .with("instance", life->setting.values.instance)
-        .with("generation", core::number(life->generation))
-        .with("took", steady_clock::now() - life->stop_began);
-    lives_.erase(life->generation);
-    hooks_.feed(core::PlaceCleared{life->generation});
+        .with("instance", life.setting.values.instance)
+        .with("generation", core::number(generation))
+        .with("took", steady_clock::now() - life.stop_began);
+    lives_.erase(generation);
+    hooks_.feed(core::PlaceCleared{generation});
 }
 
 void Backends::perform(const core::QuarantinePlace& effect) {
@@ -378,15 +331,16 @@ void Backends::perform(const core::AnnounceFailing& effect) {
         .with("failures", effect.failed_starts);
 }
 
-// Once; an end that leaves nothing to tell is told by the line of its recycle.
+// An end that leaves nothing to tell is told by the line of its recycle.
 void Backends::tell_end(Life& life) {
+    if (std::exchange(life.end_is_told, true)) {
+        return;
+    }
     if (life.failed_start) {
         failed_starts_.tell(&life, *life.failed_start, why_start_failed(life));
     } else if (life.has_died) {
         tell_death(life);
     }
-    life.failed_start.reset();
-    life.has_died = false;
 }
 
 }  // namespace tcplock::daemon

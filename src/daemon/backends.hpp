@@ -8,17 +8,17 @@
 #include "config/config.hpp"
 #include "core/effects.hpp"
 #include "core/events.hpp"
+#include "daemon/kinship.hpp"
 #include "daemon/life.hpp"
 #include "daemon/place.hpp"
+#include "daemon/probe_command.hpp"
 #include "io/probe.hpp"
 #include "io/reaper.hpp"
 #include "io/task_group.hpp"
 
+#include <chrono>
 #include <deque>
 #include <functional>
-#include <map>
-#include <memory>
-#include <optional>
 #include <random>
 #include <string>
 
@@ -52,37 +52,35 @@ public:
     // It ended unasked, not long ago.
     bool has_died(core::Generation generation) const;
 
-    // KILL to every tree, and no look back.
+    // KILL to every tree, also to those of probe commands, and no look back.
     void kill_all();
 
     // Ends what an earlier supervisor of this state directory left behind.
     boost::asio::awaitable<void> end_orphans();
 
 private:
-    using LifePtr = std::shared_ptr<Life>;
-
     LifePtr find(core::Generation generation) const;
     void begin_life(const core::SpawnBackend& effect, Setting setting, io::Child child);
     void leader_exited(LifePtr life, io::ExitStatus status);
-    boost::asio::awaitable<void> read_output(LifePtr life, io::Child child);
-    void check_who_answers(Life& life, io::ProbeResult& result);
+    boost::asio::awaitable<void> read_output(LifePtr life);
     boost::asio::awaitable<void> probe(LifePtr life, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> probe_by_command(LifePtr life);
     boost::asio::awaitable<void> clear_place(LifePtr life);
-    void adopt_strays(Life& ending);
-    bool signal(Life& life, int number);
+    boost::asio::awaitable<bool> is_clear(LifePtr life);
+    boost::asio::awaitable<void> next_look(std::chrono::milliseconds at_latest);
+    void end_life(Life& life);
+    void signal(Life& life, int number);
     void tell_end(Life& life);
 
     boost::asio::io_context& io_;
     const config::Config& config_;
     io::Reaper& reaper_;
+    ProbeCommands probe_commands_;
     Hooks hooks_;
     Places places_;
-    // We are not process 1, and had no children when we began: what is reparented to us is a
-    // backend's.
-    bool strays_are_ours_;
     io::TaskGroup& tasks_;
-    std::map<core::Generation, LifePtr> lives_;
+    Lives lives_;
+    Kinship kinship_;
     std::mt19937_64 random_{std::random_device{}()};
     std::deque<core::Generation> died_;  // the last few
     std::string why_not_spawned_;        // the last time

@@ -1,5 +1,7 @@
 #include "daemon/calendar.hpp"
 
+#include "core/types.hpp"
+
 #include <chrono>
 #include <ctime>
 #include <variant>
@@ -25,10 +27,7 @@ core::CivilTime Calendar::local_now() {
 std::optional<core::CivilTime> Calendar::next(core::CivilTime now) const {
     std::optional<core::CivilTime> first;
     for (const core::Schedule& schedule : schedules_) {
-        const auto due = schedule.next(now);
-        if (due && (!first || *due < *first)) {
-            first = due;
-        }
+        first = core::earlier(first, schedule.next(now));
     }
     return first;
 }

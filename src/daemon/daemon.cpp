@@ -57,6 +57,14 @@ std::string what(std::exception_ptr failure) {
     }
 }
 
+template <class Step>
+void attempt(const Step& step) noexcept {
+    try {
+        step();
+    } catch (...) {  // There is nobody left to tell.
+    }
+}
+
 }  // namespace
 
 Daemon::Daemon(const config::Config& config)
@@ -240,13 +248,16 @@ void Daemon::finish() {
 }
 
 // A bug of ours, or no memory: nothing can be trusted any more, least of all an orderly end. No
-// backend survives, and whoever runs us may start us again.
-void Daemon::die(const std::string& where, std::exception_ptr failure) {
-    Line(Line::Level::error, "internal error, ending at once")
-        .with("where", where)
-        .with("what", what(failure));
-    backends_.kill_all();
-    stop_logging(last_words_limit);
+// backend survives, and whoever runs us may start us again. Each step may fail for the same reason
+// as all else did, and the next is taken all the same.
+void Daemon::die(const std::string& where, std::exception_ptr failure) noexcept {
+    attempt([this] { backends_.kill_all(); });
+    attempt([&where, &failure] {
+        Line(Line::Level::error, "internal error, ending at once")
+            .with("where", where)
+            .with("what", what(failure));
+    });
+    attempt([] { stop_logging(last_words_limit); });
     std::_Exit(EXIT_FAILURE);
 }
 

@@ -48,7 +48,7 @@ private:
     boost::asio::awaitable<void> follow_schedule();
     void signal_came(int number);
     void finish();
-    [[noreturn]] void die(const std::string& where, std::exception_ptr failure);
+    [[noreturn]] void die(const std::string& where, std::exception_ptr failure) noexcept;
 
     const config::Config& config_;
     const std::size_t open_files_;

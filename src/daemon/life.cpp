@@ -1,7 +1,6 @@
 #include "daemon/life.hpp"
 
 #include "daemon/log.hpp"
-#include "io/socket_owner.hpp"
 
 #include <fmt/format.h>
 #include <utility>
@@ -37,9 +36,7 @@ std::string output_of(const Life& life) {
     return text;
 }
 
-}  // namespace
-
-void note_output(Life& life, std::string_view line) {
+void note(Life& life, std::string_view line) {
     const bool is_blank = line.find_first_not_of(' ') == std::string_view::npos;
     if (!is_blank && life.first_lines.size() < first_lines_max) {
         life.first_lines.emplace_back(life.lines, line);
@@ -47,6 +44,8 @@ void note_output(Life& life, std::string_view line) {
     life.last_lines.add(line);
     ++life.lines;
 }
+
+}  // namespace
 
 void tell_stop(Life& life, const core::StopBackend& effect) {
     const bool is_end = effect.reason == core::StopReason::shutdown;
@@ -82,12 +81,9 @@ void tell_quarantine(Life& life, core::PlaceId place) {
         left += fmt::format("{}{} ({}, state {})", left.empty() ? "" : ", ", member.pid,
                             member.name, member.state);
     }
-    if (!members) {
-        left = "could not be looked up";
-    } else if (members->empty()) {
-        const auto owner = io::socket_owner(life.setting.address).value_or(std::nullopt);
-        left = "no process, but the address accepts: " +
-               (owner ? io::in_words(*owner) : std::string("owner unknown"));
+    if (left.empty()) {
+        // The address accepts, though nobody on this machine is seen to listen there.
+        left = members ? "no process that we can see" : "could not be looked up";
     }
     Line(Line::Level::error, "place quarantined: what lives there cannot be killed")
         .with("place", core::number(place))
@@ -123,6 +119,26 @@ void FailedStarts::tell(const Life* life, const core::BackOff& effect, const std
     if (!output.empty()) {
         line.with("last_output", output);
     }
+}
+
+io::OutputSink output_sink(Life& life, const FailedStarts& failed_starts) {
+    io::OutputSink sink;
+    sink.line = [&life, &failed_starts](std::string_view text) {
+        note(life, text);
+        // In a row of failed starts it says the same each time.
+        const auto level = failed_starts.is_row() ? Line::Level::debug : Line::Level::info;
+        Line(level, "backend output")
+            .with("instance", life.setting.values.instance)
+            .with("generation", core::number(life.generation))
+            .with("line", text);
+    };
+    sink.dropped = [&life](std::uint64_t lines) {
+        Line(Line::Level::warn, "backend output dropped: it prints too much")
+            .with("instance", life.setting.values.instance)
+            .with("generation", core::number(life.generation))
+            .with("lines", lines);
+    };
+    return sink;
 }
 
 }  // namespace tcplock::daemon

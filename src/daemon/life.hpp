@@ -13,6 +13,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,29 +30,30 @@ struct Life {
     core::PlaceId place;
     Setting setting;
     io::Tree tree;
+    std::optional<io::Output> output = {};
     // With their numbers; where complaints about arguments stand.
     std::vector<std::pair<std::uint64_t, std::string>> first_lines = {};
     io::LastLines last_lines = {};
     std::uint64_t lines = 0;
-    bool output_ended = false;
     std::optional<io::ExitStatus> exit = {};  // of the leader
     std::string last_probe = {};              // why the last one had no answer
     bool is_stopping = false;
     bool is_killed = false;
     steady_clock::time_point stop_began = {};
-    // What is still to be told of its end, once its last output is here.
-    bool has_died = false;
+    bool has_died = false;  // nobody had asked it to end
     std::size_t inside_at_death = 0;
     std::optional<core::BackOff> failed_start = {};
+    // Its end is told once, and when its last output is here.
+    bool end_is_told = false;
     steady_clock::time_point tell_by = {};
 };
+
+using LifePtr = std::shared_ptr<Life>;
+using Lives = std::map<core::Generation, LifePtr>;
 
 void tell_stop(Life& life, const core::StopBackend& effect);
 void tell_death(const Life& life);
 void tell_quarantine(Life& life, core::PlaceId place);
-
-// Keeps the line for the post-mortem.
-void note_output(Life& life, std::string_view line);
 
 std::string why_start_failed(const Life& life);
 
@@ -65,5 +68,9 @@ public:
 private:
     std::string last_;
 };
+
+// Logs what the backend prints, and keeps it for the post-mortem. Goes into the life's own output,
+// and so does not outlive it.
+io::OutputSink output_sink(Life& life, const FailedStarts& failed_starts);
 
 }  // namespace tcplock::daemon

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <pwd.h>
 #include <stdexcept>
 #include <system_error>
 #include <unistd.h>
@@ -19,7 +18,8 @@ namespace {
 constexpr auto fallback_path = "/usr/local/bin:/usr/bin:/bin";
 
 // Makes a folder, the backend's user's and nobody else's to look into; a sentence if that fails.
-std::string make_folder(const std::filesystem::path& path, unsigned uid, unsigned gid) {
+std::string make_folder(const std::filesystem::path& path,
+                        const std::optional<io::Identity>& user) {
     std::error_code error;
     std::filesystem::create_directories(path, error);
     if (!error) {
@@ -28,7 +28,7 @@ std::string make_folder(const std::filesystem::path& path, unsigned uid, unsigne
     if (error) {
         return "cannot make " + path.string() + ": " + error.message();
     }
-    if (uid != ::getuid() && ::chown(path.c_str(), uid, gid) != 0) {
+    if (user && user->uid != ::getuid() && ::chown(path.c_str(), user->uid, user->gid) != 0) {
         return "cannot give " + path.string() +
                " to the backend's user: " + std::generic_category().message(errno);
     }
@@ -50,16 +50,31 @@ std::string describe_owner(const io::tcp::endpoint& address) {
 
 }  // namespace
 
+std::optional<config::Problem> problem_with_user(const config::Config& config) {
+    const std::string& name = config.backend.user;
+    if (name.empty()) {
+        return std::nullopt;
+    }
+    const auto found = io::find_user(name);
+    const auto* const error = std::get_if<std::error_code>(&found);
+    if (!error) {
+        return std::nullopt;
+    }
+    constexpr auto key = "backend.user";
+    const std::string why = *error == std::errc::no_such_file_or_directory
+                                ? "is no user of this machine"
+                                : "cannot be looked up (" + error->message() + ")";
+    return config::Problem{config.positions.file, config::line_of(config.positions, key), key,
+                           config::wrong(name, why, "a name as in /etc/passwd").message};
+}
+
 Places::Places(const config::Config& config, const StateDirectory& state)
-    : config_(config), state_(state), uid_(::getuid()), gid_(::getgid()) {
-    const std::string& user = config.backend.user;
-    if (!user.empty()) {
-        const passwd* const entry = ::getpwnam(user.c_str());
-        if (!entry) {
-            throw std::runtime_error("backend.user: there is no user \"" + user + "\"");
-        }
-        uid_ = entry->pw_uid;
-        gid_ = entry->pw_gid;
+    : config_(config), state_(state) {
+    if (const auto problem = problem_with_user(config)) {
+        throw std::runtime_error(problem->key + ": " + problem->message);
+    }
+    if (!config.backend.user.empty()) {
+        user_ = std::get<io::Identity>(io::find_user(config.backend.user));
     }
 }
 
@@ -70,7 +85,7 @@ std::string Places::cookie() const {
 std::variant<Setting, Unfit> Places::prepare(const core::SpawnBackend& spawn) const {
     const std::string place = std::to_string(core::number(spawn.place));
     const auto directory = state_.path() / ("place-" + place);
-    if (std::string why = make_folder(directory, uid_, gid_); !why.empty()) {
+    if (std::string why = make_folder(directory, user_); !why.empty()) {
         return Unfit{std::move(why)};
     }
     Setting setting;
@@ -79,7 +94,7 @@ std::variant<Setting, Unfit> Places::prepare(const core::SpawnBackend& spawn) co
     values.instance =
         spawn.instance ? std::to_string(core::number(*spawn.instance)) : std::string("standby");
     values.generation = std::to_string(core::number(spawn.generation));
-    values.uid = std::to_string(uid_);
+    values.uid = std::to_string(user());
     values.directory = directory.string();
     // The office makes it itself. We touch nothing inside the folder: it is the backend's user's,
     // who could have put a link to anything there.
@@ -151,7 +166,7 @@ io::ChildSpec Places::describe_child(const config::Placeholders& values) const {
     }
     child.environment[supervisor_variable] = state_.identity();
     child.directory = values.directory;
-    child.user = backend.user;
+    child.user = user_;
     child.nice = backend.nice;
     child.oom_score_adjust = backend.oom_score_adjust;
     child.open_files = backend.limits.open_files;

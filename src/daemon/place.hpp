@@ -6,12 +6,16 @@
 
 #include "config/config.hpp"
 #include "config/placeholders.hpp"
+#include "config/problem.hpp"
 #include "core/effects.hpp"
 #include "daemon/state_directory.hpp"
 #include "io/child.hpp"
 #include "io/tcp.hpp"
+#include "io/user.hpp"
 
+#include <optional>
 #include <string>
+#include <unistd.h>
 #include <variant>
 
 namespace tcplock::daemon {
@@ -33,8 +37,12 @@ struct Unfit {
     std::string why;
 };
 
+// What is wrong with `backend.user` on this machine, to be asked before anything is started.
+std::optional<config::Problem> problem_with_user(const config::Config& config);
+
 class Places {
 public:
+    // Looks up the backend's user, once. Throws std::runtime_error if there is none.
     Places(const config::Config& config, const StateDirectory& state);
 
     // Makes the folders and looks for a free address.
@@ -42,6 +50,9 @@ public:
 
     // A program run for a generation, in its folder and with its environment, but not of its tree.
     io::ChildSpec beside(const Setting& setting, const std::vector<std::string>& command) const;
+
+    // Whom the backends run as.
+    unsigned user() const { return user_ ? user_->uid : ::getuid(); }
 
     // Carried by everything this supervisor starts.
     std::string cookie() const;
@@ -53,8 +64,7 @@ private:
 
     const config::Config& config_;
     const StateDirectory& state_;
-    unsigned uid_;
-    unsigned gid_;
+    std::optional<io::Identity> user_;  // absent: ours
 };
 
 }  // namespace tcplock::daemon

@@ -60,10 +60,9 @@ boost::asio::awaitable<void> await_end(io::Reaper& reaper, std::shared_ptr<Run> 
 }
 
 boost::asio::awaitable<void> await_end_and_output(io::Reaper& reaper, std::shared_ptr<Run> run,
-                                                  boost::asio::posix::stream_descriptor output,
-                                                  io::OutputSink sink) {
+                                                  std::shared_ptr<io::Output> output) {
     using namespace boost::asio::experimental::awaitable_operators;
-    co_await (await_end(reaper, run) && io::drain(std::move(output), std::move(sink)));
+    co_await (await_end(reaper, run) && output->drain());
 }
 
 std::string why(const Run& run) {
@@ -74,23 +73,32 @@ std::string why(const Run& run) {
 
 }  // namespace
 
-boost::asio::awaitable<io::ProbeResult> run_probe_command(boost::asio::io_context& io,
-                                                          io::Reaper& reaper, io::ChildSpec child,
-                                                          std::chrono::nanoseconds timeout) {
-    static std::uint64_t runs = 0;
+void ProbeCommands::kill_all() {
+    for (const auto& entry : running_) {
+        if (const auto tree = entry.lock()) {
+            tree->signal(SIGKILL);
+        }
+    }
+}
+
+boost::asio::awaitable<io::ProbeResult> ProbeCommands::run(io::ChildSpec child,
+                                                           std::chrono::nanoseconds timeout) {
     // The backend's own cookie would make it a part of the backend's tree.
-    const std::string value = child.environment[supervisor_variable] + "-" + std::to_string(++runs);
+    const std::string value =
+        child.environment[supervisor_variable] + "-" + std::to_string(++runs_);
     child.environment[cookie_variable] = value;
     const auto began = steady_clock::now();
-    auto spawned = io::spawn(io, child);
+    auto spawned = io::spawn(io_, child);
     if (const auto* const failure = std::get_if<io::SpawnFailure>(&spawned)) {
         co_return io::ProbeResult{false, failure->what, steady_clock::now() - began};
     }
     auto& program = std::get<io::Child>(spawned);
-    auto run = std::make_shared<Run>(
+    const auto run = std::make_shared<Run>(
         io::Tree(program.pid, std::string(cookie_variable) + "=" + value), began + timeout);
+    std::erase_if(running_, [](const auto& entry) { return entry.expired(); });
+    running_.push_back(std::shared_ptr<io::Tree>(run, &run->tree));
     // Weakly: the reaper's memory of the program must not keep a cancelled probe alive.
-    reaper.own(program.pid, [weak = std::weak_ptr(run)](io::ExitStatus status) {
+    reaper_.own(program.pid, [weak = std::weak_ptr(run)](io::ExitStatus status) {
         if (const auto probed = weak.lock()) {
             probed->exit = status;
         }
@@ -99,7 +107,8 @@ boost::asio::awaitable<io::ProbeResult> run_probe_command(boost::asio::io_contex
     sink.line = [run](std::string_view line) { run->last_line = line; };
     sink.dropped = [](std::uint64_t) {};
     // Who holds the pipe or cannot be killed must not hold up the answer as well.
-    auto end = await_end_and_output(reaper, run, std::move(program.output), std::move(sink));
+    auto output = std::make_shared<io::Output>(std::move(program.output), std::move(sink));
+    auto end = await_end_and_output(reaper_, run, std::move(output));
     const bool ended = co_await io::with_timeout(std::move(end), timeout + farewell_limit);
     run->ran_out_of_time |= !ended;
     const auto took = steady_clock::now() - began;

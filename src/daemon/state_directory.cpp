@@ -34,10 +34,10 @@ void make(const std::filesystem::path& path) {
     }
 }
 
-std::string first_line(const std::filesystem::path& path) {
-    std::string line;
-    std::ifstream(path) >> line;
-    return line;
+std::string first_word(const std::filesystem::path& path) {
+    std::string word;
+    std::ifstream(path) >> word;
+    return word;
 }
 
 // Closed at exec: a backend that survives us must not hold the lock.
@@ -50,7 +50,7 @@ io::Descriptor lock(const std::filesystem::path& directory) {
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
         const int error = errno;
         if (error == EWOULDBLOCK) {
-            const std::string pid = first_line(path);
+            const std::string pid = first_word(path);
             fail(directory, "another supervisor (pid " + (pid.empty() ? "unknown" : pid) +
                                 ") is using it. Each needs a state directory of its own.");
         }

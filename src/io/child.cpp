@@ -110,7 +110,7 @@ std::string what_failed(SetupStage stage, const ChildSpec& spec, const std::stri
         case SetupStage::nice:
             return "cannot change the niceness by " + std::to_string(spec.nice);
         case SetupStage::user:
-            return "cannot become user '" + spec.user + "'";
+            return "cannot become user '" + spec.user->name + "'";
         case SetupStage::directory:
             return "cannot enter directory " + spec.directory.string();
         case SetupStage::death_signal:
@@ -187,7 +187,7 @@ struct Plumbing {
     Descriptor input;
 };
 
-Or<Plumbing> lay_pipes(const std::optional<Identity>& identity) {
+Or<Plumbing> lay_pipes(const Identity* identity) {
     auto output = make_pipe();
     auto failures = make_pipe();
     Descriptor input =
@@ -213,8 +213,7 @@ Or<Plumbing> lay_pipes(const std::optional<Identity>& identity) {
     return laid;
 }
 
-ChildSetup plan(const ChildSpec& spec, const Plumbing& pipes,
-                const std::optional<Identity>& identity) {
+ChildSetup plan(const ChildSpec& spec, const Plumbing& pipes, const Identity* identity) {
     const auto as_limit = [](std::optional<std::uint64_t> value) {
         return value ? std::optional<rlim_t>(*value) : std::nullopt;
     };
@@ -225,7 +224,7 @@ ChildSetup plan(const ChildSpec& spec, const Plumbing& pipes,
     setup.failures = pipes.failures.write_end.get();
     setup.highest_descriptor = close_range_works() ? -1 : highest_open_descriptor();
     setup.directory = spec.directory.empty() ? nullptr : spec.directory.c_str();
-    setup.identity = identity ? &*identity : nullptr;
+    setup.identity = identity;
     setup.nice_value = ::getpriority(PRIO_PROCESS, 0) + spec.nice;
     setup.oom_score_adjust = std::to_string(spec.oom_score_adjust);
     setup.open_files = as_limit(spec.open_files);
@@ -234,8 +233,8 @@ ChildSetup plan(const ChildSpec& spec, const Plumbing& pipes,
     return setup;
 }
 
-Or<Child> start(asio::io_context& io, const ChildSpec& spec, const std::string& program,
-                const std::optional<Identity>& identity) {
+Or<Child> start(asio::io_context& io, const ChildSpec& spec, const std::string& program) {
+    const Identity* const identity = spec.user && !is_us(*spec.user) ? &*spec.user : nullptr;
     auto laid = lay_pipes(identity);
     if (auto* problem = std::get_if<SpawnFailure>(&laid)) {
         return *problem;
@@ -282,12 +281,7 @@ std::variant<Child, SpawnFailure> spawn(asio::io_context& io, const ChildSpec& s
     if (const auto* problem = std::get_if<SpawnFailure>(&program)) {
         return *problem;
     }
-    const auto identity = find_user(spec.user);
-    if (const auto* problem = std::get_if<SpawnFailure>(&identity)) {
-        return *problem;
-    }
-    return start(io, spec, std::get<std::string>(program),
-                 std::get<std::optional<Identity>>(identity));
+    return start(io, spec, std::get<std::string>(program));
 }
 
 }  // namespace tcplock::io

@@ -7,6 +7,8 @@
 // the death signal is tied to the thread that forked.
 #pragma once
 
+#include "io/user.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 
@@ -27,7 +29,7 @@ struct ChildSpec {
     std::map<std::string, std::string>
         environment;                  // Complete: the child gets this and nothing else.
     std::filesystem::path directory;  // Empty: stay where we are.
-    std::string user;                 // Empty: stay who we are.
+    std::optional<Identity> user;     // Absent: stay who we are.
     int nice = 0;                     // Added to our own, as nice(1) does.
     int oom_score_adjust = 0;
     std::optional<std::uint64_t> open_files;  // Absent: inherit ours.

@@ -2,13 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
-#include <utility>
-#include <vector>
 
 namespace tcplock::io {
 namespace {
@@ -44,33 +40,6 @@ Or<std::string> find_program(const ChildSpec& spec) {
     }
     const std::error_code code(ENOENT, std::generic_category());
     return SpawnFailure{"cannot run " + name + ": there is no such program in " + path, code};
-}
-
-Or<std::optional<Identity>> find_user(const std::string& user) {
-    if (user.empty()) {
-        return std::optional<Identity>();
-    }
-    errno = 0;
-    const passwd* found = ::getpwnam(user.c_str());
-    if (found == nullptr) {
-        const std::string what = "cannot become user '" + user + "'";
-        if (errno != 0) {
-            return failure(what, errno);
-        }
-        const std::error_code code(ENOENT, std::generic_category());
-        return SpawnFailure{what + ": there is no such user", code};
-    }
-    if (found->pw_uid == ::geteuid() && found->pw_uid == ::getuid()) {
-        return std::optional<Identity>();
-    }
-    Identity identity{found->pw_uid, found->pw_gid, std::vector<gid_t>(64)};
-    int count = static_cast<int>(identity.groups.size());
-    if (::getgrouplist(user.c_str(), identity.gid, identity.groups.data(), &count) < 0) {
-        identity.groups.resize(static_cast<std::size_t>(count));
-        ::getgrouplist(user.c_str(), identity.gid, identity.groups.data(), &count);
-    }
-    identity.groups.resize(static_cast<std::size_t>(count));
-    return std::optional<Identity>(std::move(identity));
 }
 
 }  // namespace tcplock::io

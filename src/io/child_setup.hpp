@@ -6,13 +6,14 @@
 // twice.
 #pragma once
 
+#include "io/user.hpp"
+
 #include <boost/system/error_code.hpp>
 
 #include <optional>
 #include <string>
 #include <sys/resource.h>
 #include <sys/types.h>
-#include <vector>
 
 namespace tcplock::io {
 
@@ -35,12 +36,6 @@ enum class SetupStage : int {
 struct SetupFailure {
     SetupStage stage;
     int error;
-};
-
-struct Identity {
-    uid_t uid;
-    gid_t gid;
-    std::vector<gid_t> groups;
 };
 
 // An initializer for Boost.Process; it takes over in the child and does not come back.

@@ -5,12 +5,12 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 namespace tcplock::io {
@@ -20,7 +20,9 @@ namespace asio = boost::asio;
 using Clock = LineSplitter::Clock;
 
 constexpr auto use_result = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t read_bytes = 1 << 20;  // As much as the pipe holds.
+// As much as the pipe holds. Not written to before it is read into: a backend that prints little
+// costs little memory.
+constexpr std::size_t read_bytes = 1 << 20;
 // The pipe takes what comes meanwhile. It bounds the reads, and so our processor time, however the
 // output comes: in floods, or in a trickle of single bytes.
 constexpr std::chrono::milliseconds pause_between_reads{10};
@@ -30,18 +32,9 @@ asio::awaitable<void> pause(Clock::time_point until) {
     [[maybe_unused]] const auto woken = co_await timer.async_wait(use_result);
 }
 
-asio::awaitable<void> until_readable(asio::posix::stream_descriptor& output) {
+asio::awaitable<void> until_readable(asio::posix::stream_descriptor& pipe) {
     [[maybe_unused]] const auto ready =
-        co_await output.async_wait(asio::posix::stream_descriptor::wait_read, use_result);
-}
-
-// Silence after a flood: the count of what was dropped must not wait for the next line.
-asio::awaitable<void> report_in_time(asio::posix::stream_descriptor& output, LineSplitter& lines) {
-    const auto now = Clock::now();
-    if (lines.owes_report() && now < lines.report_due()) {
-        co_await with_timeout(until_readable(output), lines.report_due() - now);
-    }
-    lines.settle(Clock::now());
+        co_await pipe.async_wait(asio::posix::stream_descriptor::wait_read, use_result);
 }
 
 bool is_cancelled(asio::cancellation_state state) {
@@ -50,26 +43,62 @@ bool is_cancelled(asio::cancellation_state state) {
 
 }  // namespace
 
-asio::awaitable<void> drain(asio::posix::stream_descriptor output, OutputSink sink) {
-    LineSplitter lines(std::move(sink));
+Output::Output(asio::posix::stream_descriptor pipe, OutputSink sink)
+    : pipe_(std::move(pipe)),
+      lines_(std::move(sink)),
+      buffer_(std::make_unique_for_overwrite<char[]>(read_bytes)) {
+    pipe_.non_blocking(true);
+}
+
+asio::awaitable<void> Output::drain() {
     const auto cancellation = co_await asio::this_coro::cancellation_state;
-    // Not written to before it is read into: a backend that prints little costs little memory.
-    const auto buffer = std::make_unique_for_overwrite<char[]>(read_bytes);
-    while (!is_cancelled(cancellation)) {
-        co_await report_in_time(output, lines);
-        if (is_cancelled(cancellation)) {
+    while (!has_ended() && !is_cancelled(cancellation)) {
+        co_await news();
+        read();
+        if (has_ended() || is_cancelled(cancellation)) {
             break;
         }
-        const auto [error, size] =
-            co_await output.async_read_some(asio::buffer(buffer.get(), read_bytes), use_result);
-        if (error) {
-            break;
-        }
-        const auto now = Clock::now();
-        lines.feed({buffer.get(), size}, now);
-        co_await pause(now + pause_between_reads);
+        co_await pause(Clock::now() + pause_between_reads);
     }
-    lines.finish(Clock::now());
+    close();
+}
+
+// Silence after a flood is news as well: the count of what was dropped must not wait for the next
+// line.
+asio::awaitable<void> Output::news() {
+    if (lines_.owes_report()) {
+        co_await with_timeout(until_readable(pipe_), lines_.report_due() - Clock::now());
+    } else {
+        co_await until_readable(pipe_);
+    }
+}
+
+void Output::read() {
+    if (has_ended()) {
+        return;
+    }
+    boost::system::error_code error;
+    const std::size_t size = pipe_.read_some(asio::buffer(buffer_.get(), read_bytes), error);
+    const auto now = Clock::now();
+    lines_.feed({buffer_.get(), size}, now);
+    if (error && error != asio::error::would_block) {
+        end();
+    }
+}
+
+void Output::close() {
+    read();
+    end();
+}
+
+void Output::end() {
+    if (has_ended()) {
+        return;
+    }
+    lines_.finish(Clock::now());
+    boost::system::error_code ignored;  // The descriptor is given back in any case.
+    pipe_.close(ignored);
+    buffer_.reset();
 }
 
 void LineSplitter::feed(std::string_view bytes, Clock::time_point now) {

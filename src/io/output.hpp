@@ -1,6 +1,6 @@
-// What a backend prints, line by line, made printable. It always reads to the end, so a backend
-// never waits for us; what a flood costs us is bounded instead: at most a hundred reads a second, a
-// bounded number of lines delivered, and of the rest only the line ends are counted.
+// What a backend prints, line by line, made printable. It is read for as long as the backend lives,
+// so none ever waits for us; what a flood costs us is bounded instead: at most a hundred reads a
+// second, a bounded number of lines delivered, and of the rest only the line ends are counted.
 //
 // It keeps nothing itself. LastLines is for whoever writes the post-mortem.
 #pragma once
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,9 +62,28 @@ private:
     std::uint64_t dropped_ = 0;
 };
 
-// Returns at the end of the output, at an error, or when cancelled; what came until then was
-// delivered.
-boost::asio::awaitable<void> drain(boost::asio::posix::stream_descriptor output, OutputSink sink);
+// One backend's pipe, and its reading. It must outlive drain(), and stay where it is meanwhile.
+class Output {
+public:
+    Output(boost::asio::posix::stream_descriptor pipe, OutputSink sink);
+
+    // Reads until everybody who could write is gone, or until close(), or until cancelled. What
+    // came until then is delivered, and the pipe is closed.
+    boost::asio::awaitable<void> drain();
+
+    // Delivers what is in the pipe, and closes it, whoever may still hold its other end.
+    void close();
+    bool has_ended() const { return !pipe_.is_open(); }
+
+private:
+    boost::asio::awaitable<void> news();
+    void read();
+    void end();
+
+    boost::asio::posix::stream_descriptor pipe_;
+    LineSplitter lines_;
+    std::unique_ptr<char[]> buffer_;
+};
 
 class LastLines {
 public:

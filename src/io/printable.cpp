@@ -74,8 +74,8 @@ std::string printable(std::string_view bytes) {
         } else if (first < 0x20 || first == 0x7F) {
             append_escaped(text, first);
         } else if (length == 2 && first == 0xC2 && byte_at(bytes, 1) < 0xA0) {
-            append_escaped(text,
-                           byte_at(bytes, 1));  // Control characters of eight bits: terminals obey.
+            // Control characters of eight bits: terminals obey.
+            append_escaped(text, byte_at(bytes, 1));
         } else {
             text += bytes.substr(0, length);
         }

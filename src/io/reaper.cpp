@@ -17,8 +17,8 @@
 namespace tcplock::io {
 namespace {
 
-constexpr int most_in_one_go =
-    1000;  // A fork bomb's dead must not keep the loop from everything else.
+// A fork bomb's dead must not keep the loop from everything else.
+constexpr int most_in_one_go = 1000;
 
 }  // namespace
 

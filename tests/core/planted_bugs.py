@@ -55,7 +55,7 @@ BUGS = [
     (8, "supervisor.cpp", "if (!was_healthy) {", "if (never_answered) {"),
     (8, "pool.cpp", "missing -= std::min(missing, occupied());", ";"),
     (12, "supervisor.cpp", "while (gate_.head_is_impatient(now)) {", "while (false) {"),
-    (12, "supervisor.cpp", "consider(shutdown_by_);", ";"),
+    (12, "supervisor.cpp", "first = earlier(first, shutdown_by_);", ";"),
     (12, "supervisor.cpp", "mode_ = Mode::finished;\n        shutdown_by_.reset();",
      "mode_ = Mode::finished;"),
 ]

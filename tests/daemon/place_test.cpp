@@ -143,7 +143,10 @@ TEST_F(PlacesTest, CannotBeHadForAnUnknownUser) {
         const Places places(config_, state_);
         FAIL() << "there is such a user";
     } catch (const std::runtime_error& error) {
-        EXPECT_STREQ(error.what(), "backend.user: there is no user \"no-such-user\"");
+        EXPECT_STREQ(
+            error.what(),
+            "backend.user: \"no-such-user\" is no user of this machine, expected a name as "
+            "in /etc/passwd");
     }
 }
 

@@ -60,9 +60,8 @@ protected:
 
     io::ProbeResult result_of(io::ChildSpec child, std::chrono::nanoseconds timeout = patience) {
         std::optional<io::ProbeResult> result;
-        boost::asio::co_spawn(
-            io_, store(run_probe_command(io_, reaper_, std::move(child), timeout), result),
-            [](std::exception_ptr error) { EXPECT_FALSE(error); });
+        boost::asio::co_spawn(io_, store(commands_.run(std::move(child), timeout), result),
+                              [](std::exception_ptr error) { EXPECT_FALSE(error); });
         EXPECT_TRUE(until([&] { return result.has_value(); })) << "the probe does not end";
         return result.value_or(io::ProbeResult{});
     }
@@ -84,6 +83,7 @@ protected:
 
     boost::asio::io_context io_{1};
     io::Reaper reaper_{io_};
+    ProbeCommands commands_{io_, reaper_};
 };
 
 TEST_F(ProbeCommand, IsAnsweredByExitStatus0) {
@@ -159,12 +159,22 @@ TEST_F(ProbeCommand, CarriesTheSupervisorsCookieAndOneOfItsOwn) {
 
 TEST_F(ProbeCommand, RunsBesideAnother) {
     std::optional<io::ProbeResult> slow;
-    boost::asio::co_spawn(io_,
-                          store(run_probe_command(io_, reaper_, script("sleep 1000"), 1s), slow),
+    boost::asio::co_spawn(io_, store(commands_.run(script("sleep 1000"), 1s), slow),
                           [](std::exception_ptr error) { EXPECT_FALSE(error); });
     EXPECT_TRUE(result_of(script("exit 0")).answered);
     EXPECT_TRUE(until([&] { return slow.has_value(); }));
     EXPECT_EQ(slow->detail, "did not end in time");
+}
+
+// Of our own end there may be no time to tell the probe.
+TEST_F(ProbeCommand, WentOnWhenEverythingWasKilledAtOnce) {
+    std::optional<io::ProbeResult> result;
+    boost::asio::co_spawn(io_, store(commands_.run(script("sleep 1000"), patience), result),
+                          [](std::exception_ptr error) { EXPECT_FALSE(error); });
+    ASSERT_TRUE(until([] { return !nothing_is_left(); })) << "it does not begin";
+    commands_.kill_all();
+    EXPECT_TRUE(until([&] { return result.has_value(); }));
+    EXPECT_EQ(result.value_or(io::ProbeResult{}).detail, "killed by signal 9 (KILL)");
 }
 
 TEST_F(ProbeCommand, LeavesNothingBehindWhenItIsCancelled) {
@@ -175,9 +185,7 @@ TEST_F(ProbeCommand, LeavesNothingBehindWhenItIsCancelled) {
                       ("tcplock-cancelled-" + std::to_string(::getpid()));
     boost::asio::co_spawn(
         io_,
-        store(run_probe_command(io_, reaper_,
-                                script("sleep 1000 & echo $$ > " + mark.string() + "; wait"),
-                                patience),
+        store(commands_.run(script("sleep 1000 & echo $$ > " + mark.string() + "; wait"), patience),
               result),
         boost::asio::bind_cancellation_slot(
             cancel.slot(), [&has_ended](std::exception_ptr) { has_ended = true; }));

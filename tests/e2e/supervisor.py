@@ -199,7 +199,7 @@ def processes():
         yield int(entry), state, int(parent), name
 
 
-def _read(path):
+def read_proc(path):
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -222,7 +222,7 @@ def descendants(pid):
 
 def processor_seconds(pid):
     """Processor time that pid itself has used, user and system."""
-    text = _read(f"/proc/{pid}/stat").decode(errors="replace")
+    text = read_proc(f"/proc/{pid}/stat").decode(errors="replace")
     fields = text[text.rindex(")") + 2 :].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -231,7 +231,7 @@ def accepted_clients(port):
     """Connections on a listening port that somebody has accepted and not yet closed."""
     count = 0
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for row in _read(path).decode().splitlines()[1:]:
+        for row in read_proc(path).decode().splitlines()[1:]:
             fields = row.split()
             # 01 is ESTABLISHED, 08 CLOSE_WAIT; in the backlog a connection has no inode yet.
             if fields[1].endswith(f":{port:04X}") and fields[3] in ("01", "08"):
@@ -263,6 +263,7 @@ class Supervisor:
         self.journal_file = os.path.join(self.directory, "journal")
         self.log = Log()
         self.process = None
+        self.under = []  # a command that becomes what its arguments say
         self.may_leave_orphans = False  # for the next daemon on this state directory to find
         self._read_log = read_log
         self._reader = None
@@ -282,10 +283,9 @@ class Supervisor:
         with open(self.config_file, "w") as file:
             file.write(text + "\n")
 
-    def start(self, listening=True, open_files=None):
-        limited = ["prlimit", f"--nofile={open_files}:{open_files}"] if open_files else []
+    def start(self, listening=True):
         self.process = subprocess.Popen(
-            [*limited, BINARY, "-c", self.config_file],
+            [*self.under, BINARY, "-c", self.config_file],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -333,6 +333,9 @@ class Supervisor:
     def processor_seconds(self):
         return processor_seconds(self.pid)
 
+    def open_descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def tree(self):
         """Living processes (not the daemon) that carry our state directory: (pid, name)."""
         mark = self.state_directory.encode()
@@ -340,7 +343,7 @@ class Supervisor:
         for pid, state, _, name in processes():
             if state in "ZX" or (self.process and pid == self.process.pid):
                 continue
-            if mark in _read(f"/proc/{pid}/environ") or mark in _read(f"/proc/{pid}/cmdline"):
+            if any(mark in read_proc(f"/proc/{pid}/{file}") for file in ("environ", "cmdline")):
                 found.append((pid, name))
         return found
 

@@ -6,13 +6,14 @@ backend is left when the daemon has gone.
 
 import os
 import signal
+import socket
 import subprocess
 import time
 import unittest
 
 import fake
 from crowd import Client
-from supervisor import SCHEDULING_MARGIN, SMALL, Supervisor, result, wait_until
+from supervisor import BINARY, SCHEDULING_MARGIN, SMALL, Supervisor, result, wait_until
 
 TRACER = os.environ.get("TRACER", "")
 SPAN = float(os.environ.get("TCPLOCK_SPAN", "20"))  # seconds of watching a backend that fails
@@ -320,6 +321,46 @@ class UnkillableTest(unittest.TestCase):
             self.assertLess(named_after, 1.5 + SCHEDULING_MARGIN)
             self.assertLess(share, STORM_LIMIT)
             self.assertEqual(status, 0)
+
+
+class ListenerTest(unittest.TestCase):
+    """Who answers at the backend's address?"""
+
+    def test_a_listener_that_cleared_its_environment_was_a_stranger_for_ever(self):
+        # Born without environment, in a session of its own, and its parent ends at once.
+        stray = """setsid env -i /bin/sh -c '"$$@" &' sh "$$@"; exec sleep 1000"""
+        command = ["/bin/sh", "-c", stray, "sh", *fake.command()]
+        with fake.supervisor(backend={"command": command, "start_timeout": "5s"}) as supervisor:
+            supervisor.start()
+            client = Client(supervisor.port, "1", timeout=20)
+            self.assertEqual(client.answer(), "1 g1")
+            client.close()
+            self.assertEqual(supervisor.terminate(), 0)
+            self.assertEqual(accepting(supervisor.first_port + 5), False, "it ended as well")
+
+    def test_somebody_elses_listener_that_we_may_not_look_into_was_taken_for_the_backend(self):
+        as_nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        tried = subprocess.run([*as_nobody, BINARY, "--version"], capture_output=True)
+        if tried.returncode:
+            self.skipTest("the daemon cannot be run as another user here")
+        backend = {"command": ["sleep", "1000"], "start_timeout": "1s"}
+        with fake.supervisor(backend=backend) as supervisor:
+            for folder in (supervisor.directory, supervisor.state_directory):
+                os.chown(folder, 65534, 65534)
+            supervisor.under = as_nobody
+            supervisor.start()
+            supervisor.log.wait("backend starting")
+            with socket.create_server(("127.0.0.1", supervisor.first_port + 5)):
+                line = supervisor.log.wait("backend start failed")
+                result("foreign_listener", reason=repr(line["reason"]))
+                self.assertIn("is answered by a stranger, a process of user 0", line["reason"])
+                self.assertEqual(supervisor.log.count("backend ready"), 0)
+            self.assertEqual(supervisor.terminate(), 0)
+
+
+def accepting(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class OrphanTest(unittest.TestCase):

@@ -46,6 +46,7 @@ WRONG = [
     ("half_closed", "  queue_limit: 10", "  half_closed: maybe", 5, "half_closed"),
     ("unknown placeholder", '  address: "127.0.0.1:{{port}}"', '  address: "127.0.0.1:{{prot}}"', 8, "port"),
     ("no such signal", "  ports: {ports}", "  stop_signal: HELLO", 9, "stop_signal"),
+    ("no such user", "  ports: {ports}", "  user: no-such-user", 9, "no user of this machine"),
     ("ports backwards", "  ports: {ports}", "  ports: 2200-2100", 9, "ports"),
     ("more instances", "  ports: {ports}", "  instances: 2", 9, "not available yet"),
     ("standby", "  ports: {ports}", "  standby: 1", 9, "not available yet"),

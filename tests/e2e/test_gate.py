@@ -240,7 +240,8 @@ class BytesTest(unittest.TestCase):
         backend = {"limits": {"open_files": 64, "address_space": "off"}}
         gate = {"half_closed": "leave"}  # a slot is free while much is still owed
         with fake.supervisor(gate=gate, backend=backend) as supervisor:
-            supervisor.start(open_files=limit)
+            supervisor.under = ["prlimit", f"--nofile={limit}:{limit}"]
+            supervisor.start()
             log, stuck = supervisor.log, []
 
             def has_entered_or_was_refused():

@@ -163,8 +163,9 @@ TEST_F(OutputTest, IsLeftWhenCancelledAndWhatCameWasDelivered) {
     std::string told;
     bool is_done = false;
     OutputSink sink{[&](std::string_view line) { told += line; }, [](std::uint64_t) {}};
+    Output output(std::move(child.output), std::move(sink));
     boost::asio::co_spawn(
-        io_, drain(std::move(child.output), std::move(sink)),
+        io_, output.drain(),
         boost::asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr e) {
             EXPECT_FALSE(e);
             is_done = true;
@@ -175,6 +176,26 @@ TEST_F(OutputTest, IsLeftWhenCancelledAndWhatCameWasDelivered) {
     EXPECT_TRUE(until([&] { return is_done; }));
     EXPECT_EQ(told, "unfinished");
     ::kill(child.pid, SIGKILL);
+}
+
+// A stray may hold the pipe for ever.
+TEST_F(OutputTest, WasReadForAsLongAsAnybodyHeldThePipe) {
+    const std::size_t before = open_descriptors();
+    Running& holder = start(shell("echo said; exec sleep 1000"));
+    ASSERT_TRUE(until([&] { return holder.output == "said\n"; }));
+    holder.pipe->close();
+    EXPECT_TRUE(holder.pipe->has_ended());
+    EXPECT_TRUE(until([&] { return holder.is_drained; }));
+    EXPECT_FALSE(holder.status.has_value());
+    EXPECT_EQ(open_descriptors(), before);
+}
+
+TEST_F(OutputTest, IsDeliveredAsFarAsItCameWhenItIsClosed) {
+    Running& backend = start(shell("printf 'one\\ntwo'"));
+    ASSERT_TRUE(until([&] { return backend.status.has_value(); }));
+    backend.pipe->close();
+    EXPECT_EQ(backend.output, "one\ntwo\n");
+    EXPECT_TRUE(until([&] { return backend.is_drained; }));
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ protected:
         std::string output;  // Each line with its end.
         std::uint64_t dropped = 0;
         std::optional<ExitStatus> status;
+        std::optional<Output> pipe = {};
         bool is_drained = false;
 
         bool has_said(const std::string& text) const {
@@ -103,11 +104,11 @@ protected:
         OutputSink sink{
             [&running](std::string_view line) { running.output += std::string(line) + "\n"; },
             [&running](std::uint64_t lines) { running.dropped += lines; }};
-        boost::asio::co_spawn(io_, drain(std::move(child.output), std::move(sink)),
-                              [&running](std::exception_ptr error) {
-                                  EXPECT_FALSE(error);
-                                  running.is_drained = true;
-                              });
+        running.pipe.emplace(std::move(child.output), std::move(sink));
+        boost::asio::co_spawn(io_, running.pipe->drain(), [&running](std::exception_ptr error) {
+            EXPECT_FALSE(error);
+            running.is_drained = true;
+        });
         return running;
     }
 
