@@ -86,6 +86,11 @@ bool Backends::has_died(core::Generation generation) const {
 
 boost::asio::awaitable<void> Backends::end_orphans() {
     const io::OrphanReport report = co_await io::end_orphans(places_.cookie(), orphan_limit);
+    if (!report.has_looked) {
+        Line(Line::Level::error,
+             "cannot look for orphans of an earlier supervisor: no descriptor or no memory is left; "
+             "one may still hold a place");
+    }
     for (const io::Orphan& orphan : report.ended) {
         Line(Line::Level::warn, "orphan of an earlier supervisor ended")
             .with("pid", static_cast<std::uint64_t>(orphan.pid))
@@ -159,7 +164,8 @@ void Backends::perform(const core::TakeOver& effect) {
 // ---- Probes ------------------------------------------------------------------------------------
 
 void Backends::perform(const core::ProbeBackend& effect) {
-    tasks_.spawn("probe", probe(find(effect.generation), effect.purpose));
+    const LifePtr life = find(effect.generation);
+    life->probe = tasks_.spawn("probe", probe(life, effect.purpose));
 }
 
 boost::asio::awaitable<void> Backends::probe(LifePtr life, core::ProbePurpose purpose) {
@@ -174,6 +180,12 @@ boost::asio::awaitable<void> Backends::probe(LifePtr life, core::ProbePurpose pu
     if (result.answered && purpose == core::ProbePurpose::readiness) {
         result.detail = kinship_.doubt_who_answers(*life);
         result.answered = result.detail.empty();
+        if (!result.answered && result.detail != life->last_probe) {
+            Line(Line::Level::warn, "an answer is not believed")
+                .with("instance", life->setting.values.instance)
+                .with("generation", core::number(life->generation))
+                .with("why", result.detail);
+        }
     }
     life->last_probe = result.detail;
     if (!result.answered && !life->is_stopping) {
@@ -219,6 +231,7 @@ void Backends::perform(const core::StopBackend& effect) {
     life->is_killed = effect.how == core::StopHow::kill;
     life->stop_began = steady_clock::now();
     life->tell_by = life->stop_began + output_limit;
+    tasks_.cancel(life->probe);  // It must not reach who lives there next.
     kinship_.adopt_strays(*life);
     if (!life->is_killed) {
         signal(*life, config_.backend.stop_signal);

@@ -61,6 +61,7 @@ struct Clients::Session {
     steady_clock::time_point admitted;
     io::tcp::socket client_socket;
     io::tcp::socket backend_socket;
+    bool is_entering = true;
     bool is_inside = true;
     bool has_job = false;
     bool ended_with_backend = false;  // it was being ended when the session ended
@@ -212,18 +213,31 @@ boost::asio::awaitable<void> Clients::serve(SessionPtr session) {
     const bool greets = std::holds_alternative<config::UnoProbe>(config_.probe.kind);
     const auto way = greets ? io::OpenWay::uno_speaks_first : io::OpenWay::connect;
     const auto address = hooks_.address_of(session->generation);
-    io::OpenResult opened = co_await io::open_backend(address, way, config_.probe.timeout);
-    if (opened.socket && !session->cut) {
-        session->backend_socket = std::move(*opened.socket);
+    const std::string error =
+        co_await io::open_backend(session->backend_socket, address, way, config_.probe.timeout);
+    session->is_entering = false;
+    const bool is_ending = hooks_.is_ending(session->generation);
+    if (error.empty() && !session->cut && !is_ending) {
         co_await relay(session);
         co_return;
     }
+    io::abort(session->backend_socket);
     sessions_.erase(session->client);
     if (session->cut) {
         tell_end(*session, {});
         hooks_.feed(core::SessionEnded{session->client});
     } else {
-        return_to_line(session, opened.error);
+        return_to_line(session, is_ending ? "it is being ended" : error);
+    }
+}
+
+// The address may soon be the next generation's, and a connection that is still being made would
+// end there, beside the client who is let in by right.
+void Clients::perform(const core::StopBackend& effect) {
+    for (const auto& [client, session] : sessions_) {
+        if (session->generation == effect.generation && session->is_entering) {
+            io::abort(session->backend_socket);
+        }
     }
 }
 

@@ -48,6 +48,8 @@ public:
     void perform(const core::RefuseClient& effect);
     void perform(const core::CutClient& effect);
     void perform(const core::StopListening& effect);
+    // Who was about to enter it does not.
+    void perform(const core::StopBackend& effect);
 
     std::size_t waiting() const { return waiting_.size(); }
     std::size_t inside(core::Generation generation) const;

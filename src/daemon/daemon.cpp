@@ -26,7 +26,7 @@ constexpr std::chrono::milliseconds same_request = 200ms;
 // Further back than any summer time goes: what was due by the old time is reckoned anew.
 constexpr std::chrono::hours clock_was_set_back = 3h;
 
-// An effect is for one of the two halves; the rest is the daemon's own.
+// An effect is for one of the two halves, or for both; the rest is the daemon's own.
 template <class Half, class What>
 concept Performs = requires(Half& half, const What& effect) {
     half.perform(effect);
@@ -72,7 +72,7 @@ Daemon::Daemon(const config::Config& config)
       open_files_(raise_open_files_limit()),
       state_(config.backend.state_directory),
       calendar_(config.schedule),
-      core_(fit_line(config.policy, open_files_)),
+      core_(fit_line(config.policy, open_files_, config.listen.size())),
       backends_(io_, config, state_, reaper_,
                 {[this](core::Event event) { feed(std::move(event)); },
                  [this](core::Generation generation) { return clients_.inside(generation); }},
@@ -148,11 +148,14 @@ void Daemon::perform(const core::Effect& effect) {
             using What = std::decay_t<decltype(what)>;
             if constexpr (Performs<Backends, What>) {
                 backends_.perform(what);
-            } else if constexpr (Performs<Clients, What>) {
+            }
+            if constexpr (Performs<Clients, What>) {
                 clients_.perform(what);
-            } else {
-                static_assert(std::is_same_v<What, core::Finish>);
+            }
+            if constexpr (std::is_same_v<What, core::Finish>) {
                 finish();
+            } else {
+                static_assert(Performs<Backends, What> || Performs<Clients, What>);
             }
         },
         effect);

@@ -132,7 +132,11 @@ io::OutputSink output_sink(Life& life, const FailedStarts& failed_starts) {
             .with("generation", core::number(life.generation))
             .with("line", text);
     };
-    sink.dropped = [&life](std::uint64_t lines) {
+    sink.dropped = [&life](std::uint64_t lines, const std::deque<std::string>& last) {
+        life.lines += lines;
+        for (const std::string& line : last) {
+            life.last_lines.add(line);
+        }
         Line(Line::Level::warn, "backend output dropped: it prints too much")
             .with("instance", life.setting.values.instance)
             .with("generation", core::number(life.generation))

@@ -8,6 +8,7 @@
 #include "daemon/place.hpp"
 #include "io/output.hpp"
 #include "io/reaper.hpp"
+#include "io/task_group.hpp"
 #include "io/tree.hpp"
 
 #include <chrono>
@@ -36,7 +37,8 @@ struct Life {
     io::LastLines last_lines = {};
     std::uint64_t lines = 0;
     std::optional<io::ExitStatus> exit = {};  // of the leader
-    std::string last_probe = {};              // why the last one had no answer
+    io::TaskGroup::Id probe = {};             // the last one
+    std::string last_probe = {};              // why it had no answer
     bool is_stopping = false;
     bool is_killed = false;
     steady_clock::time_point stop_began = {};

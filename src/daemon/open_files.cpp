@@ -3,13 +3,15 @@
 #include "daemon/log.hpp"
 
 #include <cerrno>
+#include <stdexcept>
+#include <string>
 #include <sys/resource.h>
 #include <system_error>
 
 namespace tcplock::daemon {
 namespace {
 
-constexpr std::size_t own = 32;        // listeners, timers, the child's pipe, the log
+constexpr std::size_t own = 32;        // timers, signals, the child's pipe, the log
 constexpr std::size_t kept_free = 32;  // probes, starts, looks into /proc
 constexpr std::size_t per_session = 2;
 
@@ -25,10 +27,15 @@ std::size_t raise_open_files_limit() {
     return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
 }
 
-core::Policy fit_line(core::Policy policy, std::size_t open_files) {
+core::Policy fit_line(core::Policy policy, std::size_t open_files, std::size_t listeners) {
     const std::size_t inside = policy.backend.instances * policy.gate.concurrency;
-    const std::size_t needed = own + kept_free + per_session * inside;
-    const std::size_t room = open_files > needed ? open_files - needed : 1;
+    const std::size_t needed = own + listeners + kept_free + per_session * inside;
+    if (open_files <= needed) {
+        throw std::runtime_error("the limit of open files is " + std::to_string(open_files) +
+                                 ", at least " + std::to_string(needed + 1) +
+                                 " are needed: raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=)");
+    }
+    const std::size_t room = open_files - needed;
     if (policy.gate.queue_limit > room) {
         Line(Line::Level::warn, "gate.queue_limit lowered: the limit of open files allows no more")
             .with("queue_limit", room)

@@ -13,8 +13,9 @@ namespace tcplock::daemon {
 // To as many as the system lets us have; returns the limit.
 std::size_t raise_open_files_limit();
 
-// No longer a line than the limit allows for; says so in the log if that shortens it.
-core::Policy fit_line(core::Policy policy, std::size_t open_files);
+// No longer a line than the limit allows for; says so in the log if that shortens it. Throws
+// std::runtime_error if not even one client could wait.
+core::Policy fit_line(core::Policy policy, std::size_t open_files, std::size_t listeners);
 
 // Whether this client is one too many, however short the line is: those who are still owed
 // something are in no line.

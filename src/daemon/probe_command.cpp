@@ -33,7 +33,7 @@ struct Run {
     Run& operator=(const Run&) = delete;
     // However the probe ends, also when it is cancelled, nothing of it goes on.
     ~Run() {
-        if (!exit) {
+        if (!is_gone) {
             tree.signal(SIGKILL);
         }
     }
@@ -41,6 +41,7 @@ struct Run {
     io::Tree tree;
     steady_clock::time_point until;
     std::optional<io::ExitStatus> exit;
+    bool is_gone = false;  // its whole tree
     bool ran_out_of_time = false;
     std::string last_line;
 };
@@ -57,6 +58,7 @@ boost::asio::awaitable<void> await_end(io::Reaper& reaper, std::shared_ptr<Run> 
         const auto look_again = now + look_interval;
         co_await reaper.next_reap(now < run->until ? std::min(run->until, look_again) : look_again);
     }
+    run->is_gone = true;
 }
 
 boost::asio::awaitable<void> await_end_and_output(io::Reaper& reaper, std::shared_ptr<Run> run,
@@ -105,7 +107,9 @@ boost::asio::awaitable<io::ProbeResult> ProbeCommands::run(io::ChildSpec child,
     });
     io::OutputSink sink;
     sink.line = [run](std::string_view line) { run->last_line = line; };
-    sink.dropped = [](std::uint64_t) {};
+    sink.dropped = [run](std::uint64_t, const std::deque<std::string>& last) {
+        run->last_line = last.back();
+    };
     // Who holds the pipe or cannot be killed must not hold up the answer as well.
     auto output = std::make_shared<io::Output>(std::move(program.output), std::move(sink));
     auto end = await_end_and_output(reaper_, run, std::move(output));

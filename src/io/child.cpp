@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
@@ -117,6 +118,8 @@ std::string what_failed(SetupStage stage, const ChildSpec& spec, const std::stri
             return "cannot tie the backend's life to ours";
         case SetupStage::program:
             return "cannot run " + program;
+        case SetupStage::in_time:
+            return "the start of " + program + " hangs, perhaps its files do";
     }
     return "cannot start the backend";
 }
@@ -133,7 +136,19 @@ SpawnFailure explain(const SetupFailure& reported, const ChildSpec& spec,
     return told;
 }
 
+// What a child does until it is its program takes no time, unless its files are on a system that
+// hangs, or its user has stopped it.
+constexpr int setup_limit_milliseconds = 5000;
+
 std::optional<SetupFailure> read_failure(int fd) {
+    pollfd pipe{fd, POLLIN, 0};
+    int ready = 0;
+    do {
+        ready = ::poll(&pipe, 1, setup_limit_milliseconds);
+    } while (ready < 0 && errno == EINTR);
+    if (ready == 0) {
+        return SetupFailure{SetupStage::in_time, ETIMEDOUT};
+    }
     SetupFailure reported{};
     ssize_t size = 0;
     do {
@@ -268,10 +283,12 @@ Or<Child> start(asio::io_context& io, const ChildSpec& spec, const std::string& 
     pipes.output.write_end.close();
     pipes.failures.write_end.close();
     // Ends when the child has become its program, or has said why not.
+    const pid_t pid = std::get<pid_t>(launched);
     if (const auto reported = read_failure(pipes.failures.read_end.get())) {
+        ::kill(pid, SIGKILL);  // It may hang; the Reaper collects it, like every other.
         return explain(*reported, spec, program);
     }
-    return Child{std::get<pid_t>(launched), std::move(output)};
+    return Child{pid, std::move(output)};
 }
 
 }  // namespace

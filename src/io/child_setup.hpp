@@ -30,6 +30,7 @@ enum class SetupStage : int {
     directory,
     death_signal,
     program,
+    in_time,  // Found by the parent.
 };
 
 // One of these arrives at the parent if the start failed, and none if the program runs.

@@ -62,6 +62,7 @@ public:
         if (!processes) {
             return false;
         }
+        has_looked_ = true;
         const auto family = kin(*processes);
         bool is_quiet = true;
         for (const auto& process : *processes) {
@@ -83,6 +84,7 @@ public:
 
     OrphanReport report() const {
         OrphanReport report;
+        report.has_looked = has_looked_;
         for (const auto& [key, target] : targets_) {
             (target.hold.has_ended() ? report.ended : report.still_there).push_back(target.orphan);
         }
@@ -124,6 +126,7 @@ private:
 
     std::string cookie_;
     Clock::time_point began_ = Clock::now();
+    bool has_looked_ = false;
     std::map<Key, Target> targets_;
     std::set<Key> strangers_;
 };
@@ -135,7 +138,13 @@ asio::awaitable<OrphanReport> end_orphans(std::string cookie, std::chrono::nanos
     const auto deadline = Clock::now() + limit;
     asio::steady_timer timer(executor);
     Hunt hunt(std::move(cookie));
-    while (!hunt.look() && Clock::now() < deadline) {
+    constexpr int enough = 2;
+    int quiet_looks = 0;
+    while (Clock::now() < deadline) {
+        quiet_looks = hunt.look() ? quiet_looks + 1 : 0;
+        if (quiet_looks == enough) {
+            break;
+        }
         timer.expires_after(pause_between_looks);
         const auto [error] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
         if (error) {

@@ -23,9 +23,11 @@ struct OrphanReport {
     std::vector<Orphan> ended;
     std::vector<Orphan>
         still_there;  // Not allowed to end them, or they would not go within the limit.
+    bool has_looked = false;  // False if we never could, for want of a descriptor or of memory.
 };
 
-// `cookie` is "NAME=value" and must match an entry exactly. Returns as soon as all are gone. A
+// `cookie` is "NAME=value" and must match an entry exactly. Returns as soon as two looks in a row
+// found nothing left: a process that is just becoming another program hides its cookie from one. A
 // zombie that its own parent does not reap counts as ended: it holds nothing.
 boost::asio::awaitable<OrphanReport> end_orphans(std::string cookie,
                                                  std::chrono::nanoseconds limit);

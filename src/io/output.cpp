@@ -37,6 +37,16 @@ asio::awaitable<void> until_readable(asio::posix::stream_descriptor& pipe) {
         co_await pipe.async_wait(asio::posix::stream_descriptor::wait_read, use_result);
 }
 
+std::string finished(std::string_view line) {
+    if (line.size() > longest_line_bytes) {
+        return printable(whole_characters(line, longest_line_bytes)) + "…";
+    }
+    if (line.ends_with('\r')) {
+        line.remove_suffix(1);
+    }
+    return printable(line);
+}
+
 bool is_cancelled(asio::cancellation_state state) {
     return state.cancelled() != asio::cancellation_type::none;
 }
@@ -142,9 +152,10 @@ void LineSplitter::take(std::string_view part) {
 
 void LineSplitter::end_line() {
     if (delivered_ < lines_per_second_max) {
-        deliver();
+        sink_.line(finished(partial_));
         ++delivered_;
     } else {
+        last_dropped_.add(finished(partial_));
         ++dropped_;
     }
     drop_partial();
@@ -155,18 +166,6 @@ void LineSplitter::drop_partial() {
     has_partial_ = false;
 }
 
-void LineSplitter::deliver() {
-    std::string_view line = partial_;
-    if (line.size() > longest_line_bytes) {
-        sink_.line(printable(whole_characters(line, longest_line_bytes)) + "…");
-        return;
-    }
-    if (line.ends_with('\r')) {
-        line.remove_suffix(1);
-    }
-    sink_.line(printable(line));
-}
-
 // The quick way through a flood: all whole lines at once, and only the unfinished rest is kept.
 std::string_view LineSplitter::count_only(std::string_view bytes) {
     const auto last_end = bytes.rfind('\n');
@@ -175,14 +174,36 @@ std::string_view LineSplitter::count_only(std::string_view bytes) {
         return {};
     }
     const std::string_view whole = bytes.substr(0, last_end + 1);
+    keep_last_of(whole);
     dropped_ += static_cast<std::uint64_t>(std::count(whole.begin(), whole.end(), '\n'));
     drop_partial();
     return bytes.substr(last_end + 1);
 }
 
+// What a program says just before it dies comes last, however much came before.
+void LineSplitter::keep_last_of(std::string_view whole_lines) {
+    constexpr auto none = std::string_view::npos;
+    std::size_t begin = whole_lines.size() - 1;  // a line end before those that are kept
+    for (std::size_t lines = 0; lines < last_lines_max && begin != none; ++lines) {
+        begin = begin == 0 ? none : whole_lines.rfind('\n', begin - 1);
+    }
+    if (begin == none) {
+        take(whole_lines.substr(0, whole_lines.find('\n')));  // It may have begun earlier.
+        last_dropped_.add(finished(partial_));
+        begin = whole_lines.find('\n');
+    }
+    whole_lines.remove_prefix(begin + 1);
+    while (!whole_lines.empty()) {
+        const auto length = whole_lines.find('\n');
+        last_dropped_.add(finished(whole_lines.substr(0, length)));
+        whole_lines.remove_prefix(length + 1);
+    }
+}
+
 void LineSplitter::report_dropped() {
     if (dropped_ > 0) {
-        sink_.dropped(std::exchange(dropped_, 0));
+        sink_.dropped(std::exchange(dropped_, 0), last_dropped_.lines());
+        last_dropped_.clear();
     }
 }
 

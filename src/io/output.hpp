@@ -26,8 +26,18 @@ constexpr std::size_t last_lines_max = 20;
 
 struct OutputSink {
     std::function<void(std::string_view line)> line;
-    // Called once for each second in which there were too many.
-    std::function<void(std::uint64_t lines)> dropped;
+    // Called once for each second in which there were too many; with the last of them, in order.
+    std::function<void(std::uint64_t lines, const std::deque<std::string>& last)> dropped;
+};
+
+class LastLines {
+public:
+    void add(std::string_view line);
+    const std::deque<std::string>& lines() const { return lines_; }
+    void clear() { lines_.clear(); }
+
+private:
+    std::deque<std::string> lines_;
 };
 
 // Cuts a stream of bytes into printable lines. A longer line than `longest_line_bytes` is cut and
@@ -49,8 +59,8 @@ public:
 private:
     void take(std::string_view part);
     void end_line();
-    void deliver();
     std::string_view count_only(std::string_view bytes);
+    void keep_last_of(std::string_view whole_lines);
     void report_dropped();
     void drop_partial();
 
@@ -60,6 +70,7 @@ private:
     Clock::time_point second_began_{};
     std::uint64_t delivered_ = 0;
     std::uint64_t dropped_ = 0;
+    LastLines last_dropped_;
 };
 
 // One backend's pipe, and its reading. It must outlive drain(), and stay where it is meanwhile.
@@ -83,16 +94,6 @@ private:
     boost::asio::posix::stream_descriptor pipe_;
     LineSplitter lines_;
     std::unique_ptr<char[]> buffer_;
-};
-
-class LastLines {
-public:
-    void add(std::string_view line);
-    const std::deque<std::string>& lines() const { return lines_; }
-    void clear() { lines_.clear(); }
-
-private:
-    std::deque<std::string> lines_;
 };
 
 }  // namespace tcplock::io

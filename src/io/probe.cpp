@@ -68,9 +68,9 @@ uno::Bytes as_bytes(std::string_view text) {
 // What goes on between us and the backend. It outlives the coroutines below, so that what was
 // going on when the time was up can be told.
 struct Talk {
-    explicit Talk(tcp::socket unopened) : socket(std::move(unopened)) {}
+    explicit Talk(tcp::socket& unopened) : socket(unopened) {}
 
-    tcp::socket socket;
+    tcp::socket& socket;
     std::string received;
     std::string awaited = "did not accept";  // what has not happened so far: "… within 2 s"
     bool succeeded = false;
@@ -334,32 +334,33 @@ asio::awaitable<void> within(std::chrono::nanoseconds limit, asio::awaitable<voi
 asio::awaitable<ProbeResult> probe(ProbeSpec spec, tcp::endpoint endpoint,
                                    std::chrono::nanoseconds timeout) {
     const auto begin = Clock::now();
-    Talk talk(tcp::socket(co_await asio::this_coro::executor));
+    tcp::socket socket(co_await asio::this_coro::executor);
+    Talk talk(socket);
     auto conversation = ask_and_leave(talk, endpoint, std::move(spec));
     co_await within(timeout, std::move(conversation), talk);
     // After a goodbye that was answered both sides have closed, and there is nothing to reset.
-    abort(talk.socket);
+    abort(socket);
     co_return ProbeResult{talk.succeeded, talk.succeeded ? "" : talk.failure, talk.decided - begin};
 }
 
 asio::awaitable<bool> accepts(tcp::endpoint endpoint, std::chrono::nanoseconds limit) {
-    Talk talk(tcp::socket(co_await asio::this_coro::executor));
+    tcp::socket socket(co_await asio::this_coro::executor);
+    Talk talk(socket);
     auto conversation = connect_only(talk, endpoint);
     co_await within(limit, std::move(conversation), talk);
-    abort(talk.socket);
+    abort(socket);
     co_return talk.succeeded || !talk.was_refused;
 }
 
-asio::awaitable<OpenResult> open_backend(tcp::endpoint endpoint, OpenWay way,
-                                         std::chrono::nanoseconds limit) {
-    Talk talk(tcp::socket(co_await asio::this_coro::executor));
+asio::awaitable<std::string> open_backend(tcp::socket& socket, tcp::endpoint endpoint, OpenWay way,
+                                          std::chrono::nanoseconds limit) {
+    Talk talk(socket);
     auto conversation = open(talk, endpoint, way);
     co_await within(limit, std::move(conversation), talk);
     if (!talk.succeeded) {
-        abort(talk.socket);
-        co_return OpenResult{std::nullopt, talk.failure};
+        abort(socket);
     }
-    co_return OpenResult{std::move(talk.socket), ""};
+    co_return talk.failure;
 }
 
 }  // namespace tcplock::io

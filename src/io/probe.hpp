@@ -12,7 +12,6 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <chrono>
-#include <optional>
 #include <string>
 #include <variant>
 
@@ -56,12 +55,9 @@ boost::asio::awaitable<bool> accepts(tcp::endpoint endpoint, std::chrono::nanose
 // office has sent the first byte of its greeting, which stays to be read.
 enum class OpenWay { connect, uno_speaks_first };
 
-struct OpenResult {
-    std::optional<tcp::socket> socket;
-    std::string error;  // in words, when there is no socket
-};
-
-boost::asio::awaitable<OpenResult> open_backend(tcp::endpoint endpoint, OpenWay way,
-                                                std::chrono::nanoseconds limit);
+// Why it could not be opened, in words; empty when it is open. The caller may abort() the socket
+// meanwhile: a connection that the system still tries to make would reach whoever listens next.
+boost::asio::awaitable<std::string> open_backend(tcp::socket& socket, tcp::endpoint endpoint,
+                                                 OpenWay way, std::chrono::nanoseconds limit);
 
 }  // namespace tcplock::io

@@ -20,7 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto acknowledgement_pause = 5ms;
 // While one side takes nothing, how often the other is asked whether it has gone.
-constexpr auto look_interval = 250ms;
+constexpr std::chrono::nanoseconds look_interval = 250ms;
+constexpr std::chrono::nanoseconds long_while = 1h;
 
 void call(const std::function<void()>& callback) {
     if (callback) {
@@ -55,6 +56,7 @@ private:
 
     // What they meet.
     void look_for_client();
+    void look_for_answered_client();
     void look_for_backend();
     void client_ended(boost::system::error_code error);
     void client_unwritable();
@@ -175,7 +177,10 @@ asio::awaitable<void> Relay::fill_from_client() {
 
 asio::awaitable<void> Relay::drain_to_backend() {
     for (;;) {
-        co_await in_.wait_for_bytes();
+        const bool has_news = co_await in_.wait_for_bytes(long_while);
+        if (!has_news) {
+            continue;
+        }
         if (in_.is_discarding()) {
             co_return;
         }
@@ -214,7 +219,13 @@ asio::awaitable<void> Relay::fill_from_backend() {
 
 asio::awaitable<void> Relay::drain_to_client() {
     for (;;) {
-        co_await out_.wait_for_bytes();
+        // A client that has finished is not read from any more, and may yet be reset.
+        const bool has_news =
+            co_await out_.wait_for_bytes(in_.has_ended() ? look_interval : long_while);
+        if (!has_news) {
+            look_for_answered_client();
+            continue;
+        }
         if (out_.is_discarding()) {
             co_return;
         }
@@ -260,6 +271,13 @@ void Relay::look_for_client() {
     }
 }
 
+// It waits for its answer, or does it?
+void Relay::look_for_answered_client() {
+    if (in_.has_ended() && was_reset(client_)) {
+        client_unwritable();
+    }
+}
+
 // All it has to say has come to our system, but the client takes its time. With our FIN both sides
 // of the backend's own are closed, and nobody need wait for the client.
 void Relay::look_for_backend() {
@@ -301,6 +319,7 @@ void Relay::client_ended(boost::system::error_code error) {
     } else {
         closed_by(RelayEnd::client_closed);
     }
+    out_.wake_drainer();  // It looks out for a reset from now on.
     if (was_reset || !keeps()) {
         // Closing first: what is being written to the client must not be while the ring changes.
         close_client();

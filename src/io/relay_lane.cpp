@@ -55,16 +55,20 @@ void RelayLane::take(std::size_t size) {
     space_.cancel();
 }
 
-boost::asio::awaitable<void> RelayLane::wait_for_bytes() {
-    while (is_empty() && !ended_ && !discarding_) {
-        (void)co_await bytes_.async_wait(use_result);
+boost::asio::awaitable<bool> RelayLane::wait_for_bytes(std::chrono::nanoseconds limit) {
+    if (is_empty() && !ended_ && !discarding_) {
+        co_await pause(limit);
     }
+    co_return !is_empty() || ended_ || discarding_;
+}
+
+void RelayLane::wake_drainer() {
+    bytes_.cancel();
 }
 
 boost::asio::awaitable<void> RelayLane::pause(std::chrono::nanoseconds limit) {
     bytes_.expires_after(limit);
     (void)co_await bytes_.async_wait(use_result);
-    bytes_.expires_at(steady_timer::time_point::max());
 }
 
 void RelayLane::discard() {

@@ -40,8 +40,10 @@ public:
     // The drainer's part.
     std::array<boost::asio::const_buffer, 2> filled() const;
     void take(std::size_t size);
-    boost::asio::awaitable<void> wait_for_bytes();
-    // As wait_for_bytes, but not for longer than this.
+    // Whether there is something to do now: bytes, the end, or nothing ever more. False after
+    // `limit`, or when woken, to look round and come back.
+    boost::asio::awaitable<bool> wait_for_bytes(std::chrono::nanoseconds limit);
+    void wake_drainer();
     boost::asio::awaitable<void> pause(std::chrono::nanoseconds limit);
 
     // Drops what is in the ring and what will be put; wakes both.

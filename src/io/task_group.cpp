@@ -7,6 +7,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -38,8 +39,10 @@ TaskGroup::~TaskGroup() {
     }
 }
 
-void TaskGroup::spawn(std::string name, boost::asio::awaitable<void> task) {
+TaskGroup::Id TaskGroup::spawn(std::string name, boost::asio::awaitable<void> task) {
+    const Id id{++last_id_};
     const Position position = tasks_.emplace(tasks_.end());
+    position->id = id;
     position->name = std::move(name);
     // The task may have ended, and its entry be gone, when co_spawn returns.
     boost::asio::co_spawn(
@@ -47,6 +50,7 @@ void TaskGroup::spawn(std::string name, boost::asio::awaitable<void> task) {
         boost::asio::bind_cancellation_slot(
             position->signal.slot(),
             [this, position](std::exception_ptr failure) { ended(position, std::move(failure)); }));
+    return id;
 }
 
 boost::asio::awaitable<void> TaskGroup::wait_empty() {
@@ -55,12 +59,23 @@ boost::asio::awaitable<void> TaskGroup::wait_empty() {
     }
 }
 
+void TaskGroup::cancel(Id id) {
+    const auto found = std::ranges::find(tasks_, id, &Task::id);
+    if (found != tasks_.end()) {
+        cancel(*found);
+    }
+}
+
 void TaskGroup::cancel_all() {
     for (Position next = tasks_.begin(); next != tasks_.end();) {
         const Position task = next++;  // It may end, and its entry go, at once.
-        task->is_cancelled = true;
-        task->signal.emit(boost::asio::cancellation_type::terminal);
+        cancel(*task);
     }
+}
+
+void TaskGroup::cancel(Task& task) {
+    task.is_cancelled = true;
+    task.signal.emit(boost::asio::cancellation_type::terminal);
 }
 
 void TaskGroup::ended(Position task, std::exception_ptr failure) {

@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <list>
@@ -30,29 +31,35 @@ public:
     TaskGroup(const TaskGroup&) = delete;
     TaskGroup& operator=(const TaskGroup&) = delete;
 
+    enum class Id : std::uint64_t {};
+
     // Starts it now, up to its first wait.
-    void spawn(std::string name, boost::asio::awaitable<void> task);
+    Id spawn(std::string name, boost::asio::awaitable<void> task);
 
     std::size_t size() const { return tasks_.size(); }
 
     // Ends when no task is left; any number may wait.
     boost::asio::awaitable<void> wait_empty();
 
-    // Asks every task to end: what it waits for ends as cancelled.
+    // Asks the task to end: what it waits for ends as cancelled. It may have ended before.
+    void cancel(Id id);
     void cancel_all();
 
 private:
     struct Task {
+        Id id;
         std::string name;
         boost::asio::cancellation_signal signal;
         bool is_cancelled = false;
     };
     using Position = std::list<Task>::iterator;
 
+    static void cancel(Task& task);
     void ended(Position task, std::exception_ptr failure);
 
     boost::asio::any_io_executor executor_;
     OnFailure on_failure_;
+    std::uint64_t last_id_ = 0;
     std::list<Task> tasks_;
     boost::asio::steady_timer became_empty_;  // never expires; cancelled to wake who waits
 };

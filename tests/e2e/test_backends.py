@@ -77,6 +77,14 @@ class FailingStartTest(unittest.TestCase):
             self.assertEqual(supervisor.terminate(), 0)
             supervisor.assert_nothing_left()
 
+    def test_a_command_that_says_much_before_it_dies(self):
+        script = "seq 1 20000; echo FATAL: out of cheese; exit 3"
+        with fake.supervisor(backend={"command": ["sh", "-c", script]}) as supervisor:
+            supervisor.start()
+            failed = supervisor.log.wait("backend start failed")
+            result("much_output", last=repr(failed["last_output"][-40:]))
+            self.assertTrue(failed["last_output"].endswith("20000 | FATAL: out of cheese"))
+
     def test_a_command_that_does_not_exist(self):
         with fake.supervisor(backend={"command": ["/no/such/program"]}) as supervisor:
             supervisor.start()

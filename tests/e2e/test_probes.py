@@ -8,7 +8,7 @@ import unittest
 
 import fake
 from crowd import Client
-from supervisor import SCHEDULING_MARGIN, result
+from supervisor import SCHEDULING_MARGIN, result, wait_until
 
 INTERVAL, THRESHOLD, TIMEOUT = 1, 2, 1
 BOUND = INTERVAL * THRESHOLD + TIMEOUT
@@ -69,6 +69,30 @@ class ProbeTest(unittest.TestCase):
         )
         command = [sys.executable, "-I", "-S", "-c", script, "{port}"]
         self.assert_freeze_is_found("probe_command", kind="command", command=command)
+
+    def test_a_probe_ends_with_its_generation(self):
+        # It would reach the next one otherwise, beside a client. The first run answers at once.
+        script = (
+            "if ! test -e @DIRECTORY@/pid; then echo > @DIRECTORY@/pid; exit; fi; "
+            "echo $$$$ > @DIRECTORY@/pid; exec sleep 30"
+        )
+        probe = self.probe(kind="command", command=["sh", "-c", script], timeout="30s")
+        with fake.supervisor(probe=probe) as supervisor:
+            supervisor.start()
+            pid_file = os.path.join(supervisor.directory, "pid")
+
+            def second_run():
+                with open(pid_file) as file:
+                    return int(file.read().strip() or 0)
+
+            supervisor.log.wait("backend ready")
+            wait_until(second_run, 10, "the second probe runs")
+            probing = second_run()
+            os.kill(supervisor.log.wait("backend starting").number("pid"), signal.SIGKILL)
+            supervisor.log.wait("backend stopped", timeout=20)
+            alive = os.path.exists(f"/proc/{probing}")
+            result("probe_of_the_dead", alive=alive)
+            self.assertFalse(alive)
 
     def test_a_wrong_answer_is_none(self):
         probe = self.probe(kind="exchange", send="hello?\n", expect="pong")

@@ -1,6 +1,9 @@
 """How sessions, generations and the daemon itself end, against the scripted backend."""
 
+import os
+import shlex
 import signal
+import sys
 import time
 import unittest
 
@@ -9,7 +12,65 @@ from crowd import Client
 from supervisor import SCHEDULING_MARGIN, result, wait_clients, wait_until
 
 
+# Takes one connection into its queue, the probe's, and accepts none; ends when it is told to.
+DEAF = """
+import os, socket, sys, time
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen(0)
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.01)
+"""
+
+
+def is_connecting_to(port):
+    """Whether somebody's connection to the port is still being made."""
+    with open("/proc/net/tcp") as table:
+        rows = [row.split() for row in table.read().splitlines()[1:]]
+    syn_sent = "02"
+    return any(row[2].endswith(f":{port:04X}") and row[3] == syn_sent for row in rows)
+
+
 class SessionTest(unittest.TestCase):
+    def test_who_is_about_to_enter_does_not_end_up_in_the_next_generation(self):
+        with fake.supervisor() as supervisor:
+            deaf = os.path.join(supervisor.directory, "deaf.py")
+            told = os.path.join(supervisor.directory, "told")
+            with open(deaf, "w") as file:
+                file.write(DEAF)
+            listening = " ".join(map(shlex.quote, fake.command()))
+            script = (
+                f"test {{generation}} != 1 || exec {sys.executable} {deaf} {{port}} {told}; "
+                f"exec {listening}"
+            )
+            config = fake.config(probe={"interval": "60s", "timeout": "20s"})
+            config["backend"]["command"] = ["sh", "-c", script]
+            supervisor.write_config(config)
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            port = int(supervisor.log.wait("backend starting")["address"].split(":")[1])
+            first = Client(supervisor.port, "1")
+            wait_until(lambda: is_connecting_to(port), 10, "the first is on its way in")
+            second = Client(supervisor.port, "2")
+            wait_clients(supervisor.port, 2)
+            with open(told, "w"):
+                pass
+            self.assertEqual(first.answer(), "1 g2")
+            # The system tries again after 1, 3 and 7 s: nobody must come of that.
+            time.sleep(4)
+            first.close()
+            self.assertEqual(second.answer(), "2 g2")
+            second.close()
+            self.assertEqual(supervisor.terminate(), 0)
+            journal = fake.Journal(supervisor.journal_file)
+            returned = supervisor.log.count("backend could not be reached, the client waits again")
+            result("entering", returned=returned, most_inside=journal.most_inside())
+            self.assertEqual(returned, 1)
+            self.assertEqual(journal.entered, [1, 2])
+            self.assertEqual(journal.most_inside(), 1)
+            self.assertEqual(journal.count["violation"], 0)
+
     def test_a_visit_without_a_byte_is_no_job(self):
         with fake.supervisor(recycle={"max_jobs": 2}) as supervisor:
             supervisor.start()

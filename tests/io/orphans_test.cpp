@@ -121,6 +121,15 @@ TEST_F(OrphansTest, AreLookedForUntilWeCanLook) {
     EXPECT_TRUE(is_ended(orphan));
 }
 
+TEST_F(OrphansTest, AreSaidNotToHaveBeenLookedForIfWeNeverCould) {
+    if (!may_run_out_of_descriptors) {
+        GTEST_SKIP() << "the sanitizers need descriptors of their own for what they check";
+    }
+    const boost::asio::steady_timer timer(io_);  // The context needs descriptors of its own.
+    const FewDescriptors none(lowest_free_descriptor());
+    EXPECT_FALSE(end(id_, 200ms).has_looked);
+}
+
 TEST_F(OrphansTest, AreEndedWithTheLastDescriptor) {
     if (!may_run_out_of_descriptors) {
         GTEST_SKIP() << "the sanitizers need descriptors of their own for what they check";
@@ -134,7 +143,7 @@ TEST_F(OrphansTest, AreEndedWithTheLastDescriptor) {
 TEST_F(OrphansTest, TakeNoTimeIfThereAreNone) {
     const auto began = std::chrono::steady_clock::now();
     const auto report = end(id_, 1h);
-    EXPECT_TRUE(report.ended.empty() && report.still_there.empty());
+    EXPECT_TRUE(report.has_looked && report.ended.empty() && report.still_there.empty());
     EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
 }
 

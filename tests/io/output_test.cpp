@@ -20,9 +20,13 @@ protected:
 
     std::vector<std::string> lines_;
     std::vector<std::uint64_t> dropped_;
+    std::vector<std::string> last_dropped_;
     LineSplitter::Clock::time_point now_{std::chrono::hours(1)};
     LineSplitter splitter_{{[this](std::string_view line) { lines_.emplace_back(line); },
-                            [this](std::uint64_t count) { dropped_.push_back(count); }}};
+                            [this](std::uint64_t count, const std::deque<std::string>& last) {
+                                dropped_.push_back(count);
+                                last_dropped_.assign(last.begin(), last.end());
+                            }}};
 };
 
 using Lines = std::vector<std::string>;
@@ -85,6 +89,27 @@ TEST_F(LineSplitterTest, TellsAtTheEndWhatWasDropped) {
     }
     splitter_.finish(now_);
     EXPECT_EQ(dropped_, (std::vector<std::uint64_t>{3}));
+}
+
+// However many came in one piece, and wherever the pieces were cut.
+TEST_F(LineSplitterTest, KeepsTheLastOfTheLinesItDrops) {
+    for (std::uint64_t count = 0; count < lines_per_second_max; ++count) {
+        feed("delivered\n");
+    }
+    std::string flood;
+    for (int number = 1; number <= 100; ++number) {
+        flood += "line " + std::to_string(number) + "\n";
+    }
+    feed(flood);
+    feed("half");
+    feed(" a line\n\nFATAL: ");
+    feed("out of cheese\n");
+    splitter_.finish(now_);
+    EXPECT_EQ(dropped_, (std::vector<std::uint64_t>{103}));
+    ASSERT_EQ(last_dropped_.size(), last_lines_max);
+    EXPECT_EQ(last_dropped_.front(), "line 84");
+    const Lines end(last_dropped_.end() - 4, last_dropped_.end());
+    EXPECT_EQ(end, (Lines{"line 100", "half a line", "", "FATAL: out of cheese"}));
 }
 
 TEST(LastLines, AreTheLastTwenty) {
@@ -162,7 +187,8 @@ TEST_F(OutputTest, IsLeftWhenCancelledAndWhatCameWasDelivered) {
     boost::asio::cancellation_signal cancel;
     std::string told;
     bool is_done = false;
-    OutputSink sink{[&](std::string_view line) { told += line; }, [](std::uint64_t) {}};
+    OutputSink sink{[&](std::string_view line) { told += line; },
+                    [](std::uint64_t, const std::deque<std::string>&) {}};
     Output output(std::move(child.output), std::move(sink));
     boost::asio::co_spawn(
         io_, output.drain(),

@@ -288,48 +288,61 @@ TEST_F(Probing, TellsAnAddressThatRefusesFromOneThatAccepts) {
     EXPECT_FALSE(await(accepts(address_nobody_listens_on(), 1s)));
 }
 
-class Opening : public Probing {};
+class Opening : public Probing {
+protected:
+    std::string open(const tcp::endpoint& address, OpenWay way, std::chrono::nanoseconds limit) {
+        return await(open_backend(opened, address, way, limit));
+    }
+
+    tcp::socket opened{context};
+};
 
 TEST_F(Opening, ABackendGivesASocketThatCarriesBytes) {
-    auto result = await(open_backend(acceptor.local_endpoint(), OpenWay::connect, 1s));
-    ASSERT_TRUE(result.socket) << result.error;
+    ASSERT_EQ(open(acceptor.local_endpoint(), OpenWay::connect, 1s), "");
     tcp::socket backend = acceptor.accept();
     backend.non_blocking(true);
-    send(*result.socket, "hello");
+    send(opened, "hello");
     EXPECT_EQ(receive(backend, 5), "hello");
-    EXPECT_TRUE(::fcntl(result.socket->native_handle(), F_GETFD) & FD_CLOEXEC);
+    EXPECT_TRUE(::fcntl(opened.native_handle(), F_GETFD) & FD_CLOEXEC);
     tcp::no_delay no_delay;
-    result.socket->get_option(no_delay);
+    opened.get_option(no_delay);
     EXPECT_TRUE(no_delay.value());
 }
 
 TEST_F(Opening, AnOfficeLeavesItsGreetingToBeRead) {
     tasks.spawn("backend", serve({{office_greeting()}, 0, {}, Then::wait_for_fin}));
-    auto result = await(open_backend(acceptor.local_endpoint(), OpenWay::uno_speaks_first, 1s));
-    ASSERT_TRUE(result.socket) << result.error;
-    result.socket->non_blocking(true);
-    EXPECT_EQ(receive(*result.socket, uno::greeting_size), office_greeting());
+    ASSERT_EQ(open(acceptor.local_endpoint(), OpenWay::uno_speaks_first, 1s), "");
+    opened.non_blocking(true);
+    EXPECT_EQ(receive(opened, uno::greeting_size), office_greeting());
 }
 
 TEST_F(Opening, AFrozenOfficeFails) {
-    const auto result =
-        await(open_backend(acceptor.local_endpoint(), OpenWay::uno_speaks_first, 100ms));
-    EXPECT_FALSE(result.socket);
-    EXPECT_EQ(result.error, "accepted but sent nothing within 0.1 s");
+    EXPECT_EQ(open(acceptor.local_endpoint(), OpenWay::uno_speaks_first, 100ms),
+              "accepted but sent nothing within 0.1 s");
+    EXPECT_FALSE(opened.is_open());
 }
 
 TEST_F(Opening, AnOfficeThatClosesFails) {
     tasks.spawn("backend", serve({{}, 0, {}, Then::close}));
-    const auto result =
-        await(open_backend(acceptor.local_endpoint(), OpenWay::uno_speaks_first, 1s));
-    EXPECT_FALSE(result.socket);
-    EXPECT_EQ(result.error, "accepted, then closed without sending anything");
+    EXPECT_EQ(open(acceptor.local_endpoint(), OpenWay::uno_speaks_first, 1s),
+              "accepted, then closed without sending anything");
+    EXPECT_FALSE(opened.is_open());
 }
 
 TEST_F(Opening, WhereNobodyListensFails) {
-    const auto result = await(open_backend(address_nobody_listens_on(), OpenWay::connect, 1s));
-    EXPECT_FALSE(result.socket);
-    EXPECT_EQ(result.error, "connection refused");
+    EXPECT_EQ(open(address_nobody_listens_on(), OpenWay::connect, 1s), "connection refused");
+    EXPECT_FALSE(opened.is_open());
+}
+
+TEST_F(Opening, EndsAtOnceWhenItsSocketIsAborted) {
+    std::optional<std::string> error;
+    tasks.spawn("open", test::store(open_backend(opened, acceptor.local_endpoint(),
+                                           OpenWay::uno_speaks_first, 1h),
+                              error));
+    ASSERT_TRUE(run_until([this] { return opened.is_open(); }));
+    abort(opened);
+    ASSERT_TRUE(run_until([&error] { return error.has_value(); }));
+    EXPECT_NE(*error, "");
 }
 
 // One real office in a session of its own, ended with everything it started.
@@ -400,12 +413,13 @@ TEST_F(RealOffice, AnswersUnlessItIsFrozen) {
         const auto result = await(probe(UnoGreetingProbe{}, address, 15s));
         EXPECT_TRUE(result.answered) << result.detail;
     }
-    EXPECT_TRUE(await(open_backend(address, OpenWay::uno_speaks_first, 15s)).socket);
+    tcp::socket opened(context);
+    EXPECT_EQ(await(open_backend(opened, address, OpenWay::uno_speaks_first, 15s)), "");
 
     ::kill(-pid, SIGSTOP);
     const auto frozen = await(probe(UnoGreetingProbe{}, address, 500ms));
     EXPECT_EQ(frozen.detail, "accepted but sent nothing within 0.5 s");
-    EXPECT_FALSE(await(open_backend(address, OpenWay::uno_speaks_first, 500ms)).socket);
+    EXPECT_NE(await(open_backend(opened, address, OpenWay::uno_speaks_first, 500ms)), "");
 
     ::kill(-pid, SIGCONT);
     EXPECT_TRUE(

@@ -103,7 +103,9 @@ protected:
         reaper_.own(child.pid, [&running](ExitStatus status) { running.status = status; });
         OutputSink sink{
             [&running](std::string_view line) { running.output += std::string(line) + "\n"; },
-            [&running](std::uint64_t lines) { running.dropped += lines; }};
+            [&running](std::uint64_t lines, const std::deque<std::string>&) {
+                running.dropped += lines;
+            }};
         running.pipe.emplace(std::move(child.output), std::move(sink));
         boost::asio::co_spawn(io_, running.pipe->drain(), [&running](std::exception_ptr error) {
             EXPECT_FALSE(error);

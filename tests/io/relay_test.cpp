@@ -682,6 +682,19 @@ TEST_F(Keeping, HoldsThePlaceOfAResetClientUntilTheBackendHasClosed) {
     EXPECT_EQ(totals->bytes_out, 0U);
 }
 
+TEST_F(Keeping, NoticesAResetOfAClientThatHadFinishedItsQuestion) {
+    send(client(), "question");
+    finish(client());
+    EXPECT_EQ(receive_all(backend()), std::pair(std::string("question"), Ending::fin));
+    end(client(), Ending::reset);
+    EXPECT_TRUE(run_until([&] { return finished == 1; }));
+    EXPECT_EQ(released, 0);
+    backend().close();
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(totals->how, RelayEnd::client_reset);
+}
+
 // Every way a session can end: who ends first, in which mode, how, and with what still under way.
 struct Case {
     HalfClose half_close;
