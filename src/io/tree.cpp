@@ -75,6 +75,7 @@ Tree::Tree(pid_t leader, std::string cookie) : leader_(leader), cookie_(std::mov
     const auto stat = read_stat(leader);
     if (stat) {
         leader_start_time_ = stat->start_time;
+        not_before_ = stat->start_time;
         leader_hold_.emplace(*stat);
     }
     // Group 1 is init's and group 0 would be our own: such numbers are never signalled.
@@ -86,7 +87,7 @@ Looked<std::vector<Member>> Tree::scan() {
     if (!processes) {
         return std::nullopt;
     }
-    Census census(std::move(*processes), leader_start_time_);
+    Census census(std::move(*processes), not_before_);
     judge_by_number(census);
     for (const auto& process : census.candidates()) {
         const auto verdict = verdicts_.find({process.pid, process.start_time});
@@ -229,6 +230,7 @@ bool Tree::knows(const ProcessStat& process) const {
 }
 
 void Tree::adopt(const ProcessStat& process) {
+    not_before_ = std::min(not_before_, process.start_time);
     verdicts_.insert_or_assign({process.pid, process.start_time}, Verdict::member);
 }
 

@@ -4,7 +4,7 @@
 // backend forks as it likes; a KILL is therefore to be repeated for as long as the tree is not
 // empty. A dead member counts until it has been reaped: "gone" means gone from /proc.
 //
-// A process belongs if it started no earlier than the leader and
+// A process belongs if it started no earlier than the leader, or than whoever was adopted, and
 //   - is in the leader's session or process group, or
 //   - descends from a member, or
 //   - carries the generation's cookie in its environment, or
@@ -60,9 +60,9 @@ public:
     // Whether the last scan counted this process in.
     bool knows(const ProcessStat& process) const;
 
-    // From now on it belongs. For a child of ours that we never started, that no tree knows, and
-    // whose environment says nothing: it got rid of its cookie, or may not be looked into
-    // (gpg-agent).
+    // From now on it belongs, however old it is. For a child of ours that we never started, that no
+    // tree knows, and whose environment says nothing: it got rid of its cookie, or may not be
+    // looked into (gpg-agent).
     void adopt(const ProcessStat& process);
 
 private:
@@ -77,6 +77,7 @@ private:
 
     pid_t leader_;
     std::uint64_t leader_start_time_ = 0;
+    std::uint64_t not_before_ = 0;  // The start of the eldest that can belong.
     std::optional<Pidfd> leader_hold_;
     std::string cookie_;
     bool number_is_ours_ =

@@ -97,6 +97,26 @@ TEST_F(TreeTest, EndsAnAdoptedChildThatNobodyKnew) {
     EXPECT_TRUE(is_gone(orphan));
 }
 
+TEST_F(TreeTest, ForgotWhomItAdoptedIfThatWasOlderThanItsLeader) {
+    const Running& elder = start(shell("sleep 1000 & echo; wait"));
+    ASSERT_TRUE(until([&elder] { return elder.has_said("\n"); }));
+    const auto is_younger = [&elder](pid_t pid) {
+        return read_stat(pid)->start_time > read_stat(elder.pid)->start_time;
+    };
+    pid_t leader = 0;
+    ASSERT_TRUE(until([&] {
+        leader = start(shell("exec sleep 1000")).pid;
+        return is_younger(leader);
+    }));
+    Tree tree(leader, "TCPLOCK_GENERATION=none");
+    tree.adopt(*read_stat(elder.pid));
+    EXPECT_EQ(members_of(tree).size(), 3U) << "with its child";
+    EXPECT_EQ(members_of(tree).size(), 3U);
+    EXPECT_TRUE(tree.knows(*read_stat(elder.pid)));
+    EXPECT_TRUE(end(tree));
+    EXPECT_TRUE(is_gone(elder.pid));
+}
+
 TEST_F(TreeTest, KnowsItsOwnFromThoseOfAnotherTree) {
     auto one = plant(shell("setsid sleep 1000 & wait"), "tree-test-1");
     auto other = plant(shell("setsid sleep 1000 & wait"), "tree-test-10");
