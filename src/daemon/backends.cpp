@@ -289,7 +289,11 @@ boost::asio::awaitable<bool> Backends::is_clear(LifePtr life) {
     if (life->is_killed) {
         signal(*life, SIGKILL);  // Again and again: it may fork while it dies.
     }
-    if (!kinship_.adopt_strays(*life) || !life->tree.empty()) {
+    if (!life->tree.empty()) {
+        co_return false;
+    }
+    // Last of all: the tree may have handed somebody to us while it was looked at.
+    if (kinship_.adopt_strays(*life) != Strays::none) {
         co_return false;
     }
     const bool accepts = co_await io::accepts(life->setting.address, refusal_limit);
@@ -318,6 +322,7 @@ void Backends::end_life(Life& life) {
 
 void Backends::perform(const core::QuarantinePlace& effect) {
     const LifePtr life = find(effect.generation);
+    life->is_quarantined = true;
     tell_quarantine(*life, effect.place);
 }
 

@@ -1,9 +1,11 @@
 #include "daemon/kinship.hpp"
 
+#include "daemon/log.hpp"
 #include "io/address.hpp"
 #include "io/proc.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +21,16 @@ bool runs_as(const io::Member& member, uid_t user) {
 bool has_no_children() {
     const auto children = io::children_of(::getpid());
     return children && children->empty();
+}
+
+void tell_adoption(const Life& life, const io::ProcessStat& stray) {
+    // In state D the command line might not be read before the process wakes.
+    const bool may_read = stray.state != 'D';
+    Line(Line::Level::info, "stray process adopted: it ends with this generation")
+        .with("instance", life.setting.values.instance)
+        .with("generation", core::number(life.generation))
+        .with("pid", static_cast<std::uint64_t>(stray.pid))
+        .with("command", may_read ? io::command_line(stray.pid) : stray.name);
 }
 
 }  // namespace
@@ -39,29 +51,61 @@ Kinship::Kinship(const io::Reaper& reaper, const Lives& lives, uid_t backends_us
       backends_user_(backends_user),
       strays_are_ours_(has_no_children()) {}
 
-bool Kinship::adopt_strays(Life& life) const {
-    if (!strays_are_ours_) {
-        return true;
+bool Kinship::may_adopt(const Life& life) const {
+    const bool is_alone = lives_.size() <= 1;
+    return strays_are_ours_ && (!life.is_quarantined || is_alone);
+}
+
+bool Kinship::is_of_no_tree(const io::ProcessStat& process) const {
+    return std::none_of(lives_.begin(), lives_.end(), [&process](const auto& entry) {
+        return entry.second->tree.knows(process);
+    });
+}
+
+// What runs as somebody else might never be ours to kill, and would keep the place for ever.
+bool Kinship::is_stray(const io::ProcessStat& child) const {
+    return !reaper_.owns(child.pid) && is_of_no_tree(child) &&
+           (runs_as(child, ::getuid()) || runs_as(child, backends_user_));
+}
+
+Strays Kinship::adopt_strays(Life& life) const {
+    if (!may_adopt(life)) {
+        return Strays::none;
     }
     const auto children = io::children_of(::getpid());
     if (!children) {
-        return false;
+        return Strays::could_not_look;
     }
-    for (const io::ProcessStat& child : *children) {
-        const auto knows = [&child](const auto& entry) { return entry.second->tree.knows(child); };
-        if (!reaper_.owns(child.pid) && std::none_of(lives_.begin(), lives_.end(), knows)) {
-            life.tree.adopt(child);
+    std::vector<io::ProcessStat> strays;
+    std::copy_if(children->begin(), children->end(), std::back_inserter(strays),
+                 [this](const auto& child) { return is_stray(child); });
+    if (strays.empty()) {
+        return Strays::none;
+    }
+    // A tree knows whom its last scan saw, and one that serves may not have been scanned for days.
+    for (const auto& [generation, other] : lives_) {
+        if (!other->tree.scan()) {
+            return Strays::could_not_look;
         }
     }
-    return true;
+    std::erase_if(strays, [this](const auto& stray) { return !is_of_no_tree(stray); });
+    for (const io::ProcessStat& stray : strays) {
+        // The dead are about to be reaped. They count all the same: a child of theirs may have been
+        // looked at just before it was handed to us.
+        if (!stray.is_dead()) {
+            life.tree.adopt(stray);
+            tell_adoption(life, stray);
+        }
+    }
+    return strays.empty() ? Strays::none : Strays::some;
 }
 
 std::string Kinship::doubt_who_answers(Life& life) const {
     const std::string address = io::describe(life.setting.address);
-    const bool has_looked = adopt_strays(life);  // It may be one of them that listens.
+    const Strays strays = adopt_strays(life);  // It may be one of them that listens.
     const auto owner = io::socket_owner(life.setting.address);
     const auto members = life.tree.scan();
-    if (!has_looked || !owner || !members) {
+    if (strays == Strays::could_not_look || !owner || !members) {
         return "who answers at " + address + " could not be looked up";
     }
     const bool is_stranger = *owner && !is_own(**owner, *members, backends_user_);

@@ -18,28 +18,38 @@ namespace tcplock::daemon {
 bool is_own(const io::SocketOwner& owner, const std::vector<io::Member>& members,
             uid_t backends_user);
 
+// What a look for strays came to.
+enum class Strays { none, some, could_not_look };
+
 class Kinship {
 public:
     // To be made before anything is started: what is our child by then is none of a backend's.
     Kinship(const io::Reaper& reaper, const Lives& lives, uid_t backends_user);
 
     // What fled from its session and its environment both, and lost its parent, is our child now
-    // but nobody's by any mark. It came from a backend; the one that answers first, or ends, has
-    // it. Unless we began with children of our own, whose orphans come to us as well: then only
-    // marks count.
-    // False if we could not look.
-    bool adopt_strays(Life& life) const;
+    // but nobody's by any mark. If it runs as a backend does, or as we do, it is taken for a
+    // backend's: the one that answers first, or ends, has it, and the log is told. Not one in
+    // quarantine, which looks for ever, unless it is the only one.
+    // Nobody is adopted if we began with children of our own, whose orphans come to us as well.
+    //
+    // Some, if there was anybody new: a dead one too, though there is nothing to adopt of it.
+    Strays adopt_strays(Life& life) const;
 
     // Why an answer at the generation's address is not to be believed, in words; empty if it is the
     // generation that answers.
     std::string doubt_who_answers(Life& life) const;
 
 private:
+    bool may_adopt(const Life& life) const;
+    bool is_of_no_tree(const io::ProcessStat& process) const;
+    bool is_stray(const io::ProcessStat& child) const;
+
     const io::Reaper& reaper_;
     const Lives& lives_;
     uid_t backends_user_;
     // We had no children when we began: what is reparented to us is a backend's. As process 1 of a
-    // container too, for nothing else lives there.
+    // container it may be somebody else's, left by `docker exec` for instance, which nothing tells
+    // from a backend's but its user.
     bool strays_are_ours_;
 };
 

@@ -41,6 +41,7 @@ struct Life {
     std::string last_probe = {};              // why it had no answer
     bool is_stopping = false;
     bool is_killed = false;
+    bool is_quarantined = false;
     steady_clock::time_point stop_began = {};
     bool has_died = false;  // nobody had asked it to end
     std::size_t inside_at_death = 0;

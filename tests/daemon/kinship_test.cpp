@@ -1,9 +1,18 @@
 #include "daemon/kinship.hpp"
 
+#include "../io/few_descriptors.hpp"
+#include "../io/process_support.hpp"
+#include "io/tcp.hpp"
+
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <ctime>
+#include <map>
+#include <memory>
+#include <string>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,6 +69,270 @@ TEST(Kinship, OfAListenerThatCannotBeSeenIsToldByAMembersUser) {
     EXPECT_TRUE(is_known);
     ::kill(other, SIGKILL);
     ::waitpid(other, nullptr, 0);
+}
+
+// Real processes: lives whose leaders are shells, and strays that carry no mark of anybody.
+class Strayed : public io::ProcessTest {
+protected:
+    ~Strayed() override {
+        const auto children = io::children_of(::getpid()).value();
+        for (const io::ProcessStat& child : children) {
+            ::kill(child.pid, SIGKILL);
+        }
+    }
+
+    Life& begin(std::uint64_t number, const std::string& script) {
+        const std::string value = std::to_string(::getpid()) + "-" + std::to_string(number);
+        io::ChildSpec spec = io::shell(script);
+        spec.environment[generation_variable] = value;
+        Running& running = start(spec);
+        leaders_[number] = &running;
+        Setting setting;
+        setting.cookie = std::string(generation_variable) + "=" + value;
+        io::Tree tree(running.pid, setting.cookie);
+        const core::Generation generation{number};
+        const auto life = std::make_shared<Life>(
+            Life{generation, core::PlaceId{}, std::move(setting), std::move(tree)});
+        lives_[generation] = life;
+        return *life;
+    }
+
+    // One that leaves a process behind when told to, outside its session and without a parent, with
+    // its cookie.
+    Life& begin_forker(std::uint64_t number) {
+        Life& life = begin(number,
+                           "trap '(setsid sleep 1001 > /dev/null 2>&1 & echo $!)' USR1; "
+                           "sleep 1000 & echo; while :; do wait; done");
+        EXPECT_TRUE(until([&] { return leaders_[number]->has_said("\n"); }));
+        return life;
+    }
+
+    pid_t told_to_fork(std::uint64_t number) {
+        Running& leader = *leaders_[number];
+        ::kill(leader.pid, SIGUSR1);
+        EXPECT_TRUE(until([&leader] { return leader.output.size() > 2; }));
+        return settled(std::stoi(leader.output.substr(1)), "sleep 1001");
+    }
+
+    pid_t leave_a_stray(const std::string& as = "") {
+        const Running& starter =
+            start(io::shell("env -i setsid " + as + " sleep 1000 > /dev/null 2>&1 & echo $!"));
+        EXPECT_TRUE(until([&starter] { return starter.has_ended(); }));
+        return settled(std::stoi(starter.output), "sleep 1000");
+    }
+
+    pid_t settled(pid_t pid, const std::string& command) {
+        EXPECT_TRUE(until([&] {
+            const auto stat = io::read_stat(pid);
+            return stat && stat->parent == ::getpid() && io::command_line(pid) == command;
+        }));
+        return pid;
+    }
+
+    static bool has(Life& life, pid_t pid) {
+        const auto members = life.tree.scan().value();
+        return std::any_of(members.begin(), members.end(),
+                           [pid](const auto& member) { return member.pid == pid; });
+    }
+
+    bool end(Life& life) {
+        return until([&life] {
+            life.tree.signal(SIGKILL);
+            return life.tree.empty();
+        });
+    }
+
+    Lives lives_;
+    std::map<std::uint64_t, Running*> leaders_;
+    const Kinship kinship_{reaper_, lives_, ::getuid()};
+};
+
+TEST_F(Strayed, IsAdoptedOnceAndEndsWithTheGeneration) {
+    Life& life = begin(1, "exec sleep 1000");
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::none);
+    const pid_t stray = leave_a_stray();
+    EXPECT_FALSE(has(life, stray));
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::some);
+    EXPECT_TRUE(has(life, stray));
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::none) << "it is known";
+    EXPECT_TRUE(end(life));
+    EXPECT_TRUE(io::is_gone(stray));
+}
+
+TEST_F(Strayed, WasForgottenAtOnceIfItWasOlderThanTheGeneration) {
+    const pid_t stray = leave_a_stray();
+    const auto ticks = [] {
+        timespec now{};
+        ::clock_gettime(CLOCK_BOOTTIME, &now);
+        const auto per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+        return (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+                static_cast<std::uint64_t>(now.tv_nsec)) /
+               (1'000'000'000 / per_second);
+    };
+    ASSERT_TRUE(until([&] { return ticks() > io::read_stat(stray)->start_time; }));
+    Life& life = begin(1, "exec sleep 1000");
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::some);
+    EXPECT_TRUE(has(life, stray));
+    EXPECT_TRUE(has(life, stray)) << "at the next scan as well";
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::none);
+    EXPECT_TRUE(end(life));
+    EXPECT_TRUE(io::is_gone(stray));
+}
+
+TEST_F(Strayed, IsNobodyWhomAReaperOwns) {
+    Life& life = begin(1, "exec sleep 1000");
+    const pid_t owned = start(io::shell("exec sleep 1000")).pid;
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::none);
+    EXPECT_FALSE(has(life, owned));
+    EXPECT_TRUE(end(life));
+}
+
+TEST_F(Strayed, WasWhoeverAnotherGenerationHadForkedSinceItsLastScan) {
+    Life& ending = begin(1, "exec sleep 1000");
+    Life& serving = begin_forker(2);
+    ASSERT_TRUE(serving.tree.scan()) << "when it became ready";
+    const pid_t forked = told_to_fork(2);
+    EXPECT_EQ(kinship_.adopt_strays(ending), Strays::none);
+    EXPECT_FALSE(has(ending, forked));
+    EXPECT_TRUE(has(serving, forked));
+    EXPECT_TRUE(end(ending));
+    EXPECT_FALSE(io::is_gone(forked));
+    EXPECT_TRUE(end(serving));
+}
+
+TEST_F(Strayed, IsNotAdoptedFromQuarantineWhileAnotherGenerationIsThere) {
+    Life& quarantined = begin(1, "exec sleep 1000");
+    quarantined.is_quarantined = true;
+    Life& serving = begin(2, "exec sleep 1000");
+    const pid_t stray = leave_a_stray();
+    EXPECT_EQ(kinship_.adopt_strays(quarantined), Strays::none);
+    EXPECT_FALSE(has(quarantined, stray));
+    EXPECT_EQ(kinship_.adopt_strays(serving), Strays::some);
+    EXPECT_TRUE(end(serving));
+    EXPECT_TRUE(io::is_gone(stray));
+    EXPECT_TRUE(end(quarantined));
+}
+
+TEST_F(Strayed, IsAdoptedFromQuarantineIfNobodyElseIsThere) {
+    Life& quarantined = begin(1, "exec sleep 1000");
+    quarantined.is_quarantined = true;
+    const pid_t stray = leave_a_stray();
+    EXPECT_EQ(kinship_.adopt_strays(quarantined), Strays::some);
+    EXPECT_TRUE(end(quarantined));
+    EXPECT_TRUE(io::is_gone(stray));
+}
+
+TEST_F(Strayed, IsNobodyWhoRunsAsNeitherUsNorTheBackends) {
+    if (::getuid() != 0) {
+        GTEST_SKIP() << "only root can run something as somebody else";
+    }
+    constexpr uid_t other = 4'000'000'003;
+    Life& life = begin(1, "exec sleep 1000");
+    const pid_t foreign = leave_a_stray("setpriv --clear-groups --reuid " + std::to_string(other));
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::none);
+    EXPECT_FALSE(has(life, foreign));
+    EXPECT_TRUE(end(life));
+    EXPECT_FALSE(io::is_gone(foreign));
+}
+
+TEST_F(Strayed, MayRunAsTheBackends) {
+    if (::getuid() != 0) {
+        GTEST_SKIP() << "only root can run something as somebody else";
+    }
+    const Kinship kinship(reaper_, lives_, backends_user);
+    Life& life = begin(1, "exec sleep 1000");
+    const pid_t stray =
+        leave_a_stray("setpriv --clear-groups --reuid " + std::to_string(backends_user));
+    EXPECT_EQ(kinship.adopt_strays(life), Strays::some);
+    EXPECT_TRUE(has(life, stray));
+    EXPECT_TRUE(end(life));
+}
+
+TEST_F(Strayed, CannotBeToldIfWeBeganWithChildrenOfOurOwn) {
+    const pid_t stray = leave_a_stray();
+    const Kinship began_late(reaper_, lives_, ::getuid());
+    Life& life = begin(1, "exec sleep 1000");
+    EXPECT_EQ(began_late.adopt_strays(life), Strays::none);
+    EXPECT_FALSE(has(life, stray));
+    EXPECT_TRUE(end(life));
+}
+
+TEST_F(Strayed, CountsWhenDeadThoughNobodyAdoptsIt) {
+    Life& life = begin(1, "exec sleep 1000");
+    const pid_t stray = leave_a_stray();
+    ::kill(stray, SIGKILL);
+    siginfo_t dead{};
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(stray), &dead, WEXITED | WNOWAIT), 0);
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::some);
+    EXPECT_FALSE(has(life, stray));
+    ASSERT_TRUE(until([stray] { return io::is_gone(stray); }));
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::none);
+    EXPECT_TRUE(end(life));
+}
+
+TEST_F(Strayed, IsNotSaidToBeNobodyIfWeCouldNotLook) {
+    if (!io::may_run_out_of_descriptors) {
+        GTEST_SKIP() << "the sanitizers need descriptors of their own for what they check";
+    }
+    Life& life = begin(1, "exec sleep 1000");
+    {
+        const io::FewDescriptors none(io::lowest_free_descriptor());
+        EXPECT_EQ(kinship_.adopt_strays(life), Strays::could_not_look);
+        EXPECT_NE(kinship_.doubt_who_answers(life).find("could not be looked up"),
+                  std::string::npos);
+    }
+    EXPECT_TRUE(end(life));
+}
+
+// Whoever answers: the generation itself, one who fled from it, or a stranger.
+class Answering : public Strayed {
+protected:
+    static io::tcp::endpoint loopback(int port) {
+        return {boost::asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(port)};
+    }
+};
+
+TEST_F(Answering, IsNotDoubtedOfTheGenerationItself) {
+    Life& life = begin(1, std::string("exec ") + CHILD_PROBE + " listen");
+    const Running& leader = *leaders_[1];
+    ASSERT_TRUE(until([&leader] { return leader.has_said("\n"); }));
+    life.setting.address = loopback(std::stoi(leader.output));
+    EXPECT_EQ(kinship_.doubt_who_answers(life), "");
+    EXPECT_TRUE(end(life));
+}
+
+TEST_F(Answering, IsNotDoubtedOfAStray) {
+    const Running& starter =
+        start(io::shell(std::string("env -i setsid ") + CHILD_PROBE + " listen & exit 0"));
+    ASSERT_TRUE(until([&] { return starter.status && starter.has_said("\n"); }));
+    Life& life = begin(1, "exec sleep 1000");
+    life.setting.address = loopback(std::stoi(starter.output));
+    EXPECT_EQ(kinship_.doubt_who_answers(life), "");
+    EXPECT_TRUE(end(life));
+    EXPECT_TRUE(until([&starter] { return starter.is_drained; })) << "it has ended as well";
+}
+
+TEST_F(Answering, IsDoubtedOfAStranger) {
+    Life& life = begin(1, "exec sleep 1000");
+    io::tcp::acceptor stranger(io_, loopback(0));
+    life.setting.address = stranger.local_endpoint();
+    const std::string doubt = kinship_.doubt_who_answers(life);
+    EXPECT_NE(doubt.find("is answered by a stranger, process " + std::to_string(::getpid())),
+              std::string::npos)
+        << doubt;
+    EXPECT_TRUE(end(life));
+}
+
+TEST_F(Answering, IsDoubtedOfAnotherGeneration) {
+    Life& other = begin(1, std::string("exec ") + CHILD_PROBE + " listen");
+    const Running& leader = *leaders_[1];
+    ASSERT_TRUE(until([&leader] { return leader.has_said("\n"); }));
+    Life& life = begin(2, "exec sleep 1000");
+    life.setting.address = loopback(std::stoi(leader.output));
+    EXPECT_NE(kinship_.doubt_who_answers(life).find("is answered by a stranger"),
+              std::string::npos);
+    EXPECT_TRUE(end(life));
+    EXPECT_TRUE(end(other));
 }
 
 }  // namespace
