@@ -253,6 +253,10 @@ void Backends::perform(const core::KillBackend& effect) {
 void Backends::signal(Life& life, int number) {
     const io::SignalResult result = life.tree.signal(number);
     for (const io::Refusal& refusal : result.refused) {
+        const std::pair process(refusal.member.pid, refusal.member.start_time);
+        if (!life.refusals_told.insert(process).second) {
+            continue;
+        }
         Line(Line::Level::error, "a process of the backend may not be signalled")
             .with("generation", core::number(life.generation))
             .with("pid", static_cast<std::uint64_t>(refusal.member.pid))
@@ -289,7 +293,8 @@ boost::asio::awaitable<bool> Backends::is_clear(LifePtr life) {
     if (life->is_killed) {
         signal(*life, SIGKILL);  // Again and again: it may fork while it dies.
     }
-    if (!life->tree.empty()) {
+    // A leader that has not been reaped is there, whatever can be seen of it.
+    if (!life->exit || !life->tree.empty()) {
         co_return false;
     }
     // Last of all: the tree may have handed somebody to us while it was looked at.

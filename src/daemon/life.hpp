@@ -17,8 +17,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <utility>
 #include <vector>
 
@@ -42,6 +44,8 @@ struct Life {
     bool is_stopping = false;
     bool is_killed = false;
     bool is_quarantined = false;
+    // Whose refusal of a signal has been told: pid and start time.
+    std::set<std::pair<pid_t, std::uint64_t>> refusals_told = {};
     steady_clock::time_point stop_began = {};
     bool has_died = false;  // nobody had asked it to end
     std::size_t inside_at_death = 0;

@@ -97,6 +97,50 @@ class ContainerTest(unittest.TestCase):
             self.assertEqual(supervisor.terminate(), 0)
             result("roots_stray", left_alone=1)
 
+    def test_a_process_that_may_not_be_signalled_was_named_at_every_look(self):
+        if os.getuid() != 0:
+            self.skipTest("needs root, for two users")
+        become = f"setpriv --reuid {NOBODY} --clear-groups"
+        script = f'{become} {" ".join(STRAY)} & exec "$$@"'
+        command = ["/bin/sh", "-c", script, "sh", *fake.command()]
+        backend = {"command": command, "stop_grace": "500ms", "stop_timeout": "1s"}
+        without_the_right = ("setpriv", "--bounding-set=-kill", "--inh-caps=-kill")
+        with Contained(fake.config(backend=backend), without_the_right) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready", generation=1)
+            (refusing,) = wait_until(strays, 10, "somebody else's process")
+            supervisor.signal(signal.SIGUSR1)
+            supervisor.log.wait("place quarantined", generation=1)
+            self.assertEqual(supervisor.log.count(REFUSED, generation=1), 1)
+            os.kill(refusing, signal.SIGKILL)
+            supervisor.log.wait("backend stopped", generation=1)
+            supervisor.log.wait("backend ready", generation=2)
+            (refusing,) = wait_until(strays, 10, "the next one's")
+            os.kill(refusing, signal.SIGKILL)
+            self.assertEqual(supervisor.terminate(), 0)
+            result("refused", told=supervisor.log.count(REFUSED))
+
+    def test_a_leader_that_could_not_be_seen_was_taken_for_gone_while_it_lived(self):
+        if os.getuid() != 0:
+            self.skipTest("needs root, for two users")
+        # Without this right root is shown nobody else's processes; group 0 would be shown all.
+        hide = "mount -t proc -o hidepid=2,gid=54321 proc /proc"
+        hidden = f'{hide} && exec setpriv --bounding-set=-sys_ptrace "$@"'
+        backend = {"user": "nobody", "stop_grace": "500ms", "stop_timeout": "1s"}
+        config = fake.config("--ignore-term", backend=backend)
+        with Contained(config, ("/bin/sh", "-c", hidden, "sh")) as supervisor:
+            os.chmod(supervisor.directory, 0o777)
+            supervisor.start()
+            supervisor.log.wait("backend ready", generation=1)
+            leader = next(p for p, _, parent, _ in processes() if parent == supervisor.pid)
+            supervisor.signal(signal.SIGUSR1)
+            supervisor.log.wait("place quarantined", generation=1)
+            self.assertEqual(supervisor.log.count("backend stopped", generation=1), 0)
+            os.kill(leader, signal.SIGKILL)
+            supervisor.log.wait("backend stopped", generation=1)
+            supervisor.terminate()
+            result("unseen_leader", place_kept=1)
+
     def test_a_quarantined_generation_killed_what_the_next_one_had_forked(self):
         # Once told to, a process of the backend's leaves another without parent and session, but
         # with its generation's cookie: long after the supervisor has looked at the tree.
