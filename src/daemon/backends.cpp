@@ -265,11 +265,15 @@ void Backends::signal(Life& life, int number) {
     }
 }
 
+// First what needs no memory, for we may be ending for want of it.
 void Backends::kill_all() {
+    for (const auto& [generation, life] : lives_) {
+        life->tree.signal_unseen(SIGKILL);
+    }
+    probe_commands_.kill_all();
     for (const auto& [generation, life] : lives_) {
         life->tree.signal(SIGKILL);
     }
-    probe_commands_.kill_all();
 }
 
 // Ends when the whole tree is gone and the address refuses, however long that takes.
@@ -293,8 +297,9 @@ boost::asio::awaitable<bool> Backends::is_clear(LifePtr life) {
     if (life->is_killed) {
         signal(*life, SIGKILL);  // Again and again: it may fork while it dies.
     }
-    // A leader that has not been reaped is there, whatever can be seen of it.
-    if (!life->exit || !life->tree.empty()) {
+    // A leader that has not been reaped is there, whatever can be seen of it; and a probe that goes
+    // on could reach who lives there next.
+    if (!life->exit || tasks_.is_running(life->probe) || !life->tree.empty()) {
         co_return false;
     }
     // Last of all: the tree may have handed somebody to us while it was looked at.

@@ -55,7 +55,9 @@ void tell_stop(Life& life, const core::StopBackend& effect) {
         .with("reason", core::to_string(effect.reason))
         .with("jobs", effect.jobs)
         .with("age", effect.age);
-    if (const auto memory = life.tree.memory()) {
+    const auto pages = effect.how == core::StopHow::kill ? io::Tree::Shared::counted_in_each
+                                                         : io::Tree::Shared::shared_out;
+    if (const auto memory = life.tree.memory(pages)) {
         line.with("memory", in_mebibytes(*memory));
     }
     const bool by_probe = effect.reason == core::StopReason::unresponsive ||

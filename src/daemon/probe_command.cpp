@@ -78,6 +78,11 @@ std::string why(const Run& run) {
 void ProbeCommands::kill_all() {
     for (const auto& entry : running_) {
         if (const auto tree = entry.lock()) {
+            tree->signal_unseen(SIGKILL);
+        }
+    }
+    for (const auto& entry : running_) {
+        if (const auto tree = entry.lock()) {
             tree->signal(SIGKILL);
         }
     }

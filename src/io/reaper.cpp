@@ -94,6 +94,7 @@ void Reaper::start() {
 }
 
 void Reaper::stop() {
+    is_stopped_ = true;
     boost::system::error_code ignored;  // Nothing is listened for any more, either way.
     child_changed_.clear(ignored);
     child_changed_.cancel(ignored);
@@ -114,8 +115,8 @@ boost::asio::awaitable<void> Reaper::next_reap(std::chrono::steady_clock::time_p
 void Reaper::listen() {
     child_changed_.async_wait(
         [this, alive = std::weak_ptr(waiters_)](const boost::system::error_code& error, int) {
-            if (error || alive.expired()) {
-                return;  // Stopped, or destroyed while this was already on its way.
+            if (error || alive.expired() || is_stopped_) {
+                return;  // Or was stopped, or destroyed, while this was already on its way.
             }
             listen();
             reap();

@@ -64,6 +64,7 @@ private:
     boost::asio::io_context& io_;
     boost::asio::signal_set child_changed_;
     std::unordered_map<pid_t, std::function<void(ExitStatus)>> owners_;
+    bool is_stopped_ = false;
     std::shared_ptr<Waiters> waiters_;  // Coroutines that wait hold it too: they may outlive us.
 };
 

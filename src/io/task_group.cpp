@@ -59,6 +59,10 @@ boost::asio::awaitable<void> TaskGroup::wait_empty() {
     }
 }
 
+bool TaskGroup::is_running(Id id) const {
+    return std::ranges::find(tasks_, id, &Task::id) != tasks_.end();
+}
+
 void TaskGroup::cancel(Id id) {
     const auto found = std::ranges::find(tasks_, id, &Task::id);
     if (found != tasks_.end()) {

@@ -37,6 +37,7 @@ public:
     Id spawn(std::string name, boost::asio::awaitable<void> task);
 
     std::size_t size() const { return tasks_.size(); }
+    bool is_running(Id id) const;
 
     // Ends when no task is left; any number may wait.
     boost::asio::awaitable<void> wait_empty();

@@ -210,15 +210,14 @@ SignalResult Tree::signal_unseen(int number) const {
     return {is_safe && ::kill(-leader_, number) == 0 ? 1U : 0U, {}};
 }
 
-std::optional<std::uint64_t> Tree::memory() {
+std::optional<std::uint64_t> Tree::memory(Shared pages) {
     std::optional<std::uint64_t> sum;
     for (const auto& member : scan().value_or(std::vector<Member>{})) {
         if (member.is_dead()) {
             continue;
         }
-        // Sharing out makes the kernel take the process' memory lock, which one in state D may
-        // hold.
-        const auto shared_out = member.state == 'D' ? std::nullopt : proportional_bytes(member.pid);
+        const bool may_ask = pages == Shared::shared_out && member.state != 'D';
+        const auto shared_out = may_ask ? proportional_bytes(member.pid) : std::nullopt;
         sum = sum.value_or(0) + shared_out.value_or(member.resident_bytes);
     }
     return sum;

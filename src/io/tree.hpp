@@ -53,9 +53,14 @@ public:
     // failure. If we could not look, the leader's group while the leader lives, and nobody after.
     SignalResult signal(int number);
 
-    // Bytes. Shared pages are shared out, where we may look; otherwise they count in each process.
+    // The leader's group while the leader lives, without a look: needs no descriptor, no memory.
+    SignalResult signal_unseen(int number) const;
+
+    // Bytes. Sharing out, where we may look, makes the kernel take each process' memory lock, and a
+    // process that hangs may hold it: not to be asked of one that is killed for hanging.
     // Nothing if nobody is alive to be measured, or if we could not look.
-    std::optional<std::uint64_t> memory();
+    enum class Shared { shared_out, counted_in_each };
+    std::optional<std::uint64_t> memory(Shared pages);
 
     // Whether the last scan counted this process in.
     bool knows(const ProcessStat& process) const;
@@ -70,7 +75,6 @@ private:
     using Key = std::pair<pid_t, std::uint64_t>;
     class Census;
 
-    SignalResult signal_unseen(int number) const;
     void judge_by_number(Census& census);
     [[nodiscard]] bool judge_by_cookie(Census& census);
     void remember(const Census& census);

@@ -93,6 +93,7 @@ class ProbeTest(unittest.TestCase):
             alive = os.path.exists(f"/proc/{probing}")
             result("probe_of_the_dead", alive=alive)
             self.assertFalse(alive)
+            self.assertEqual(supervisor.terminate(), 0)
 
     def test_a_wrong_answer_is_none(self):
         probe = self.probe(kind="exchange", send="hello?\n", expect="pong")

@@ -9,6 +9,8 @@
 namespace tcplock::io {
 namespace {
 
+using namespace std::chrono_literals;
+
 class ReaperTest : public ProcessTest {};
 
 boost::asio::awaitable<void> count_reap(Reaper& reaper, std::chrono::milliseconds limit,
@@ -46,6 +48,24 @@ TEST_F(ReaperTest, ReportsThreeHundredExitsAtOnce) {
                            [](const Running* running) { return running->status.has_value(); });
     }));
     EXPECT_EQ(children_of_ours(), 0U);
+}
+
+// However far the news of it has come by then.
+TEST_F(ReaperTest, LeavesNothingToWaitForThoughAChildDiesAsItIsStopped) {
+    for (int steps = 0; steps < 8; ++steps) {
+        boost::asio::io_context io{1};
+        Reaper reaper(io);
+        reaper.start();
+        io.poll();
+        ::raise(SIGCHLD);
+        for (int step = 0; step < steps; ++step) {
+            io.poll_one();
+        }
+        reaper.stop();
+        io.restart();
+        io.run_for(2s);
+        EXPECT_TRUE(io.stopped()) << "after " << steps << " steps";
+    }
 }
 
 TEST_F(ReaperTest, ReportsAChildThatDiedBeforeItWasOwned) {

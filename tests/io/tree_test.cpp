@@ -212,7 +212,7 @@ TEST_F(TreeTest, CountsTheMemoryOfAllMembers) {
     const auto* leader = &running;
     ASSERT_TRUE(until(
         [leader] { return std::count(leader->output.begin(), leader->output.end(), '\n') == 2; }));
-    EXPECT_GE(tree.memory().value(), 128U << 20U);
+    EXPECT_GE(tree.memory(Tree::Shared::shared_out).value(), 128U << 20U);
     EXPECT_TRUE(end(tree));
 }
 
@@ -222,9 +222,9 @@ TEST_F(TreeTest, HasNoMemoryToTellOfOnceNobodyIsAlive) {
     Tree tree(pid, "TCPLOCK_GENERATION=none");
     siginfo_t dead{};
     ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &dead, WEXITED | WNOWAIT), 0);
-    EXPECT_FALSE(tree.memory()) << "of a zombie";
+    EXPECT_FALSE(tree.memory(Tree::Shared::shared_out)) << "of a zombie";
     EXPECT_TRUE(end(tree));
-    EXPECT_FALSE(tree.memory()) << "of nobody";
+    EXPECT_FALSE(tree.memory(Tree::Shared::shared_out)) << "of nobody";
 }
 
 TEST_F(TreeTest, TellsWhomItMayNotSignal) {
@@ -265,7 +265,7 @@ TEST_F(TreeTest, ForgetsNobodyWhileItCannotLook) {
         const FewDescriptors none(lowest_free_descriptor());
         EXPECT_FALSE(tree.scan());
         EXPECT_FALSE(tree.empty());
-        EXPECT_FALSE(tree.memory());
+        EXPECT_FALSE(tree.memory(Tree::Shared::shared_out));
     }
     const auto members = members_of(tree);
     EXPECT_EQ(members.size(), 2U);
