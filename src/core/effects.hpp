@@ -26,7 +26,7 @@ enum class ProbePurpose {
     admission,  // after a session: may the next client go in?
 };
 
-// Answer with ProbeEnded, within a bounded time.
+// Answer with ProbeEnded, within a bounded time; not after StopBackend, which ends the probe.
 struct ProbeBackend {
     Generation generation;
     ProbePurpose purpose;

@@ -176,6 +176,9 @@ boost::asio::awaitable<void> Backends::probe(LifePtr life, core::ProbePurpose pu
         const io::ProbeSpec spec = to_io(config_.probe.kind);
         result = co_await io::probe(spec, life->setting.address, config_.probe.timeout);
     }
+    if (life->is_stopping) {
+        co_return;  // It was cancelled, and says nothing of the backend.
+    }
     // An answer is believed for the first time only if it comes from the generation's own tree.
     if (result.answered && purpose == core::ProbePurpose::readiness) {
         result.detail = kinship_.doubt_who_answers(*life);
@@ -188,7 +191,7 @@ boost::asio::awaitable<void> Backends::probe(LifePtr life, core::ProbePurpose pu
         }
     }
     life->last_probe = result.detail;
-    if (!result.answered && !life->is_stopping) {
+    if (!result.answered) {
         Line(Line::Level::debug, "probe without an answer")
             .with("instance", life->setting.values.instance)
             .with("generation", core::number(life->generation))
@@ -270,10 +273,11 @@ void Backends::kill_all() {
     for (const auto& [generation, life] : lives_) {
         life->tree.signal_unseen(SIGKILL);
     }
-    probe_commands_.kill_all();
+    probe_commands_.kill_unseen();
     for (const auto& [generation, life] : lives_) {
         life->tree.signal(SIGKILL);
     }
+    probe_commands_.kill_all();
 }
 
 // Ends when the whole tree is gone and the address refuses, however long that takes.

@@ -88,16 +88,19 @@ Strays Kinship::adopt_strays(Life& life) const {
             return Strays::could_not_look;
         }
     }
+    const bool has_own = std::any_of(strays.begin(), strays.end(), [&life](const auto& stray) {
+        return life.tree.knows(stray);
+    });
     std::erase_if(strays, [this](const auto& stray) { return !is_of_no_tree(stray); });
     for (const io::ProcessStat& stray : strays) {
-        // The dead are about to be reaped. They count all the same: a child of theirs may have been
-        // looked at just before it was handed to us.
+        life.tree.adopt(stray);
+        // Most of the dead are about to be reaped. One whose first thread alone has ended looks
+        // like them, and goes on.
         if (!stray.is_dead()) {
-            life.tree.adopt(stray);
             tell_adoption(life, stray);
         }
     }
-    return strays.empty() ? Strays::none : Strays::some;
+    return strays.empty() && !has_own ? Strays::none : Strays::some;
 }
 
 std::string Kinship::doubt_who_answers(Life& life) const {

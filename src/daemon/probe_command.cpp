@@ -75,12 +75,15 @@ std::string why(const Run& run) {
 
 }  // namespace
 
-void ProbeCommands::kill_all() {
+void ProbeCommands::kill_unseen() {
     for (const auto& entry : running_) {
         if (const auto tree = entry.lock()) {
             tree->signal_unseen(SIGKILL);
         }
     }
+}
+
+void ProbeCommands::kill_all() {
     for (const auto& entry : running_) {
         if (const auto tree = entry.lock()) {
             tree->signal(SIGKILL);

@@ -26,8 +26,10 @@ public:
     boost::asio::awaitable<io::ProbeResult> run(io::ChildSpec child,
                                                 std::chrono::nanoseconds timeout);
 
-    // KILL to every tree that runs, and no look back.
+    // KILL to every tree that runs, and no look back; or to what can be reached of each without a
+    // descriptor or memory.
     void kill_all();
+    void kill_unseen();
 
 private:
     boost::asio::io_context& io_;

@@ -80,18 +80,25 @@ void ChildSetup::connect_standard_streams() const {
 
 void ChildSetup::hide_descriptors() const {
     // Neither Asio's sockets nor Boost.Process' own pipe are all close-on-exec. A client's socket
-    // open in the backend would never reach its end. Marking instead of closing keeps `failures`
-    // usable.
+    // open in the backend would never reach its end. And Boost waits without limit for its pipe to
+    // be closed: closed here, it leaves the waiting to us. `failures` closes as the program begins.
     constexpr unsigned first = STDERR_FILENO + 1;
     if (highest_descriptor < 0) {
-        if (::close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+        const auto kept = static_cast<unsigned>(failures);
+        const bool is_done = (kept == first || ::close_range(first, kept - 1, 0) == 0) &&
+                             ::close_range(kept + 1, ~0U, 0) == 0 &&
+                             ::fcntl(failures, F_SETFD, FD_CLOEXEC) == 0;
+        if (!is_done) {
             give_up(SetupStage::descriptors, errno);
         }
         return;
     }
     for (int fd = first; fd <= highest_descriptor; ++fd) {
-        ::fcntl(fd, F_SETFD, FD_CLOEXEC);  // Fails for the gaps, which is fine.
+        if (fd != failures) {
+            ::close(fd);  // Fails for the gaps, which is fine.
+        }
     }
+    ::fcntl(failures, F_SETFD, FD_CLOEXEC);
 }
 
 void ChildSetup::limit_resources() const {
