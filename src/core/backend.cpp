@@ -65,6 +65,7 @@ void Backend::spawn(Generation generation, Instant now) {
     is_probing_ = probe_is_stale_ = false;
     next_probe_ = now;
     missed_probes_ = 0;
+    next_miss_ = now;
     prove_by_.reset();
     enter(Phase::spawning, std::nullopt);
 }
@@ -174,10 +175,19 @@ Backend::News Backend::probe_ended(ProbeEnded::Verdict verdict, Instant now) {
     }
     if (phase_ == Phase::starting || prove_by_) {
         next_probe_ = now + probe_retry_interval;
+    }
+    if (phase_ == Phase::starting || !is_missed()) {
         return News::nothing;
     }
+    next_miss_ = probe_began_ + policy_.probe.interval;
     ++missed_probes_;
     return missed_probes_ >= policy_.probe.failure_threshold ? News::unresponsive : News::nothing;
+}
+
+// After a session it is asked more often, and may have to finish a job before it answers: unless
+// the probe is one that waits for no job. A miss then counts as ever, once an interval.
+bool Backend::is_missed() const noexcept {
+    return !prove_by_ || (policy_.probe.beside_clients && probe_began_ >= next_miss_);
 }
 
 bool Backend::proof_is_overdue(Instant now) const noexcept {

@@ -101,6 +101,7 @@ public:
 private:
     void enter(Phase phase, std::optional<Instant> deadline) noexcept;
     bool probe_has_room() const noexcept;
+    bool is_missed() const noexcept;
 
     PlaceId place_;
     Policy policy_;
@@ -123,6 +124,7 @@ private:
     Instant probe_began_;
     Instant next_probe_;
     std::size_t missed_probes_ = 0;
+    Instant next_miss_;  // while unproven, a probe that began earlier is not counted as missed
     std::optional<Instant> prove_by_;  // set: unproven
 
     Backoff backoff_;

@@ -340,6 +340,24 @@ TEST_F(Probes, FindAFrozenBackendWithinThresholdTimesIntervalPlusTimeout) {
             BackOff{1_gen, 200ms, 0}});
 }
 
+// It is asked again at once after each try, and given admission's 15 s if it may be busy; but this
+// probe waits for no job, and one miss an interval counts.
+TEST_F(Probes, FindABackendThatFreezesAsItsClientLeaves) {
+    serving();
+    arrives(1);
+    session_ends(1);
+    skip();
+    for (int tries = 0; tries < 6; ++tries) {
+        after(2s);
+        probe_fails(1);
+        after(100ms);
+        expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    }
+    after(2s);
+    probe_fails(1);
+    expect({StopBackend{1_gen, StopReason::unresponsive, StopHow::kill, 0, 14600ms}});
+}
+
 TEST_F(Probes, MustBeMissedInARow) {
     serving();
     is_asked_in_vain(5s);
