@@ -46,10 +46,13 @@ build() {
         cmake --build --preset "$1" >"$logs/$1-build.log" 2>&1
 }
 
-# While they run: one line for each test that is long or did not pass, and what tests report.
+# While they run: one line for each test that is long or did not pass, what failed in it, and what
+# tests report.
 show_progress() {
-    grep --line-buffered -E \
-        'Test +#[0-9]+: (e2e|Simulation|Rooms)|Test +#.*\*\*\*|RESULT |histories |planted [0-9]' |
+    local tests='Test +#[0-9]+: (e2e|Simulation|Rooms)|Test +#.*\*\*\*'
+    local reports='RESULT |histories |planted [0-9]'
+    local failures='^[0-9]+: (FAIL|ERROR): |^[0-9]+: [A-Za-z.]*(Error|Exception): |: Failure$'
+    grep --line-buffered -E "$tests|$reports|$failures" |
         sed -uE 's/^[0-9]+: //; s/\.{4,}/.../' || true
 }
 
