@@ -229,14 +229,15 @@ def processor_seconds(pid):
 
 def accepted_clients(port):
     """Connections on a listening port that somebody has accepted and not yet closed."""
-    count = 0
+    accepted = set()
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
         for row in read_proc(path).decode().splitlines()[1:]:
             fields = row.split()
-            # 01 is ESTABLISHED, 08 CLOSE_WAIT; in the backlog a connection has no inode yet.
+            # 01 is ESTABLISHED, 08 CLOSE_WAIT; in the backlog a connection has no inode yet. A
+            # table that changes while it is read may name one twice.
             if fields[1].endswith(f":{port:04X}") and fields[3] in ("01", "08"):
-                count += fields[9] != "0"
-    return count
+                accepted.add(fields[9])
+    return len(accepted - {"0"})
 
 
 def wait_clients(port, count):
