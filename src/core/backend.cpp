@@ -162,8 +162,11 @@ Backend::News Backend::probe_ended(ProbeEnded::Verdict verdict, Instant now) {
     // One that takes a slot leaves clients a turn, however long it took.
     const Duration turn = policy_.probe.beside_clients ? 0ms : probe_retry_interval;
     next_probe_ = std::max(now + turn, probe_began_ + policy_.probe.interval);
-    if (verdict == ProbeEnded::Verdict::answered) {
+    if (verdict != ProbeEnded::Verdict::failed) {
         missed_probes_ = 0;
+        next_miss_ = now;
+    }
+    if (verdict == ProbeEnded::Verdict::answered) {
         prove_by_.reset();
         if (phase_ != Phase::starting) {
             return News::nothing;
@@ -176,16 +179,19 @@ Backend::News Backend::probe_ended(ProbeEnded::Verdict verdict, Instant now) {
     if (phase_ == Phase::starting || prove_by_) {
         next_probe_ = now + probe_retry_interval;
     }
-    if (phase_ == Phase::starting || !is_missed()) {
+    if (verdict == ProbeEnded::Verdict::busy || phase_ == Phase::starting || !is_missed()) {
         return News::nothing;
     }
-    next_miss_ = probe_began_ + policy_.probe.interval;
+    // The next interval, counted from the last answer, or from the session's end.
+    next_miss_ +=
+        ((probe_began_ - next_miss_) / policy_.probe.interval + 1) * policy_.probe.interval;
     ++missed_probes_;
     return missed_probes_ >= policy_.probe.failure_threshold ? News::unresponsive : News::nothing;
 }
 
-// After a session it is asked more often, and may have to finish a job before it answers: unless
-// the probe is one that waits for no job. A miss then counts as ever, once an interval.
+// After a session it is asked more often, and may have to finish a job before it answers. A probe
+// that goes in beside clients is told that it is busy, and waits for no job itself: without even
+// that it is a miss as ever, once an interval.
 bool Backend::is_missed() const noexcept {
     return !prove_by_ || (policy_.probe.beside_clients && probe_began_ >= next_miss_);
 }
@@ -212,6 +218,7 @@ void Backend::session_ended(WasCut was_cut, Instant now) {
     if (policy_.probe.admission) {
         prove_by_ = now + *policy_.probe.admission;
         next_probe_ = now;
+        next_miss_ = std::max(next_miss_, now);
         probe_is_stale_ = is_probing_;
     }
 }

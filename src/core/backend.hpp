@@ -124,7 +124,7 @@ private:
     Instant probe_began_;
     Instant next_probe_;
     std::size_t missed_probes_ = 0;
-    Instant next_miss_;  // while unproven, a probe that began earlier is not counted as missed
+    Instant next_miss_;  // while unproven, a probe that began earlier counts as no miss
     std::optional<Instant> prove_by_;  // set: unproven
 
     Backoff backoff_;

@@ -56,9 +56,14 @@ struct BackendExited {
 };
 
 struct ProbeEnded {
-    enum class Verdict { answered, failed };
+    enum class Verdict {
+        answered,
+        busy,  // it lives, but did not say that it is free: a job runs, or hangs
+        failed,
+    };
     Generation generation;
     Verdict verdict = Verdict::answered;
+    bool has_leftovers = false;  // what clients who have gone had opened is still open
 };
 
 // After a stop: the whole tree is gone and its address refuses.

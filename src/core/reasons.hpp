@@ -20,6 +20,7 @@ enum class StopReason {
     unresponsive,     // several probes in a row had no answer
     not_free,         // after a session it did not answer in time
     start_timeout,    // it never answered
+    leftovers,        // what clients had opened and left behind is still open
     unreachable,      // it had answered, but could not be connected to
     shutdown,         // the supervisor ends
 };
@@ -51,6 +52,7 @@ constexpr StopHow how_to_stop(StopReason reason) noexcept {
         case StopReason::max_age:
         case StopReason::schedule:
         case StopReason::requested:
+        case StopReason::leftovers:
         case StopReason::shutdown:
             return StopHow::ask;
         case StopReason::fresh_profile:
@@ -90,6 +92,8 @@ constexpr std::string_view to_string(StopReason reason) noexcept {
             return "not_free";
         case StopReason::start_timeout:
             return "start_timeout";
+        case StopReason::leftovers:
+            return "leftovers";
         case StopReason::unreachable:
             return "unreachable";
         case StopReason::shutdown:

@@ -145,6 +145,10 @@ void Supervisor::on(const ProbeEnded& event, Instant now, Effects& effects) {
             stop_unasked(*backend, StopReason::unresponsive, now, effects);
             break;
     }
+    // What belongs to a client inside was not left behind.
+    if (event.has_leftovers && backend->phase() == Phase::ready && backend->inside() == 0) {
+        backend->make_due(StopReason::leftovers);
+    }
 }
 
 void Supervisor::on(const PlaceCleared& event, Instant, Effects&) {

@@ -29,22 +29,43 @@ constexpr std::chrono::milliseconds slowest_look = 1s;
 // So long is the last output waited for before an end is told without it.
 constexpr auto output_limit = 200ms;
 
-io::ProbeSpec to_io(const config::ProbeKind& kind) {
-    struct Translation {
-        io::ProbeSpec operator()(const config::UnoProbe&) const { return io::UnoGreetingProbe{}; }
-        io::ProbeSpec operator()(const config::ConnectProbe&) const { return io::ConnectProbe{}; }
-        io::ProbeSpec operator()(const config::GreetingProbe& probe) const {
-            return io::GreetingProbe{probe.expect};
-        }
-        io::ProbeSpec operator()(const config::ExchangeProbe& probe) const {
-            return io::ExchangeProbe{probe.send, probe.expect};
-        }
-        io::ProbeSpec operator()(const config::HttpProbe& probe) const {
-            return io::HttpProbe{probe.path, static_cast<unsigned>(probe.status)};
-        }
-        io::ProbeSpec operator()(const config::CommandProbe&) const { return {}; }
-    };
-    return std::visit(Translation{}, kind);
+// What an office is asked. While a client is inside nothing that would wait for its job.
+uno::Question question_for(core::ProbePurpose purpose) {
+    switch (purpose) {
+        case core::ProbePurpose::readiness:
+            return uno::Question::root_object;
+        case core::ProbePurpose::liveness:
+            return uno::Question::round_trip;
+        case core::ProbePurpose::admission:
+            return uno::Question::open_documents;
+    }
+    return uno::Question::round_trip;
+}
+
+struct ToIo {
+    core::ProbePurpose purpose;
+
+    io::ProbeSpec operator()(const config::UnoProbe&) const {
+        return io::UnoProbe{question_for(purpose)};
+    }
+    io::ProbeSpec operator()(const config::ConnectProbe&) const { return io::ConnectProbe{}; }
+    io::ProbeSpec operator()(const config::GreetingProbe& probe) const {
+        return io::GreetingProbe{probe.expect};
+    }
+    io::ProbeSpec operator()(const config::ExchangeProbe& probe) const {
+        return io::ExchangeProbe{probe.send, probe.expect};
+    }
+    io::ProbeSpec operator()(const config::HttpProbe& probe) const {
+        return io::HttpProbe{probe.path, static_cast<unsigned>(probe.status)};
+    }
+    io::ProbeSpec operator()(const config::CommandProbe&) const { return {}; }
+};
+
+core::ProbeEnded::Verdict verdict_of(const io::ProbeResult& result) {
+    if (result.answered) {
+        return core::ProbeEnded::Verdict::answered;
+    }
+    return result.is_busy ? core::ProbeEnded::Verdict::busy : core::ProbeEnded::Verdict::failed;
 }
 
 }  // namespace
@@ -87,9 +108,10 @@ bool Backends::has_died(core::Generation generation) const {
 boost::asio::awaitable<void> Backends::end_orphans() {
     const io::OrphanReport report = co_await io::end_orphans(places_.cookie(), orphan_limit);
     if (!report.has_looked) {
-        Line(Line::Level::error,
-             "cannot look for orphans of an earlier supervisor: no descriptor or no memory is left; "
-             "one may still hold a place");
+        Line(
+            Line::Level::error,
+            "cannot look for orphans of an earlier supervisor: no descriptor or no memory is left; "
+            "one may still hold a place");
     }
     for (const io::Orphan& orphan : report.ended) {
         Line(Line::Level::warn, "orphan of an earlier supervisor ended")
@@ -173,7 +195,7 @@ boost::asio::awaitable<void> Backends::probe(LifePtr life, core::ProbePurpose pu
     if (std::holds_alternative<config::CommandProbe>(config_.probe.kind)) {
         result = co_await probe_by_command(life);
     } else {
-        const io::ProbeSpec spec = to_io(config_.probe.kind);
+        const io::ProbeSpec spec = std::visit(ToIo{purpose}, config_.probe.kind);
         result = co_await io::probe(spec, life->setting.address, config_.probe.timeout);
     }
     if (life->is_stopping) {
@@ -197,9 +219,13 @@ boost::asio::awaitable<void> Backends::probe(LifePtr life, core::ProbePurpose pu
             .with("generation", core::number(life->generation))
             .with("why", result.detail);
     }
-    hooks_.feed(core::ProbeEnded{life->generation, result.answered
-                                                       ? core::ProbeEnded::Verdict::answered
-                                                       : core::ProbeEnded::Verdict::failed});
+    if (result.documents > 0) {
+        Line(Line::Level::warn, "documents were left open by clients who have gone")
+            .with("instance", life->setting.values.instance)
+            .with("generation", core::number(life->generation))
+            .with("documents", result.documents);
+    }
+    hooks_.feed(core::ProbeEnded{life->generation, verdict_of(result), result.documents > 0});
 }
 
 boost::asio::awaitable<io::ProbeResult> Backends::probe_by_command(LifePtr life) {

@@ -32,7 +32,7 @@ public:
     // quarantine, which looks for ever, unless it is the only one.
     // Nobody is adopted if we began with children of our own, whose orphans come to us as well.
     //
-    // Some, if there was anybody new: a dead one too, though there is nothing to adopt of it.
+    // Some, if there was anybody new, a dead one too.
     Strays adopt_strays(Life& life) const;
 
     // Why an answer at the generation's address is not to be believed, in words; empty if it is the

@@ -2,7 +2,7 @@
 
 #include "io/address.hpp"
 #include "io/timeout.hpp"
-#include "uno/greeting.hpp"
+#include "uno/bytes.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -29,7 +29,6 @@ constexpr std::size_t status_line_max = 8192;
 // A backend that does not close on our FIN keeps nobody waiting for longer.
 constexpr auto goodbye_limit = std::chrono::milliseconds(200);
 constexpr std::size_t goodbye_max = 65536;
-constexpr std::size_t shown_max = 8;  // bytes of a wrong answer that are quoted
 
 std::string in_words(const boost::system::error_code& error) {
     std::string words = error.message();
@@ -46,23 +45,16 @@ std::string in_words(std::chrono::nanoseconds time) {
     return text.data();
 }
 
-// "48 54 54 50 2f 31 2e 31 …"
-std::string in_hex(std::string_view bytes) {
-    std::string text;
-    for (const char byte : bytes.substr(0, shown_max)) {
-        std::array<char, 4> digits{};
-        std::snprintf(digits.data(), digits.size(), "%02x ", static_cast<unsigned char>(byte));
-        text += digits.data();
-    }
-    return bytes.size() > shown_max ? text + "…" : text.substr(0, text.size() - 1);
-}
-
 std::string_view as_text(uno::Bytes bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 uno::Bytes as_bytes(std::string_view text) {
     return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+std::string in_hex(std::string_view text) {
+    return uno::in_hex(as_bytes(text));
 }
 
 // What goes on between us and the backend. It outlives the coroutines below, so that what was
@@ -75,6 +67,9 @@ struct Talk {
     std::string awaited = "did not accept";  // what has not happened so far: "… within 2 s"
     bool succeeded = false;
     bool was_refused = false;
+    bool waits_for_job = false;  // what has not happened may be waiting for one
+    bool is_busy = false;
+    std::uint32_t documents = 0;
     std::string failure;
     Clock::time_point decided = Clock::time_point::max();
 
@@ -121,8 +116,12 @@ Step connect(Talk& talk, tcp::endpoint endpoint) {
     co_return true;
 }
 
+std::string how_it_ended(const boost::system::error_code& error) {
+    return error == asio::error::eof ? "closed" : in_words(error);
+}
+
 std::string ended_in_words(const Talk& talk, const boost::system::error_code& error) {
-    const std::string how = error == asio::error::eof ? "closed" : in_words(error);
+    const std::string how = how_it_ended(error);
     if (talk.received.empty()) {
         return "accepted, then " + how + " without sending anything";
     }
@@ -168,34 +167,29 @@ Step send(Talk& talk, std::string bytes) {
     co_return !error;
 }
 
-Step ask(Talk& talk, UnoGreetingProbe) {
-    while (talk.received.size() < uno::greeting_size) {
-        const bool is_more = co_await receive_some(talk, uno::greeting_size);
-        if (!is_more) {
+Step ask(Talk& talk, UnoProbe spec) {
+    uno::Inquiry inquiry(spec.question);
+    while (inquiry.wanted() > 0) {
+        uno::Buffer bytes(inquiry.wanted());
+        const auto [error, count] =
+            co_await talk.socket.async_read_some(asio::buffer(bytes), use_result);
+        if (error) {
+            talk.fail(inquiry.awaited() + ", then " + how_it_ended(error));
             co_return false;
         }
-        if (!uno::begins_greeting(as_bytes(talk.received))) {
-            talk.fail("sent " + in_hex(talk.received) + " instead of the UNO greeting");
-            co_return false;
+        const std::string reply(as_text(inquiry.receive(uno::Bytes(bytes).first(count))));
+        talk.awaited = inquiry.awaited();
+        talk.waits_for_job = inquiry.is_waiting_for_job();
+        if (!reply.empty()) {
+            const bool is_sent = co_await send(talk, reply);
+            if (!is_sent) {
+                co_return false;
+            }
         }
     }
-    talk.awaited = "greeted, but did not take our reply";
-    const std::string reply(as_text(uno::reply_go_ahead()));
-    const bool is_sent = co_await send(talk, reply);
-    if (!is_sent) {
-        co_return false;
-    }
-    talk.awaited = "greeted, but did not answer our reply";
-    talk.received.clear();
-    while (talk.received.size() < uno::commit_change_size) {
-        const bool is_more = co_await receive_some(talk, uno::commit_change_size);
-        if (!is_more) {
-            talk.failure = "greeted, but did not answer our reply: " + talk.failure;
-            co_return false;
-        }
-    }
-    if (!uno::is_commit_change(as_bytes(talk.received))) {
-        talk.fail("greeted, but answered our reply with " + in_hex(talk.received));
+    talk.documents = inquiry.documents();
+    if (inquiry.state() == uno::Inquiry::State::failed) {
+        talk.fail(inquiry.problem());
         co_return false;
     }
     co_return true;
@@ -326,6 +320,7 @@ asio::awaitable<void> within(std::chrono::nanoseconds limit, asio::awaitable<voi
     const bool ended = co_await with_timeout(std::move(conversation), limit);
     if (!ended && !talk.succeeded) {
         talk.fail(talk.awaited + " within " + in_words(limit));
+        talk.is_busy = talk.waits_for_job;
     }
 }
 
@@ -340,7 +335,8 @@ asio::awaitable<ProbeResult> probe(ProbeSpec spec, tcp::endpoint endpoint,
     co_await within(timeout, std::move(conversation), talk);
     // After a goodbye that was answered both sides have closed, and there is nothing to reset.
     abort(socket);
-    co_return ProbeResult{talk.succeeded, talk.succeeded ? "" : talk.failure, talk.decided - begin};
+    co_return ProbeResult{talk.succeeded, talk.succeeded ? "" : talk.failure, talk.decided - begin,
+                          talk.is_busy, talk.documents};
 }
 
 asio::awaitable<bool> accepts(tcp::endpoint endpoint, std::chrono::nanoseconds limit) {

@@ -7,19 +7,22 @@
 #pragma once
 
 #include "io/tcp.hpp"
+#include "uno/inquiry.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <variant>
 
 namespace tcplock::io {
 
-// The office greets, then answers a reply (levels P2 and P3 of what can be asked of an office): its
-// acceptor, its reader and its writer live, whatever job is running. No word of its main lock.
-struct UnoGreetingProbe {};
+// An office answers this question.
+struct UnoProbe {
+    uno::Question question = uno::Question::round_trip;
+};
 // It accepts. The system accepts for a frozen backend too, so this proves little.
 struct ConnectProbe {};
 // It sends these bytes first.
@@ -37,12 +40,16 @@ struct HttpProbe {
 };
 
 using ProbeSpec =
-    std::variant<UnoGreetingProbe, ConnectProbe, GreetingProbe, ExchangeProbe, HttpProbe>;
+    std::variant<UnoProbe, ConnectProbe, GreetingProbe, ExchangeProbe, HttpProbe>;
 
 struct ProbeResult {
     bool answered = false;
     std::string detail;                   // why not, in words; empty when it answered
     std::chrono::nanoseconds duration{};  // until the answer, or until it was clear that none comes
+    // Of an office: it answered all but what waits for its running job, and how many documents are
+    // open, if that was asked.
+    bool is_busy = false;
+    std::uint32_t documents = 0;
 };
 
 boost::asio::awaitable<ProbeResult> probe(ProbeSpec spec, tcp::endpoint endpoint,

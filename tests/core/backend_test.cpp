@@ -347,7 +347,7 @@ TEST_F(Probes, FindABackendThatFreezesAsItsClientLeaves) {
     arrives(1);
     session_ends(1);
     skip();
-    for (int tries = 0; tries < 6; ++tries) {
+    for (int tries = 0; tries < 5; ++tries) {
         after(2s);
         probe_fails(1);
         after(100ms);
@@ -355,7 +355,95 @@ TEST_F(Probes, FindABackendThatFreezesAsItsClientLeaves) {
     }
     after(2s);
     probe_fails(1);
-    expect({StopBackend{1_gen, StopReason::unresponsive, StopHow::kill, 0, 14600ms}});
+    expect({StopBackend{1_gen, StopReason::unresponsive, StopHow::kill, 0, 12500ms}});
+}
+
+// Asked every 0.9 s, one miss counts in each whole second since the session's end.
+TEST_F(Probes, FindItSoWhateverTheInterval) {
+    policy.probe.interval = 1s;
+    policy.probe.failure_threshold = 5;
+    serving();
+    arrives(1);
+    session_ends(1);
+    skip();
+    for (int tries = 0; tries < 5; ++tries) {
+        after(800ms);
+        probe_fails(1);
+        after(100ms);
+        expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    }
+    after(800ms);
+    probe_fails(1);
+    expect({StopBackend{1_gen, StopReason::unresponsive, StopHow::kill, 0, 5300ms}});
+}
+
+// A job of a client who has gone still runs: the backend lives, but nobody goes in.
+TEST_F(Probes, OfABusyBackendKeepTheNextClientOutAndCondemnNobody) {
+    serving();
+    arrives(1);
+    arrives(2);
+    session_ends(1);
+    skip();
+    for (int tries = 0; tries < 6; ++tries) {
+        after(2s);
+        is_busy(1);
+        after(100ms);
+        expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    }
+    answers(1);
+    expect({AdmitClient{2_client, 1_gen, 12600ms}});
+}
+
+TEST_F(Probes, OfABackendThatStaysBusyEndWhenItsTimeForAdmissionDoes) {
+    serving();
+    arrives(1);
+    arrives(2);
+    session_ends(1);
+    skip();
+    for (int tries = 0; tries < 7; ++tries) {
+        after(2s);
+        is_busy(1);
+        after(100ms);
+        expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    }
+    after(300ms);
+    expect({StopBackend{1_gen, StopReason::not_free, StopHow::kill, 0, 15s}});
+}
+
+// Misses must come in a row, and a busy answer is one.
+TEST_F(Probes, OfABusyBackendForgiveWhatWasMissedBefore) {
+    serving();
+    is_asked_in_vain(5s);
+    is_asked_in_vain(3s);
+    arrives(1);
+    session_ends(1);
+    is_busy(1);
+    after(100ms);
+    probe_fails(1);
+    skip();
+    after(100ms);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+}
+
+TEST_F(Probes, ThatFindLeftoversOfClientsWhoHaveGoneEndInARecycle) {
+    serving();
+    arrives(1);
+    arrives(2);
+    session_ends(1);
+    skip();
+    after(1s);
+    answers_with_leftovers(1);
+    expect({StopBackend{1_gen, StopReason::leftovers, StopHow::ask, 0, 1s}});
+}
+
+TEST_F(Probes, LeaveAloneWhatBelongsToAClientInside) {
+    serving();
+    after(5s);
+    arrives(1);
+    skip();
+    answers_with_leftovers(1);
+    session_ends(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
 }
 
 TEST_F(Probes, MustBeMissedInARow) {
@@ -493,13 +581,17 @@ TEST_F(Proof, MustComeInTimeOrTheBackendIsRecycled) {
     expect({SpawnBackend{0_place, 2_gen, 0_instance}});
 }
 
+// It may have a job to finish, and a probe that takes a slot cannot tell.
 TEST_F(Proof, IsNotLostPatienceWithByTheLivenessThreshold) {
+    policy.probe.beside_clients = false;
     policy.probe.failure_threshold = 2;
+    policy.probe.interval = 1s;
     serving();
     arrives(1);
     session_ends(1);
     skip();
-    for (int i = 0; i < 10; ++i) {
+    for (int i = 0; i < 7; ++i) {
+        after(1900ms);
         probe_fails(1);
         after(100ms);
         expect({ProbeBackend{1_gen, ProbePurpose::admission}});

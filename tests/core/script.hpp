@@ -160,6 +160,12 @@ protected:
     void answers(std::uint64_t generation) {
         happens(ProbeEnded{Generation{generation}, ProbeEnded::Verdict::answered});
     }
+    void answers_with_leftovers(std::uint64_t generation) {
+        happens(ProbeEnded{Generation{generation}, ProbeEnded::Verdict::answered, true});
+    }
+    void is_busy(std::uint64_t generation) {
+        happens(ProbeEnded{Generation{generation}, ProbeEnded::Verdict::busy});
+    }
     void probe_fails(std::uint64_t generation) {
         happens(ProbeEnded{Generation{generation}, ProbeEnded::Verdict::failed});
     }

@@ -343,6 +343,10 @@ void World::end_session(ClientId client, SessionEnded::How how) {
         tell(say("session ended", client));
         how = SessionEnded::How::released;
         ++life.served;
+        if (!is_friendly_ && chance(0.1)) {
+            life.computes_until = chance(0.2) ? Instant::max() : now_ + ticks(0, 40);
+        }
+        life.has_leftovers |= !is_friendly_ && chance(0.05);
         if (policy_.probe.admission) {
             life.unproven_since = now_;
             life.is_probe_stale = life.is_probing;
@@ -481,6 +485,7 @@ void World::come_to_life(Generation generation) {
                 at(when, [this, generation] {
                     tell(say("hangs", generation));
                     lives_.at(generation).hangs = true;
+                    lives_.at(generation).hung_since = now_;
                 });
                 break;
         }
@@ -496,29 +501,43 @@ void World::perform(const ProbeBackend& effect) {
           "1: a probe went in where no slot was free");
     life.is_probing = true;
     const Generation generation = effect.generation;
-    at(ticks(0, 3), [this, generation] {
-        Life& probed = lives_.at(generation);
-        const bool answers = probed.has_tree && probed.answers_from <= now_ && !probed.hangs &&
-                             (is_friendly_ || !chance(0.02));
-        probed.is_probing = false;
-        const bool counts = !std::exchange(probed.is_probe_stale, false) && !probed.was_stopped;
-        if (counts && answers) {
-            probed.missed = 0;
-            probed.unproven_since.reset();
-            if (!probed.answered) {
-                tell(say("first answer", generation));
-                probed.answered = now_;
-                failed_starts_ = 0;
-                places_[probed.place].saw_fresh_exit = false;
-            }
-        } else if (counts && probed.answered && !probed.unproven_since) {
-            ++probed.missed;
+    const ProbePurpose purpose = effect.purpose;
+    at(ticks(0, 3), [this, generation, purpose] { probe_ends(generation, purpose); });
+}
+
+void World::probe_ends(Generation generation, ProbePurpose purpose) {
+    using Verdict = ProbeEnded::Verdict;
+    Life& life = lives_.at(generation);
+    const bool lives = life.has_tree && life.answers_from <= now_ && !life.hangs &&
+                       (is_friendly_ || !chance(0.02));
+    const bool is_busy = purpose == ProbePurpose::admission && life.computes_until > now_;
+    const Verdict verdict = !lives ? Verdict::failed : is_busy ? Verdict::busy : Verdict::answered;
+    const bool has_leftovers =
+        purpose == ProbePurpose::admission && verdict == Verdict::answered && life.has_leftovers;
+    life.is_probing = false;
+    const bool counts = !std::exchange(life.is_probe_stale, false) && !life.was_stopped;
+    if (counts && verdict != Verdict::failed) {
+        life.missed = life.missed_at_all = 0;
+    } else if (counts && life.answered) {
+        life.missed += life.unproven_since ? 0 : 1;
+        ++life.missed_at_all;
+    }
+    if (counts && verdict == Verdict::answered) {
+        life.unproven_since.reset();
+        if (!life.answered) {
+            tell(say("first answer", generation));
+            life.answered = now_;
+            failed_starts_ = 0;
+            places_[life.place].saw_fresh_exit = false;
         }
-        feed(ProbeEnded{generation,
-                        answers ? ProbeEnded::Verdict::answered : ProbeEnded::Verdict::failed});
-        check(probed.was_stopped || probed.missed < policy_.probe.failure_threshold,
-              "4: a hung generation was kept");
-    });
+    }
+    if (counts && has_leftovers && life.inside.empty()) {
+        tell(say("has leftovers", generation));
+        life.is_due = true;
+    }
+    feed(ProbeEnded{generation, verdict, has_leftovers});
+    check(life.was_stopped || life.missed < policy_.probe.failure_threshold,
+          "4: a hung generation was kept");
 }
 
 void World::leader_dies(Generation generation, Exit exit) {
@@ -580,6 +599,9 @@ void World::perform(const StopBackend& effect) {
     check(effect.reason != StopReason::max_age || is_old(life), "4: recycled too early");
     check(effect.reason != StopReason::session_timeout || life.uncut.empty(),
           "4: a neighbour was killed by somebody else's timeout");
+    const std::size_t missed = policy_.probe.beside_clients ? life.missed_at_all : life.missed;
+    check(effect.reason != StopReason::unresponsive || missed >= policy_.probe.failure_threshold,
+          "5: taken for hung while it might have had a job to finish");
     switch (effect.reason) {
         case StopReason::unresponsive:
         case StopReason::not_free:
@@ -594,6 +616,7 @@ void World::perform(const StopBackend& effect) {
         case StopReason::max_age:
         case StopReason::schedule:
         case StopReason::requested:
+        case StopReason::leftovers:
         case StopReason::session_timeout:
         case StopReason::release_timeout:
         case StopReason::shutdown:
@@ -740,6 +763,20 @@ void World::check_books() const {
         // A late timer may be up to two ticks late, another event at that time tells as well.
         check(guest.is_cut || now_ - guest.entered <= limit + 2 * tick,
               "5: somebody is inside for longer than allowed");
+    }
+    for (const auto& [id, place] : places_) {
+        if (!place.occupant) {
+            continue;
+        }
+        const Life& life = lives_.at(*place.occupant);
+        // A probe takes up to three ticks, is sent again two later, and a timer may be two late.
+        const Duration found = policy_.probe.interval * policy_.probe.failure_threshold + 10 * tick;
+        check(life.was_stopped || !life.hangs || !life.answered || !policy_.probe.beside_clients ||
+                  now_ - std::max(life.hung_since, *life.answered) <= found,
+              "5: a hung generation was not found in time");
+        check(life.was_stopped || !life.unproven_since ||
+                  now_ - *life.unproven_since <= *policy_.probe.admission + 2 * tick,
+              "5: a generation was unproven for longer than allowed");
     }
     for (const auto& [client, guest] : waiting_) {
         check(now_ - guest.since <= policy_.gate.queue_timeout + 2 * tick,

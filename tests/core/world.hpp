@@ -52,6 +52,9 @@ private:
         bool has_leader = false;
         Instant answers_from = Instant::max();
         bool hangs = false;
+        Instant hung_since;
+        Instant computes_until;      // for clients who have gone
+        bool has_leftovers = false;  // of clients who have gone
         bool ignores_term = false;
         bool survives_kill = false;
         // What the core knows.
@@ -67,7 +70,8 @@ private:
         std::set<ClientId> uncut;
         bool is_probing = false;
         bool is_probe_stale = false;
-        std::size_t missed = 0;
+        std::size_t missed = 0;         // in a row, while it had nothing to finish
+        std::size_t missed_at_all = 0;  // in a row
         std::optional<Instant> unproven_since;
     };
 
@@ -133,6 +137,7 @@ private:
     void keep_arriving(Instant until);
     void come_to_life(Generation generation);
     void tree_dies(Generation generation, Exit exit);
+    void probe_ends(Generation generation, ProbePurpose purpose);
     void leader_dies(Generation generation, Exit exit);
     void clear_place(Generation generation);
     void session(ClientId client);

@@ -5,10 +5,11 @@ Run as a program, one process a conversion, so that leaving is what it is in rea
     converter.py PORT convert INPUT OUTPUT FILTER    load, store, close the document
     converter.py PORT compute                        run a Basic macro that never ends
     converter.py PORT hold                           one call, then stay until standard input ends
+    converter.py PORT leave_open COUNT               open so many documents, and leave them open
 
 It prints one line of JSON on standard output: ok, error (the exception's class and text) and the
 seconds until it was connected and until it was done. `hold` and `compute` print a first line
-when they are inside.
+when they are inside, `convert` when the document is loaded.
 """
 
 import json
@@ -53,6 +54,7 @@ def convert(desktop, source, target, export_filter):
     )
     if document is None:
         raise RuntimeError("the office did not load the document")
+    print(json.dumps({"loaded": True}), flush=True)
     try:
         document.storeToURL(uno.systemPathToFileUrl(target), (value("FilterName", export_filter),))
     finally:
@@ -78,6 +80,11 @@ def compute(desktop):
     script.invoke((), (), ())
 
 
+def leave_open(desktop, count):
+    for _ in range(int(count)):
+        desktop.loadComponentFromURL("private:factory/swriter", "_blank", 0, (value("Hidden", True),))
+
+
 def main():
     port, verb, *arguments = sys.argv[1:]
     begin = time.monotonic()
@@ -89,6 +96,8 @@ def main():
             convert(desktop, *arguments)
         elif verb == "compute":
             compute(desktop)
+        elif verb == "leave_open":
+            leave_open(desktop, *arguments)
         else:
             print(json.dumps({"inside": True}), flush=True)
             sys.stdin.read()

@@ -1,7 +1,8 @@
 #include "io/probe.hpp"
 
+#include "../uno/recorded.hpp"
+#include "io/socket_owner.hpp"
 #include "loopback.hpp"
-#include "uno/greeting.hpp"
 
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -9,9 +10,13 @@
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
+#include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <signal.h>
 #include <spawn.h>
 #include <string>
@@ -25,12 +30,24 @@ namespace {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
-std::string text_of(uno::Bytes bytes) {
+using uno::Question;
+namespace recorded = uno::recorded;
+
+std::string text_of(std::string_view hex) {
+    const uno::Buffer bytes = recorded::bytes_of(hex);
     return {bytes.begin(), bytes.end()};
 }
 
 std::string office_greeting() {
-    return text_of(uno::greeting_constant()) + "\x01\x02\x03\x04";
+    return text_of(recorded::open_documents[0].office);
+}
+
+std::string our_reply() {
+    return text_of(recorded::open_documents[0].ours);
+}
+
+std::string office_agreement() {
+    return text_of(recorded::open_documents[1].office);
 }
 
 // What a scripted backend does with one client; the pieces are sent one by one.
@@ -89,6 +106,27 @@ protected:
         --inside;
     }
 
+    // What a real office said, for as long as we say what we said to it.
+    asio::awaitable<void> serve_recorded(std::size_t turns,
+                                         Script::Then then = Script::Then::wait_for_fin) {
+        auto [accept_error, socket] = co_await acceptor.async_accept(use_result);
+        if (accept_error) {
+            co_return;
+        }
+        ++inside;
+        for (std::size_t i = 0; i < turns; ++i) {
+            const recorded::Turn& turn = recorded::open_documents[i];
+            const std::string question = text_of(turn.ours);
+            const std::vector<std::string> answer(1, text_of(turn.office));
+            co_await say(socket, answer);
+            std::string bytes(question.size(), '\0');
+            (void)co_await asio::async_read(socket, asio::buffer(bytes), use_result);
+            EXPECT_EQ(bytes, question) << "turn " << i;
+        }
+        co_await end(socket, then);
+        --inside;
+    }
+
     asio::awaitable<void> end(tcp::socket& socket, Script::Then then) {
         std::string bytes(65536, 'x');
         boost::system::error_code error;
@@ -135,13 +173,11 @@ protected:
 using Then = Script::Then;
 
 TEST_F(Probing, AnOfficeThatGreetsAndReplies) {
-    const auto result = ask(UnoGreetingProbe{}, {{office_greeting()},
-                                                 uno::reply_size,
-                                                 {std::string("\0\0\0\x12\0\0\0\1\5\1\x0e", 11) +
-                                                  "CurrentContext" + std::string(1, '\0')}});
+    const auto result =
+        ask(UnoProbe{}, {{office_greeting()}, our_reply().size(), {office_agreement()}});
     EXPECT_TRUE(result.answered) << result.detail;
     EXPECT_EQ(result.detail, "");
-    EXPECT_EQ(heard, text_of(uno::reply_go_ahead()));
+    EXPECT_EQ(heard, our_reply());
     EXPECT_GT(result.duration, 0ns);
     EXPECT_LT(result.duration, 5s);
     EXPECT_TRUE(backend_is_empty());
@@ -149,15 +185,49 @@ TEST_F(Probing, AnOfficeThatGreetsAndReplies) {
 }
 
 TEST_F(Probing, AnOfficeWhoseGreetingComesByteByByte) {
-    const auto result =
-        ask(UnoGreetingProbe{}, {byte_by_byte(office_greeting()), uno::reply_size,
-                                 byte_by_byte(std::string("\0\0\0\x12\0\0\0\1\5\1\x0e", 11) +
-                                              "CurrentContext" + std::string(1, '\0'))});
+    const auto result = ask(UnoProbe{}, {byte_by_byte(office_greeting()), our_reply().size(),
+                                         byte_by_byte(office_agreement())});
     EXPECT_TRUE(result.answered) << result.detail;
 }
 
+// A real office, as it was recorded; after so many turns it is silent.
+TEST_F(Probing, AnOfficeForItsOpenDocuments) {
+    tasks.spawn("office", serve_recorded(recorded::open_documents.size()));
+    const auto result =
+        await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 5s));
+    EXPECT_TRUE(result.answered) << result.detail;
+    EXPECT_EQ(result.documents, 1);
+    EXPECT_FALSE(result.is_busy);
+    EXPECT_TRUE(backend_is_empty());
+}
+
+TEST_F(Probing, AnOfficeThatIsBusy) {
+    tasks.spawn("office", serve_recorded(recorded::desktop_turn));
+    const auto result =
+        await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 100ms));
+    EXPECT_FALSE(result.answered);
+    EXPECT_TRUE(result.is_busy);
+    EXPECT_EQ(result.detail, "answers, but its main lock is not free within 0.1 s");
+}
+
+TEST_F(Probing, AnOfficeThatIsSilentBeforeAnyJobCouldBeTheReason) {
+    tasks.spawn("office", serve_recorded(recorded::root_turn));
+    const auto result =
+        await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 100ms));
+    EXPECT_FALSE(result.is_busy);
+    EXPECT_EQ(result.detail, "greeted, but did not answer a call within 0.1 s");
+}
+
+TEST_F(Probing, AnOfficeThatEndsWhileItIsBusy) {
+    tasks.spawn("office", serve_recorded(recorded::desktop_turn, Then::close));
+    const auto result =
+        await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 5s));
+    EXPECT_FALSE(result.is_busy);
+    EXPECT_EQ(result.detail, "answers, but its main lock is not free, then closed");
+}
+
 TEST_F(Probing, AnOfficeThatAcceptsAndIsSilent) {
-    const auto result = ask(UnoGreetingProbe{}, {{}, 0, {}, Then::stay_silent}, 100ms);
+    const auto result = ask(UnoProbe{}, {{}, 0, {}, Then::stay_silent}, 100ms);
     EXPECT_FALSE(result.answered);
     EXPECT_EQ(result.detail, "accepted but sent nothing within 0.1 s");
     EXPECT_GE(result.duration, 100ms);
@@ -165,52 +235,52 @@ TEST_F(Probing, AnOfficeThatAcceptsAndIsSilent) {
 }
 
 TEST_F(Probing, AnOfficeThatStopsInTheMiddleOfItsGreeting) {
-    const auto result = ask(UnoGreetingProbe{},
-                            {{office_greeting().substr(0, 50)}, 0, {}, Then::stay_silent}, 100ms);
+    const auto result =
+        ask(UnoProbe{}, {{office_greeting().substr(0, 50)}, 0, {}, Then::stay_silent}, 100ms);
     EXPECT_EQ(result.detail, "sent only 50 bytes and no more within 0.1 s");
 }
 
 TEST_F(Probing, AnOfficeThatGreetsAndIsSilent) {
     const auto result =
-        ask(UnoGreetingProbe{}, {{office_greeting()}, 41, {}, Then::stay_silent}, 100ms);
+        ask(UnoProbe{}, {{office_greeting()}, our_reply().size(), {}, Then::stay_silent}, 100ms);
     EXPECT_FALSE(result.answered);
     EXPECT_EQ(result.detail, "greeted, but did not answer our reply within 0.1 s");
 }
 
 TEST_F(Probing, AnOfficeThatGreetsAndCloses) {
-    const auto result = ask(UnoGreetingProbe{}, {{office_greeting()}, 41, {}, Then::close});
-    EXPECT_EQ(
-        result.detail,
-        "greeted, but did not answer our reply: accepted, then closed without sending anything");
+    const auto result = ask(UnoProbe{}, {{office_greeting()}, our_reply().size(), {}, Then::close});
+    EXPECT_EQ(result.detail, "greeted, but did not answer our reply, then closed");
 }
 
 TEST_F(Probing, AnOfficeThatAnswersNonsense) {
-    const auto result = ask(UnoGreetingProbe{}, {{office_greeting()}, 41, {std::string(26, 'n')}});
-    EXPECT_EQ(result.detail, "greeted, but answered our reply with 6e 6e 6e 6e 6e 6e 6e 6e …");
+    const auto result =
+        ask(UnoProbe{}, {{office_greeting()}, our_reply().size(), {std::string(26, 'n')}});
+    EXPECT_EQ(result.detail,
+              "greeted, but sent 6e 6e 6e 6e 6e 6e 6e 6e instead of a message of UNO's");
 }
 
 TEST_F(Probing, SomethingElseInTheOfficesPlace) {
-    const auto result = ask(UnoGreetingProbe{}, {{"HTTP/1.1 400 Bad Request\r\n\r\n"}});
+    const auto result = ask(UnoProbe{}, {{"HTTP/1.1 400 Bad Request\r\n\r\n"}});
     EXPECT_FALSE(result.answered);
-    EXPECT_EQ(result.detail, "sent 48 54 54 50 2f 31 2e 31 … instead of the UNO greeting");
+    EXPECT_EQ(result.detail, "sent 48 54 54 50 2f 31 2e 31 instead of a message of UNO's");
     EXPECT_TRUE(backend_is_empty());
 }
 
 TEST_F(Probing, SomethingThatSendsForEver) {
-    const auto result = ask(UnoGreetingProbe{}, {{}, 0, {}, Then::send_for_ever});
+    const auto result = ask(UnoProbe{}, {{}, 0, {}, Then::send_for_ever});
     EXPECT_FALSE(result.answered);
-    EXPECT_EQ(result.detail, "sent 78 78 78 78 78 78 78 78 … instead of the UNO greeting");
+    EXPECT_EQ(result.detail, "sent 78 78 78 78 78 78 78 78 instead of a message of UNO's");
     EXPECT_TRUE(backend_is_empty());
 }
 
 TEST_F(Probing, ABackendThatClosesAtOnce) {
-    const auto result = ask(UnoGreetingProbe{}, {{}, 0, {}, Then::close});
-    EXPECT_EQ(result.detail, "accepted, then closed without sending anything");
+    const auto result = ask(UnoProbe{}, {{}, 0, {}, Then::close});
+    EXPECT_EQ(result.detail, "accepted but sent nothing, then closed");
 }
 
 TEST_F(Probing, ABackendThatResetsAtOnce) {
-    const auto result = ask(UnoGreetingProbe{}, {{}, 0, {}, Then::reset});
-    EXPECT_EQ(result.detail, "accepted, then connection reset by peer without sending anything");
+    const auto result = ask(UnoProbe{}, {{}, 0, {}, Then::reset});
+    EXPECT_EQ(result.detail, "accepted but sent nothing, then connection reset by peer");
 }
 
 TEST_F(Probing, AnAddressThatRefuses) {
@@ -222,7 +292,7 @@ TEST_F(Probing, AnAddressThatRefuses) {
 // The system accepts for a backend that is frozen; only an answer tells.
 TEST_F(Probing, AFrozenBackend) {
     EXPECT_TRUE(await(probe(ConnectProbe{}, acceptor.local_endpoint(), 100ms)).answered);
-    const auto result = await(probe(UnoGreetingProbe{}, acceptor.local_endpoint(), 100ms));
+    const auto result = await(probe(UnoProbe{}, acceptor.local_endpoint(), 100ms));
     EXPECT_FALSE(result.answered);
     EXPECT_EQ(result.detail, "accepted but sent nothing within 0.1 s");
 }
@@ -276,8 +346,7 @@ TEST_F(Probing, AnHttpStatus) {
 
 TEST_F(Probing, IsCancelledWithItsCaller) {
     std::optional<ProbeResult> result;
-    tasks.spawn("probe",
-                test::store(probe(UnoGreetingProbe{}, acceptor.local_endpoint(), 1h), result));
+    tasks.spawn("probe", test::store(probe(UnoProbe{}, acceptor.local_endpoint(), 1h), result));
     run_until([] { return false; }, 20ms);
     tasks.cancel_all();
     EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }, 1s));
@@ -313,7 +382,7 @@ TEST_F(Opening, AnOfficeLeavesItsGreetingToBeRead) {
     tasks.spawn("backend", serve({{office_greeting()}, 0, {}, Then::wait_for_fin}));
     ASSERT_EQ(open(acceptor.local_endpoint(), OpenWay::uno_speaks_first, 1s), "");
     opened.non_blocking(true);
-    EXPECT_EQ(receive(opened, uno::greeting_size), office_greeting());
+    EXPECT_EQ(receive(opened, office_greeting().size()), office_greeting());
 }
 
 TEST_F(Opening, AFrozenOfficeFails) {
@@ -337,8 +406,8 @@ TEST_F(Opening, WhereNobodyListensFails) {
 TEST_F(Opening, EndsAtOnceWhenItsSocketIsAborted) {
     std::optional<std::string> error;
     tasks.spawn("open", test::store(open_backend(opened, acceptor.local_endpoint(),
-                                           OpenWay::uno_speaks_first, 1h),
-                              error));
+                                                 OpenWay::uno_speaks_first, 1h),
+                                    error));
     ASSERT_TRUE(run_until([this] { return opened.is_open(); }));
     abort(opened);
     ASSERT_TRUE(run_until([&error] { return error.has_value(); }));
@@ -406,24 +475,106 @@ protected:
 };
 
 TEST_F(RealOffice, AnswersUnlessItIsFrozen) {
-    ASSERT_TRUE(
-        run_until([this] { return await(probe(UnoGreetingProbe{}, address, 2s)).answered; }, 60s));
+    ASSERT_TRUE(run_until([this] { return await(probe(UnoProbe{}, address, 2s)).answered; }, 60s));
     // A busy machine may stall an office for seconds; that it answers at all is what counts.
     for (int i = 0; i < 20; ++i) {
-        const auto result = await(probe(UnoGreetingProbe{}, address, 15s));
+        const auto result = await(probe(UnoProbe{}, address, 15s));
         EXPECT_TRUE(result.answered) << result.detail;
+    }
+    for (const Question question :
+         {Question::root_object, Question::main_lock, Question::open_documents}) {
+        const auto result = await(probe(UnoProbe{question}, address, 15s));
+        EXPECT_TRUE(result.answered) << result.detail;
+        EXPECT_EQ(result.documents, 0);
     }
     tcp::socket opened(context);
     EXPECT_EQ(await(open_backend(opened, address, OpenWay::uno_speaks_first, 15s)), "");
 
     ::kill(-pid, SIGSTOP);
-    const auto frozen = await(probe(UnoGreetingProbe{}, address, 500ms));
+    const auto frozen = await(probe(UnoProbe{}, address, 500ms));
     EXPECT_EQ(frozen.detail, "accepted but sent nothing within 0.5 s");
     EXPECT_NE(await(open_backend(opened, address, OpenWay::uno_speaks_first, 500ms)), "");
 
     ::kill(-pid, SIGCONT);
-    EXPECT_TRUE(
-        run_until([this] { return await(probe(UnoGreetingProbe{}, address, 2s)).answered; }, 10s));
+    EXPECT_TRUE(run_until([this] { return await(probe(UnoProbe{}, address, 2s)).answered; }, 10s));
+}
+
+// ---- What probes cost an office
+// ------------------------------------------------------------------
+
+// Of soffice.bin, which listens; soffice itself is its launcher.
+struct Footprint {
+    std::uint64_t memory = 0;  // resident bytes
+    std::size_t threads = 0;
+    std::size_t descriptors = 0;
+};
+
+Footprint footprint(const tcp::endpoint& address) {
+    const auto owner = socket_owner(address);
+    if (!owner || !*owner || !(*owner)->pid) {
+        ADD_FAILURE() << "nobody listens at " << address;
+        return {};
+    }
+    const std::filesystem::path process = "/proc/" + std::to_string(*(*owner)->pid);
+    const auto count = [&process](const char* folder) {
+        const std::filesystem::directory_iterator entries(process / folder);
+        return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
+    };
+    std::uint64_t pages = 0;
+    std::ifstream(process / "statm") >> pages >> pages;
+    return {pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)), count("task"),
+            count("fd")};
+}
+
+struct Level {
+    Question question;
+    const char* name;
+};
+
+TEST_F(RealOffice, IsNotWornByThousandsOfProbesOfEachLevel) {
+#ifdef __SANITIZE_ADDRESS__
+    constexpr std::size_t probes = 1000;
+#else
+    constexpr std::size_t probes = 10000;
+#endif
+    constexpr std::uint64_t growth_max = 4 << 20;
+    ASSERT_TRUE(run_until([this] { return await(probe(UnoProbe{}, address, 2s)).answered; }, 60s));
+    for (const Level level :
+         {Level{Question::round_trip, "round_trip"}, Level{Question::root_object, "root_object"},
+          Level{Question::main_lock, "main_lock"},
+          Level{Question::open_documents, "open_documents"}}) {
+        for (int first = 0; first < 100; ++first) {  // The first ones make it load what they need.
+            ASSERT_TRUE(await(probe(UnoProbe{level.question}, address, 15s)).answered);
+        }
+        const Footprint before = footprint(address);
+        std::vector<std::chrono::nanoseconds> took;
+        for (std::size_t i = 0; i < probes; ++i) {
+            const auto result = await(probe(UnoProbe{level.question}, address, 15s));
+            ASSERT_TRUE(result.answered) << result.detail;
+            took.push_back(result.duration);
+        }
+        // Its threads end a moment after their connections.
+        EXPECT_TRUE(run_until(
+            [&] {
+                const Footprint now = footprint(address);
+                return now.threads <= before.threads && now.descriptors <= before.descriptors;
+            },
+            10s));
+        const Footprint after = footprint(address);
+        std::ranges::sort(took);
+        const auto milliseconds = [](std::chrono::nanoseconds time) {
+            return std::chrono::duration<double, std::milli>(time).count();
+        };
+        const std::uint64_t growth =
+            after.memory > before.memory ? after.memory - before.memory : 0;
+        std::printf(
+            "RESULT probes_%s: count=%zu median=%.2fms p99=%.2fms memory=+%lluKiB "
+            "threads=%zu,%zu descriptors=%zu,%zu\n",
+            level.name, probes, milliseconds(took[probes / 2]),
+            milliseconds(took[probes * 99 / 100]), static_cast<unsigned long long>(growth / 1024),
+            before.threads, after.threads, before.descriptors, after.descriptors);
+        EXPECT_LT(growth, growth_max);
+    }
 }
 
 }  // namespace
