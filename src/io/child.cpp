@@ -174,7 +174,7 @@ void stay_one(const ChildSetup& setup, int error) {
 // ours would then register each client's socket anew in the child, for nothing. The process object
 // is let go at once, since the Reaper alone may wait. Where it cannot be made, because the kernel
 // refuses pidfds, the child runs all the same, so the launcher's pid is what counts.
-Or<pid_t> launch(const ChildSetup& setup) {
+Or<pid_t> launch(ChildSetup& setup) {
     process::posix::default_launcher launcher;
     boost::system::error_code error;
     try {
@@ -237,7 +237,6 @@ ChildSetup plan(const ChildSpec& spec, const Plumbing& pipes, const Identity* id
     setup.input = pipes.input.get();
     setup.output = pipes.output.write_end.get();
     setup.failures = pipes.failures.write_end.get();
-    setup.highest_descriptor = close_range_works() ? -1 : highest_open_descriptor();
     setup.directory = spec.directory.empty() ? nullptr : spec.directory.c_str();
     setup.identity = identity;
     setup.nice_value = ::getpriority(PRIO_PROCESS, 0) + spec.nice;

@@ -39,13 +39,16 @@ struct SetupFailure {
     int error;
 };
 
+bool close_range_works();
+int highest_open_descriptor();
+
 // An initializer for Boost.Process; it takes over in the child and does not come back.
 struct ChildSetup {
     pid_t parent;
     int input;  // All four descriptors are above 2, so that none is in the way of another.
     int output;
     int failures;
-    int highest_descriptor;  // Only looked at where close_range does not work; otherwise -1.
+    int highest_descriptor;  // Only where close_range does not work; otherwise -1.
     const char* program;
     char* const* arguments;
     char* const* environment;
@@ -56,6 +59,13 @@ struct ChildSetup {
     std::optional<rlim_t> open_files;
     std::optional<rlim_t> address_space;
     std::optional<rlim_t> core_size;
+
+    // The launcher's last words before the fork: all that it opens is open by now.
+    template <class Launcher, class Path>
+    boost::system::error_code on_setup(Launcher&, const Path&, const char* const*&) {
+        highest_descriptor = close_range_works() ? -1 : highest_open_descriptor();
+        return {};
+    }
 
     template <class Launcher, class Path>
     boost::system::error_code on_exec_setup(Launcher&, const Path&, const char* const*&) const {
@@ -72,8 +82,5 @@ private:
     void change_user() const;
     void die_with_parent() const;
 };
-
-bool close_range_works();
-int highest_open_descriptor();
 
 }  // namespace tcplock::io

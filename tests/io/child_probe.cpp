@@ -137,22 +137,46 @@ void use_memory() {
     wait_for_ever();
 }
 
-// Starts a child where the kernel or a container refuses the newer calls, and passes on its output.
-void start_behind_a_filter() {
+constexpr auto allow = SECCOMP_RET_ALLOW;
+
+// A rule of the system's for us and for all we start.
+template <std::size_t Size>
+bool install(std::array<sock_filter, Size>& rules, unsigned flags) {
+    sock_fprog program{static_cast<unsigned short>(rules.size()), rules.data()};
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0) {
+        std::printf("no filter\n");
+        return false;
+    }
+    return true;
+}
+
+// As older kernels and some containers do.
+bool refuse_newer_calls() {
     constexpr auto refuse = SECCOMP_RET_ERRNO | (EPERM & SECCOMP_RET_DATA);
     std::array<sock_filter, 5> rules{{
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 1, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, refuse),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, allow),
     }};
-    sock_fprog program{static_cast<unsigned short>(rules.size()), rules.data()};
-    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-        std::printf("no filter\n");
-        return;
-    }
+    return install(rules, 0);
+}
+
+// As a file system does that has gone: nobody ever answers.
+bool hold_up_every_exec() {
+    std::array<sock_filter, 4> rules{{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_execve, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+        BPF_STMT(BPF_RET | BPF_K, allow),
+    }};
+    return install(rules, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+}
+
+// Starts a child and passes on its output, or why there is none.
+void start_another() {
     for (int count = 0; count < 10; ++count) {
         [[maybe_unused]] const int kept_open = ::socket(AF_INET, SOCK_STREAM, 0);
     }
@@ -170,6 +194,24 @@ void start_behind_a_filter() {
         output.wait(output.wait_read, ended);
         const auto size = output.read_some(boost::asio::buffer(told), ended);
         std::fwrite(told.data(), 1, size, stdout);
+    }
+}
+
+void start_behind_a_filter() {
+    if (refuse_newer_calls()) {
+        start_another();
+    }
+}
+
+void start_what_hangs() {
+    if (hold_up_every_exec()) {
+        start_another();
+    }
+}
+
+void start_what_hangs_behind_a_filter() {
+    if (refuse_newer_calls() && hold_up_every_exec()) {
+        start_another();
     }
 }
 
@@ -191,6 +233,8 @@ constexpr std::array commands{
     Command{"run-away", run_away},
     Command{"memory", use_memory},
     Command{"filtered", start_behind_a_filter},
+    Command{"hanging", start_what_hangs},
+    Command{"hanging-filtered", start_what_hangs_behind_a_filter},
 };
 
 }  // namespace

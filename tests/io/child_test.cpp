@@ -209,6 +209,16 @@ TEST_F(ChildTest, StartsAndIsKeptFromOurDescriptorsWhereTheNewerCallsAreRefused)
     EXPECT_EQ(output_of(probe({"filtered"})), "0\n1\n2\n");
 }
 
+// Boost's launcher waits for its own pipe without a limit, so the child must close it before what
+// may hang.
+TEST_F(ChildTest, IsAFailureWhenTheStartHangs) {
+    for (const char* command : {"hanging", "hanging-filtered"}) {
+        EXPECT_EQ(output_of(probe({command})),
+                  "the start of /proc/self/exe hangs, perhaps its files do: Connection timed out\n")
+            << command;
+    }
+}
+
 TEST_F(ChildTest, IsAFailureNotAnExceptionWhenDescriptorsRunOut) {
 #ifdef __SANITIZE_ADDRESS__
     GTEST_SKIP() << "the sanitizer itself needs a pipe to look at an exception";
