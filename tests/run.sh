@@ -19,6 +19,7 @@ packages=(
 )
 office_packages=(
     libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui python3-uno
+    default-jdk-headless ure-java liblibreoffice-java
 )
 
 # Two at once, however many processors there are: several tests measure times.

@@ -29,8 +29,23 @@ io::Allow allow_of(const config::Listen& listen) {
 }
 
 constexpr unsigned turned_away_told_max = 10;  // a second
+// More clients at once are refused without words.
+constexpr unsigned being_told_why_max = 64;
+constexpr std::chrono::seconds why_limit{2};
 
 }  // namespace
+
+// How many of something are going on.
+class Clients::Count {
+public:
+    explicit Count(unsigned& count) : count_(count) { ++count_; }
+    ~Count() { --count_; }
+    Count(const Count&) = delete;
+    Count& operator=(const Count&) = delete;
+
+private:
+    unsigned& count_;
+};
 
 struct Clients::Refusal {
     std::string_view code;
@@ -133,7 +148,8 @@ void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::e
     hooks_.feed(core::ClientArrived{client});
 }
 
-// Before the core has heard of him. He may knock as often as he likes: he gets a few lines a second.
+// Before the core has heard of him. He may knock as often as he likes: he gets a few lines a
+// second.
 void Clients::turn_away(core::ClientId client, io::Descriptor socket, const std::string& peer,
                         const Refusal& refusal) {
     io::say_farewell(std::move(socket));
@@ -187,7 +203,18 @@ void Clients::perform(const core::RefuseClient& effect) {
         .with("end", refusal.code)
         .with("reason", refusal.reason);
     clients_.erase(effect.client);
-    io::say_farewell(waiting_.take(core::number(effect.client)));
+    io::Descriptor client = waiting_.take(core::number(effect.client));
+    if (config_.protocol == config::Protocol::uno && being_told_why_ < being_told_why_max) {
+        tasks_.spawn("refusal", say_why(std::move(client), "tcplock-supervisor: " + refusal.reason +
+                                                               ", try again later"));
+    } else {
+        io::say_farewell(std::move(client));
+    }
+}
+
+boost::asio::awaitable<void> Clients::say_why(io::Descriptor client, std::string why) {
+    const Count count(being_told_why_);
+    co_await io::say_why_in_uno(std::move(client), std::move(why), why_limit);
 }
 
 // ---- Inside ------------------------------------------------------------------------------------

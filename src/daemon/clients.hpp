@@ -58,6 +58,7 @@ public:
     void close();
 
 private:
+    class Count;
     struct Refusal;
     struct Session;
     using SessionPtr = std::shared_ptr<Session>;
@@ -68,6 +69,7 @@ private:
     void turn_away(core::ClientId client, io::Descriptor socket, const std::string& peer,
                    const Refusal& refusal);
     void left(core::ClientId client, std::chrono::nanoseconds waited);
+    boost::asio::awaitable<void> say_why(io::Descriptor client, std::string why);
     boost::asio::awaitable<void> serve(SessionPtr session);
     boost::asio::awaitable<void> relay(SessionPtr session);
     void return_to_line(SessionPtr session, const std::string& why);
@@ -89,6 +91,7 @@ private:
     std::map<core::ClientId, Client> clients_;       // all who have not ended
     std::map<core::ClientId, SessionPtr> sessions_;  // inside, or still owed something
     std::uint64_t last_client_ = 0;
+    unsigned being_told_why_ = 0;
     std::chrono::steady_clock::time_point turned_away_since_;  // the second that is counted
     unsigned turned_away_told_ = 0;
     std::uint64_t turned_away_untold_ = 0;

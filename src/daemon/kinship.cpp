@@ -88,9 +88,8 @@ Strays Kinship::adopt_strays(Life& life) const {
             return Strays::could_not_look;
         }
     }
-    const bool has_own = std::any_of(strays.begin(), strays.end(), [&life](const auto& stray) {
-        return life.tree.knows(stray);
-    });
+    const bool has_own = std::any_of(strays.begin(), strays.end(),
+                                     [&life](const auto& stray) { return life.tree.knows(stray); });
     std::erase_if(strays, [this](const auto& stray) { return !is_of_no_tree(stray); });
     for (const io::ProcessStat& stray : strays) {
         life.tree.adopt(stray);

@@ -1,9 +1,55 @@
 #include "io/farewell.hpp"
 
+#include "io/tcp.hpp"
+#include "io/timeout.hpp"
+#include "uno/refusal.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/write.hpp>
+
 #include <array>
 #include <sys/socket.h>
+#include <system_error>
+#include <utility>
 
 namespace tcplock::io {
+namespace {
+
+namespace asio = boost::asio;
+
+asio::awaitable<void> wait_for_end(tcp::socket& client) {
+    std::array<char, 4096> dropped;
+    boost::system::error_code ended;
+    while (!ended) {
+        const auto [error, count] =
+            co_await client.async_read_some(asio::buffer(dropped), use_result);
+        ended = error;
+    }
+}
+
+asio::awaitable<void> refuse(tcp::socket& client, std::string why) {
+    uno::Refusal refusal(std::move(why));
+    while (refusal.wanted() > 0) {
+        uno::Buffer bytes(refusal.wanted());
+        const auto [read_error, count] =
+            co_await client.async_read_some(asio::buffer(bytes), use_result);
+        if (read_error) {
+            co_return;
+        }
+        const uno::Buffer reply = refusal.receive(uno::Bytes(bytes).first(count));
+        const auto [write_error, written] =
+            co_await asio::async_write(client, asio::buffer(reply), use_result);
+        if (write_error) {
+            co_return;
+        }
+    }
+    if (refusal.state() == uno::Refusal::State::said) {
+        co_await wait_for_end(client);
+    }
+}
+
+}  // namespace
 
 void say_farewell(Descriptor client) {
     constexpr int reads_max = 16;
@@ -14,6 +60,18 @@ void say_farewell(Descriptor client) {
         }
     }
     (void)::shutdown(client.get(), SHUT_WR);  // It may be gone already.
+}
+
+asio::awaitable<void> say_why_in_uno(Descriptor client, std::string why,
+                                     std::chrono::nanoseconds limit) {
+    tcp::socket socket = adopt(co_await asio::this_coro::executor, std::move(client));
+    auto conversation = refuse(socket, std::move(why));
+    (void)co_await with_timeout(std::move(conversation), limit);
+    boost::system::error_code error;
+    Descriptor told(socket.release(error));
+    if (!error) {
+        say_farewell(std::move(told));
+    }
 }
 
 }  // namespace tcplock::io

@@ -70,6 +70,24 @@ class Converter:
         return json.loads(lines[-1])
 
 
+JARS = ("java_uno", "libreoffice", "unoloader", "juh", "jurt", "ridl")
+
+
+def java_client(port, timeout=60):
+    """What a client in Java says of its connection: 'connected', or the exception."""
+    source = os.path.join(os.path.dirname(CONVERTER), "JavaClient.java")
+    path = ":".join(f"/usr/share/java/{jar}.jar" for jar in JARS)
+    client = subprocess.run(
+        ["/usr/bin/java", "-cp", path, source, str(port)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert client.stdout, client.stderr
+    return client.stdout.strip()
+
+
 class Conversions:
     """`count` documents of all kinds, converted by `at_once` clients; results in self.results."""
 

@@ -1,5 +1,6 @@
 #include "io/farewell.hpp"
 
+#include "../uno/recorded.hpp"
 #include "loopback.hpp"
 
 #include <fcntl.h>
@@ -79,6 +80,59 @@ TEST_F(Farewell, ClosesTheDescriptor) {
     const int fd = pair.near.native_handle();
     say_farewell_to(pair);
     EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
+}
+
+// ---- In words ----------------------------------------------------------------------------------
+
+class FarewellInUno : public Farewell {
+protected:
+    void begin(Pair& pair, std::chrono::nanoseconds limit) {
+        tasks.spawn("refusal",
+                    say_why_in_uno(Descriptor(pair.near.release()), "the line is full", limit));
+    }
+    bool has_ended(std::chrono::nanoseconds limit = 5s) {
+        return run_until([this] { return tasks.size() == 0; }, limit);
+    }
+    static std::string text_of(std::string_view hex) {
+        const uno::Buffer bytes = uno::recorded::bytes_of(hex);
+        return {bytes.begin(), bytes.end()};
+    }
+};
+
+TEST_F(FarewellInUno, IsUnderstoodAndEndsWithItsClient) {
+    Pair pair = connected();
+    begin(pair, 1h);
+    for (const auto& turn : uno::recorded::refused_python_client) {
+        send(pair.far, text_of(turn.client));
+        const std::string reply = text_of(turn.ours);
+        EXPECT_EQ(receive(pair.far, reply.size()), reply);
+    }
+    EXPECT_FALSE(has_ended(50ms)) << "the client has not closed";
+    pair.far.shutdown(tcp::socket::shutdown_send);
+    EXPECT_TRUE(has_ended());
+    EXPECT_EQ(receive_all(pair.far), std::pair(std::string(), Ending::fin));
+}
+
+TEST_F(FarewellInUno, IsSaidWithoutWordsToWhoDoesNotSpeakUno) {
+    Pair pair = connected();
+    send(pair.far, "GET / HTTP/1.1\r\n\r\n");
+    begin(pair, 1h);
+    EXPECT_TRUE(has_ended());
+    EXPECT_EQ(receive_all(pair.far), std::pair(std::string(), Ending::fin));
+}
+
+TEST_F(FarewellInUno, WaitsForASilentClientNoLongerThanItsLimit) {
+    Pair pair = connected();
+    begin(pair, 50ms);
+    EXPECT_TRUE(has_ended());
+    EXPECT_EQ(receive_all(pair.far), std::pair(std::string(), Ending::fin));
+}
+
+TEST_F(FarewellInUno, EndsWithAClientThatResets) {
+    Pair pair = connected();
+    begin(pair, 1h);
+    abort(pair.far);
+    EXPECT_TRUE(has_ended());
 }
 
 }  // namespace
