@@ -20,6 +20,7 @@ namespace {
 
 constexpr auto orphan_limit = 10s;
 constexpr auto refusal_limit = 1s;
+constexpr core::Duration request_limit = 1s;
 // For sessions that still end when a new generation serves already.
 constexpr std::size_t deaths_remembered = 16;
 // How often a tree that is being ended is looked at, beside every reap.
@@ -168,6 +169,9 @@ boost::asio::awaitable<void> Backends::read_output(LifePtr life) {
 
 void Backends::perform(const core::AnnounceReady& effect) {
     failed_starts_.forget();
+    if (const LifePtr life = find(effect.generation)) {
+        life->has_answered = true;
+    }
     Line(Line::Level::info, "backend ready")
         .with("instance", instance_of(effect.generation))
         .with("generation", core::number(effect.generation))
@@ -263,10 +267,42 @@ void Backends::perform(const core::StopBackend& effect) {
     tasks_.cancel(life->probe);  // It must not reach who lives there next.
     kinship_.adopt_strays(*life);
     if (!life->is_killed) {
-        signal(*life, config_.backend.stop_signal);
-        signal(*life, SIGCONT);  // A stopped process is deaf to all but KILL.
+        life->request = tasks_.spawn("request to end", ask_to_end(life));
     }
     tasks_.spawn("stop", clear_place(life));
+}
+
+boost::asio::awaitable<void> Backends::ask_to_end(LifePtr life) {
+    const bool speaks_uno = std::holds_alternative<config::UnoProbe>(config_.probe.kind);
+    if (speaks_uno && life->has_answered) {
+        const bool has_ended = co_await ends_by_its_own_protocol(life);
+        if (has_ended) {
+            co_return;
+        }
+    }
+    signal(*life, config_.backend.stop_signal);
+    signal(*life, SIGCONT);  // A stopped process is deaf to all but KILL.
+}
+
+// An office that ends so cleans up behind itself, which no signal makes it do. It has a part of the
+// grace for it: one that hangs must be left time for the signal.
+boost::asio::awaitable<bool> Backends::ends_by_its_own_protocol(LifePtr life) {
+    const core::Duration limit =
+        std::min<core::Duration>(request_limit, config_.policy.backend.stop_grace / 2);
+    const auto deadline = steady_clock::now() + limit;
+    const io::ProbeResult result =
+        co_await io::probe(io::UnoProbe{uno::Question::termination}, life->setting.address, limit);
+    if (!result.answered) {
+        Line(Line::Level::debug, "the office does not end when asked, signalling it")
+            .with("instance", life->setting.values.instance)
+            .with("generation", core::number(life->generation))
+            .with("why", result.detail);
+        co_return false;
+    }
+    while (!life->exit && steady_clock::now() < deadline) {
+        co_await reaper_.next_reap(deadline);
+    }
+    co_return life->exit.has_value();
 }
 
 void Backends::perform(const core::KillBackend& effect) {
@@ -276,6 +312,7 @@ void Backends::perform(const core::KillBackend& effect) {
         .with("generation", core::number(effect.generation))
         .with("grace", config_.policy.backend.stop_grace);
     life->is_killed = true;
+    tasks_.cancel(life->request);
     signal(*life, SIGKILL);
 }
 
@@ -327,9 +364,10 @@ boost::asio::awaitable<bool> Backends::is_clear(LifePtr life) {
     if (life->is_killed) {
         signal(*life, SIGKILL);  // Again and again: it may fork while it dies.
     }
-    // A leader that has not been reaped is there, whatever can be seen of it; and a probe that goes
-    // on could reach who lives there next.
-    if (!life->exit || tasks_.is_running(life->probe) || !life->tree.empty()) {
+    // A leader that has not been reaped is there, whatever can be seen of it; and a probe or a
+    // request that goes on could reach who lives there next.
+    const bool is_talking = tasks_.is_running(life->probe) || tasks_.is_running(life->request);
+    if (!life->exit || is_talking || !life->tree.empty()) {
         co_return false;
     }
     // Last of all: the tree may have handed somebody to us while it was looked at.
@@ -355,7 +393,8 @@ void Backends::end_life(Life& life) {
     Line(Line::Level::info, "backend stopped")
         .with("instance", life.setting.values.instance)
         .with("generation", core::number(generation))
-        .with("took", steady_clock::now() - life.stop_began);
+        .with("took", steady_clock::now() - life.stop_began)
+        .with("exit", in_words(*life.exit));
     lives_.erase(generation);
     hooks_.feed(core::PlaceCleared{generation});
 }

@@ -40,6 +40,8 @@ struct Life {
     std::uint64_t lines = 0;
     std::optional<io::ExitStatus> exit = {};  // of the leader
     io::TaskGroup::Id probe = {};             // the last one
+    io::TaskGroup::Id request = {};           // to end
+    bool has_answered = false;
     std::string last_probe = {};              // why it had no answer
     bool is_stopping = false;
     bool is_killed = false;

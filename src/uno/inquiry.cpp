@@ -106,8 +106,7 @@ Buffer Inquiry::take_answer() {
             ++documents_;
             return go_on();
         case Step::termination:
-            will_terminate_ = incoming_.boolean();
-            return go_on();
+            return incoming_.boolean() ? go_on() : fail("will not end");
     }
     return {};
 }

@@ -11,7 +11,7 @@
 //   root_object     and those of its threads that serve calls
 //   main_lock       and no job runs: XDesktop.getCurrentFrame needs the lock that all jobs hold
 //   open_documents  and so many documents are open
-//   termination     will it end? It does not while somebody objects
+//   termination     it ends, as it was asked to, unless somebody in it objects
 #pragma once
 
 #include "uno/block.hpp"
@@ -53,7 +53,6 @@ public:
     const std::string& problem() const { return problem_; }
 
     std::uint32_t documents() const { return documents_; }
-    bool will_terminate() const { return will_terminate_; }
 
 private:
     // What is awaited. From `context` on, a job may be waited for.
@@ -105,7 +104,6 @@ private:
 
     bool has_more_ = false;
     std::uint32_t documents_ = 0;
-    bool will_terminate_ = false;
 
     // Its answers hold a name or two; an exception's message may be longer.
     static constexpr std::size_t block_max = 65536;

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import time
@@ -158,6 +159,46 @@ class StartTest(unittest.TestCase):
             self.assertIn("python3", named[0].text)
             self.assertIn(str(taken), named[0].text)
             self.assertEqual(supervisor.terminate(), 0)
+
+
+def litter_of(pid):
+    """What an office keeps in /tmp while it runs."""
+    return [name for name in os.listdir("/tmp") if re.fullmatch(rf"lu{pid}\w*\.tmp", name)]
+
+
+class StopTest(unittest.TestCase):
+    def recycle(self, supervisor, before=lambda pid: None):
+        """Its soffice.bin, and the line that says how its generation ended."""
+        supervisor.start()
+        office.convert_one(supervisor.port)
+        (pid,) = office.soffice_pids(supervisor)
+        self.assertNotEqual(litter_of(pid), [])
+        before(pid)
+        supervisor.signal(signal.SIGUSR1)
+        return pid, supervisor.log.wait("backend stopped", timeout=20, generation=1)
+
+    def test_an_office_is_asked_to_end_in_its_own_protocol_and_cleans_up(self):
+        with Supervisor(office.config()) as supervisor:
+            pid, line = self.recycle(supervisor)
+            left = litter_of(pid)
+            result("terminated", took=line["took"], exit=repr(line["exit"]), litter=len(left))
+            self.assertEqual(line["exit"], "exited with status 0")
+            self.assertEqual(left, [])
+            self.assertEqual(supervisor.log.count("backend did not end when asked"), 0)
+
+    def test_an_office_that_does_not_hear_is_signalled_within_its_grace(self):
+        config = office.config(backend={"stop_grace": "4s"}, log={"level": "debug"})
+        with Supervisor(config) as supervisor:
+            pid, line = self.recycle(supervisor, lambda pid: os.kill(pid, signal.SIGSTOP))
+            said = supervisor.log.wait("the office does not end when asked, signalling it")
+            result(
+                "deaf_office", took=line["took"], exit=repr(line["exit"]), why=repr(said["why"])
+            )
+            self.assertEqual(said["why"], "accepted but sent nothing within 1 s")
+            self.assertGreaterEqual(line.seconds("took"), 1)
+            self.assertLess(line.seconds("took"), 4)
+            for name in litter_of(pid):
+                shutil.rmtree(os.path.join("/tmp", name))
 
 
 if __name__ == "__main__":
