@@ -4,6 +4,7 @@
 #include "io/socket_owner.hpp"
 #include "loopback.hpp"
 
+#include <boost/asio/local/datagram_protocol.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -458,17 +459,25 @@ protected:
         }
     }
 
-    // Below the range sockets are given by themselves.
+    // Below the range sockets are given by themselves. A name that only one can have keeps another
+    // test from taking the same one before our office listens there.
     tcp::endpoint free_address() {
         for (std::uint16_t port = 23500; port < 23600; ++port) {
             const tcp::endpoint candidate(asio::ip::address_v4::loopback(), port);
-            if (!await(accepts(candidate, 1s))) {
+            const std::string name =
+                std::string(1, '\0') + "tcplock-test-office-" + std::to_string(port);
+            boost::system::error_code taken;
+            mark.open();
+            mark.bind(name, taken);
+            if (!taken && !await(accepts(candidate, 1s))) {
                 return candidate;
             }
+            mark.close();
         }
         return {};
     }
 
+    asio::local::datagram_protocol::socket mark{context};
     pid_t pid = 0;
     std::string profile;
     tcp::endpoint address;
