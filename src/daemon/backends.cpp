@@ -275,18 +275,16 @@ void Backends::perform(const core::StopBackend& effect) {
 boost::asio::awaitable<void> Backends::ask_to_end(LifePtr life) {
     const bool speaks_uno = std::holds_alternative<config::UnoProbe>(config_.probe.kind);
     if (speaks_uno && life->has_answered) {
-        const bool has_ended = co_await ends_by_its_own_protocol(life);
-        if (has_ended) {
-            co_return;
-        }
+        co_await end_by_its_own_protocol(life);
     }
+    // Also when it has ended: others of its tree may not have.
     signal(*life, config_.backend.stop_signal);
     signal(*life, SIGCONT);  // A stopped process is deaf to all but KILL.
 }
 
 // An office that ends so cleans up behind itself, which no signal makes it do. It has a part of the
 // grace for it: one that hangs must be left time for the signal.
-boost::asio::awaitable<bool> Backends::ends_by_its_own_protocol(LifePtr life) {
+boost::asio::awaitable<void> Backends::end_by_its_own_protocol(LifePtr life) {
     const core::Duration limit =
         std::min<core::Duration>(request_limit, config_.policy.backend.stop_grace / 2);
     const auto deadline = steady_clock::now() + limit;
@@ -297,12 +295,11 @@ boost::asio::awaitable<bool> Backends::ends_by_its_own_protocol(LifePtr life) {
             .with("instance", life->setting.values.instance)
             .with("generation", core::number(life->generation))
             .with("why", result.detail);
-        co_return false;
+        co_return;
     }
     while (!life->exit && steady_clock::now() < deadline) {
         co_await reaper_.next_reap(deadline);
     }
-    co_return life->exit.has_value();
 }
 
 void Backends::perform(const core::KillBackend& effect) {

@@ -66,7 +66,7 @@ private:
     boost::asio::awaitable<void> probe(LifePtr life, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> probe_by_command(LifePtr life);
     boost::asio::awaitable<void> ask_to_end(LifePtr life);
-    boost::asio::awaitable<bool> ends_by_its_own_protocol(LifePtr life);
+    boost::asio::awaitable<void> end_by_its_own_protocol(LifePtr life);
     boost::asio::awaitable<void> clear_place(LifePtr life);
     boost::asio::awaitable<bool> is_clear(LifePtr life);
     boost::asio::awaitable<void> next_look(std::chrono::milliseconds at_latest);

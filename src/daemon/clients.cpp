@@ -205,8 +205,9 @@ void Clients::perform(const core::RefuseClient& effect) {
     clients_.erase(effect.client);
     io::Descriptor client = waiting_.take(core::number(effect.client));
     if (config_.protocol == config::Protocol::uno && being_told_why_ < being_told_why_max) {
-        tasks_.spawn("refusal", say_why(std::move(client), "tcplock-supervisor: " + refusal.reason +
-                                                               ", try again later"));
+        session_tasks_.spawn(
+            "refusal", say_why(std::move(client),
+                               "tcplock-supervisor: " + refusal.reason + ", try again later"));
     } else {
         io::say_farewell(std::move(client));
     }

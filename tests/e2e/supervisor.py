@@ -240,9 +240,9 @@ def accepted_clients(port):
     return len(accepted - {"0"})
 
 
-def wait_clients(port, count):
+def wait_clients(port, count, timeout=60):
     """Until the daemon has accepted so many clients that are still there."""
-    wait_until(lambda: accepted_clients(port) == count, 10, f"{count} clients are in")
+    wait_until(lambda: accepted_clients(port) == count, timeout, f"{count} clients are in")
 
 
 class Supervisor:

@@ -178,7 +178,7 @@ class StopTest(unittest.TestCase):
         return pid, supervisor.log.wait("backend stopped", timeout=20, generation=1)
 
     def test_an_office_is_asked_to_end_in_its_own_protocol_and_cleans_up(self):
-        with Supervisor(office.config()) as supervisor:
+        with Supervisor(office.config(backend={"stop_grace": "10s"})) as supervisor:
             pid, line = self.recycle(supervisor)
             left = litter_of(pid)
             result("terminated", took=line["took"], exit=repr(line["exit"]), litter=len(left))

@@ -205,18 +205,18 @@ TEST_F(Probing, AnOfficeForItsOpenDocuments) {
 TEST_F(Probing, AnOfficeThatIsBusy) {
     tasks.spawn("office", serve_recorded(recorded::desktop_turn));
     const auto result =
-        await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 100ms));
+        await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 1s));
     EXPECT_FALSE(result.answered);
     EXPECT_TRUE(result.is_busy);
-    EXPECT_EQ(result.detail, "answers, but its main lock is not free within 0.1 s");
+    EXPECT_EQ(result.detail, "answers, but its main lock is not free within 1 s");
 }
 
 TEST_F(Probing, AnOfficeThatIsSilentBeforeAnyJobCouldBeTheReason) {
     tasks.spawn("office", serve_recorded(recorded::root_turn));
     const auto result =
-        await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 100ms));
+        await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 1s));
     EXPECT_FALSE(result.is_busy);
-    EXPECT_EQ(result.detail, "greeted, but did not answer a call within 0.1 s");
+    EXPECT_EQ(result.detail, "greeted, but did not answer a call within 1 s");
 }
 
 TEST_F(Probing, AnOfficeThatEndsWhileItIsBusy) {
