@@ -1,6 +1,7 @@
 """Whether a real office is free for its next client: after a client that was killed in the middle
 of a job, after one that left its documents open, and when nothing will ever be free again."""
 
+import datetime
 import os
 import shutil
 import subprocess
@@ -14,6 +15,10 @@ from supervisor import SCHEDULING_MARGIN, Supervisor, processor_seconds, result,
 
 DEADLOCK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "deadlock.py")
 LINES = 90000  # of a document whose export takes a real office ten seconds and more
+
+
+def moment(line):
+    return datetime.datetime.fromisoformat(line.time)
 
 
 class AbandonedJobTest(unittest.TestCase):
@@ -63,7 +68,7 @@ class AbandonedJobTest(unittest.TestCase):
         )
         return served, [line["reason"] for line in recycles]
 
-    def test_an_export_of_this_document_takes_long(self):
+    def test_an_export_of_this_document_takes_ten_seconds(self):
         with Supervisor(office.config()) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready", timeout=60)
@@ -72,7 +77,7 @@ class AbandonedJobTest(unittest.TestCase):
             self.assertTrue(report["ok"], report)
             lasted = supervisor.log.wait("session closed").seconds("lasted")
             result("long_export", lasted=f"{lasted:.1f}s")
-            self.assertGreaterEqual(lasted, 5)
+            self.assertGreaterEqual(lasted, 10)
 
     def test_the_next_client_waits_until_the_office_is_free(self):
         served, recycles = self.abandon("60s")
@@ -133,7 +138,8 @@ class DeadlockTest(unittest.TestCase):
             ended = supervisor.log.wait("session closed", client=1)
             line = supervisor.log.wait("backend recycling", timeout=60, generation=1)
             waiting.finish(60)
-            found = line.arrived - ended.arrived
+            # By the log's own clock: when a line arrives here says when somebody read it.
+            found = (moment(line) - moment(ended)).total_seconds()
             reasons = {
                 probe["why"]
                 for probe in supervisor.log.all("probe without an answer", generation=1)
@@ -150,7 +156,7 @@ class DeadlockTest(unittest.TestCase):
             # It answers all the time whatever does not need the lock.
             self.assertEqual(reasons, {"answers, but its main lock is not free within 1 s"})
             self.assertEqual(line["reason"], "not_free")
-            self.assertGreaterEqual(found, limit - 0.5)
+            self.assertGreaterEqual(found, limit - 0.1)
             self.assertLessEqual(found, limit + SCHEDULING_MARGIN)
             self.assertEqual(waiting.errors, [])
 
