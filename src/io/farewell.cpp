@@ -9,6 +9,8 @@
 #include <boost/asio/write.hpp>
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <sys/socket.h>
 #include <system_error>
 #include <utility>
@@ -18,22 +20,28 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr std::size_t dropped_max = 65536;
+
+// Or until it has sent too much for one who listens.
 asio::awaitable<void> wait_for_end(tcp::socket& client) {
     std::array<char, 4096> dropped;
-    boost::system::error_code ended;
-    while (!ended) {
+    std::size_t size = 0;
+    while (size < dropped_max) {
         const auto [error, count] =
             co_await client.async_read_some(asio::buffer(dropped), use_result);
-        ended = error;
+        if (error) {
+            co_return;
+        }
+        size += count;
     }
 }
 
 asio::awaitable<void> refuse(tcp::socket& client, std::string why) {
     uno::Refusal refusal(std::move(why));
+    std::array<std::uint8_t, 4096> bytes;
     while (refusal.wanted() > 0) {
-        uno::Buffer bytes(refusal.wanted());
         const auto [read_error, count] =
-            co_await client.async_read_some(asio::buffer(bytes), use_result);
+            co_await client.async_read_some(asio::buffer(bytes, refusal.wanted()), use_result);
         if (read_error) {
             co_return;
         }

@@ -169,10 +169,10 @@ Step send(Talk& talk, std::string bytes) {
 
 Step ask(Talk& talk, UnoProbe spec) {
     uno::Inquiry inquiry(spec.question);
+    std::array<std::uint8_t, 4096> bytes;
     while (inquiry.wanted() > 0) {
-        uno::Buffer bytes(inquiry.wanted());
         const auto [error, count] =
-            co_await talk.socket.async_read_some(asio::buffer(bytes), use_result);
+            co_await talk.socket.async_read_some(asio::buffer(bytes, inquiry.wanted()), use_result);
         if (error) {
             talk.fail(inquiry.awaited() + ", then " + how_it_ended(error));
             co_return false;

@@ -215,8 +215,12 @@ bool Inquiry::is_waiting_for_job() const {
 }
 
 std::string Inquiry::awaited() const {
-    if (is_waiting_for_job()) {
-        return "answers, but its main lock is not free";
+    if (step_ > Step::frame) {
+        return question_ == Question::termination ? "answers, but not whether it will end"
+                                                  : "answers, but did not list its documents";
+    }
+    if (step_ > Step::root) {
+        return "answers, but did not give its main lock";
     }
     switch (step_) {
         case Step::greeting:

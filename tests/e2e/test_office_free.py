@@ -154,7 +154,7 @@ class DeadlockTest(unittest.TestCase):
                 waiter_served=waiting.good != [],
             )
             # It answers all the time whatever does not need the lock.
-            self.assertEqual(reasons, {"answers, but its main lock is not free within 1 s"})
+            self.assertEqual(reasons, {"answers, but did not give its main lock within 1 s"})
             self.assertEqual(line["reason"], "not_free")
             self.assertGreaterEqual(found, limit - 0.1)
             self.assertLessEqual(found, limit + SCHEDULING_MARGIN)

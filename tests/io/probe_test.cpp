@@ -208,7 +208,7 @@ TEST_F(Probing, AnOfficeThatIsBusy) {
         await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 1s));
     EXPECT_FALSE(result.answered);
     EXPECT_TRUE(result.is_busy);
-    EXPECT_EQ(result.detail, "answers, but its main lock is not free within 1 s");
+    EXPECT_EQ(result.detail, "answers, but did not give its main lock within 1 s");
 }
 
 TEST_F(Probing, AnOfficeThatIsSilentBeforeAnyJobCouldBeTheReason) {
@@ -224,7 +224,7 @@ TEST_F(Probing, AnOfficeThatEndsWhileItIsBusy) {
     const auto result =
         await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 5s));
     EXPECT_FALSE(result.is_busy);
-    EXPECT_EQ(result.detail, "answers, but its main lock is not free, then closed");
+    EXPECT_EQ(result.detail, "answers, but did not give its main lock, then closed");
 }
 
 TEST_F(Probing, AnOfficeThatAcceptsAndIsSilent) {
@@ -508,8 +508,7 @@ TEST_F(RealOffice, AnswersUnlessItIsFrozen) {
     EXPECT_TRUE(run_until([this] { return await(probe(UnoProbe{}, address, 2s)).answered; }, 10s));
 }
 
-// ---- What probes cost an office
-// ------------------------------------------------------------------
+// ---- What probes cost an office ---------------------------------------------------------------
 
 // Of soffice.bin, which listens; soffice itself is its launcher.
 struct Footprint {

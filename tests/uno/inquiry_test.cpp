@@ -117,7 +117,7 @@ TEST(Inquiry, TellsWhatItAwaits) {
               "greeted, but did not answer our reply");
     EXPECT_EQ(after_turns(Question::main_lock, 2).awaited(), "greeted, but did not answer a call");
     EXPECT_EQ(after_turns(Question::main_lock, 3).awaited(),
-              "answers, but its main lock is not free");
+              "answers, but did not give its main lock");
 }
 
 // What comes before the root object waits for no job, so its absence is not a job's doing.
