@@ -104,6 +104,7 @@ struct Config {
     Protocol protocol = Protocol::uno;
     std::vector<Listen> listen;
     HalfClosed half_closed = HalfClosed::leave;
+    std::optional<Duration> idle_timeout = std::chrono::seconds{30};
     Backend backend;
     Probe probe;
     std::vector<std::string> schedule;  // the cron lines as written, each checked

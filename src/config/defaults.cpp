@@ -28,9 +28,12 @@ Config plain_service() {
     Config config;
     config.protocol = Protocol::tcp;
     config.half_closed = HalfClosed::keep;
+    config.idle_timeout.reset();
+    config.policy.gate.first_byte_timeout.reset();
     config.probe.kind = ConnectProbe{};
     config.policy.probe.admission = std::nullopt;
     config.policy.probe.beside_clients = false;
+    config.policy.probe.tells_if_free = false;
     return config;
 }
 

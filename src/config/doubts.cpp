@@ -174,6 +174,12 @@ void doubt_office(const Config& config, Doubts& doubts) {
                    "a UNO client that was killed looks like one that shut down its sending side: "
                    "with keep its job holds the gate until session_timeout");
     }
+    if (config.idle_timeout && !config.policy.probe.tells_if_free) {
+        doubts.add(doubts.written({"gate.idle_timeout", "probe.kind"}),
+                   "without kind uno nobody knows whether a silent client waits for its job: one "
+                   "that takes longer than idle_timeout (" +
+                       to_text(*config.idle_timeout) + ") is cut");
+    }
     if (!config.backend.limits.address_space) {
         doubts.add("backend.limits.address_space",
                    "off: a stray client can make an office allocate gigabytes");

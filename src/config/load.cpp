@@ -30,6 +30,8 @@ void read_gate(const Section& section, Config& config) {
     section.read("queue_limit", gate.queue_limit, integer<std::size_t>(1, longest_line));
     section.read("queue_timeout", gate.queue_timeout, duration());
     section.read("session_timeout", gate.session_timeout, duration());
+    section.read("first_byte_timeout", gate.first_byte_timeout, or_off(duration()));
+    section.read("idle_timeout", config.idle_timeout, or_off(duration()));
     section.read("half_closed", config.half_closed,
                  choice<HalfClosed>({{"leave", HalfClosed::leave}, {"keep", HalfClosed::keep}}));
     section.read("release_timeout", gate.release_timeout, duration());
@@ -72,6 +74,10 @@ Config read_all(const Section& root) {
     read_gate(root.section("gate"), config);
     read_backend(root.section("backend"), config);
     read_probe(root.section("probe"), config);
+    // Or a job that takes longer would be cut by default.
+    if (!config.policy.probe.tells_if_free && !root.reading().is_written("gate.idle_timeout")) {
+        config.idle_timeout.reset();
+    }
     read_recycle(root.section("recycle"), config);
     read_log(root.section("log"), config);
     root.read("shutdown_timeout", config.policy.shutdown_timeout, duration_or_zero());

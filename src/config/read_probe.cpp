@@ -161,6 +161,8 @@ void read_probe(const Section& section, Config& config) {
     section.read("timeout", probe.timeout, duration());
     section.read("failure_threshold", policy.failure_threshold,
                  integer<std::size_t>(1, most_failures));
+    policy.tells_if_free =
+        config.protocol == Protocol::uno && std::holds_alternative<UnoProbe>(probe.kind);
     // Greeting and the uno probe open a connection of their own that does no job, so that they may
     // go in beside a client. Of any other service nothing is known.
     policy.beside_clients =

@@ -125,6 +125,8 @@ std::string show_gate(const Config& config) {
            line("  queue_limit", std::to_string(gate.queue_limit)) +
            line("  queue_timeout", to_text(gate.queue_timeout)) +
            line("  session_timeout", to_text(gate.session_timeout)) +
+           line("  first_byte_timeout", text_or_off(gate.first_byte_timeout)) +
+           line("  idle_timeout", text_or_off(config.idle_timeout)) +
            line("  half_closed", config.half_closed == HalfClosed::leave ? "leave" : "keep") +
            line("  release_timeout", to_text(gate.release_timeout));
 }

@@ -62,7 +62,7 @@ void Backend::spawn(Generation generation, Instant now) {
     has_served_ = false;
     due_.reset();
     inside_ = cut_ = 0;
-    is_probing_ = probe_is_stale_ = false;
+    is_probing_ = probe_is_stale_ = wants_to_know_if_free_ = false;
     next_probe_ = now;
     missed_probes_ = 0;
     next_miss_ = now;
@@ -137,16 +137,28 @@ bool Backend::probe_has_room() const noexcept {
 
 bool Backend::probe_is_due(Instant now) const noexcept {
     const bool can_answer = phase_ == Phase::starting || phase_ == Phase::ready;
-    return can_answer && !is_probing_ && next_probe_ <= now && probe_has_room();
+    const bool is_wanted = next_probe_ <= now || wants_to_know_if_free_;
+    return can_answer && !is_probing_ && is_wanted && probe_has_room();
+}
+
+ProbePurpose Backend::next_purpose() const noexcept {
+    if (phase_ == Phase::starting) {
+        return ProbePurpose::readiness;
+    }
+    if (prove_by_) {
+        return ProbePurpose::admission;
+    }
+    return wants_to_know_if_free_ ? ProbePurpose::idleness : ProbePurpose::liveness;
 }
 
 ProbeBackend Backend::begin_probe(Instant now) {
     is_probing_ = true;
     probe_began_ = now;
-    const auto purpose = phase_ == Phase::starting ? ProbePurpose::readiness
-                         : prove_by_               ? ProbePurpose::admission
-                                                   : ProbePurpose::liveness;
-    return {generation_, purpose};
+    purpose_ = next_purpose();
+    if (purpose_ == ProbePurpose::idleness) {
+        wants_to_know_if_free_ = false;
+    }
+    return {generation_, purpose_};
 }
 
 Backend::News Backend::probe_ended(ProbeEnded::Verdict verdict, Instant now) {
@@ -158,6 +170,14 @@ Backend::News Backend::probe_ended(ProbeEnded::Verdict verdict, Instant now) {
         next_probe_ = now;
         return News::nothing;
     }
+    const News news = judge(verdict, now);
+    if (news != News::nothing || purpose_ != ProbePurpose::idleness) {
+        return news;
+    }
+    return verdict == ProbeEnded::Verdict::answered ? News::is_free : News::is_not_free;
+}
+
+Backend::News Backend::judge(ProbeEnded::Verdict verdict, Instant now) {
     // From start to start, so that a hung backend is found after threshold × interval + timeout.
     // One that takes a slot leaves clients a turn, however long it took.
     const Duration turn = policy_.probe.beside_clients ? 0ms : probe_retry_interval;
@@ -207,14 +227,19 @@ void Backend::admit() {
     ++inside_;
 }
 
-void Backend::session_ended(WasCut was_cut, Instant now) {
+void Backend::leave_slot(WasCut was_cut, Instant now) {
     require(inside_ > 0, "more sessions ended than had begun");
     --inside_;
     if (was_cut == WasCut::yes) {
         --cut_;
     }
-    has_served_ = true;
+    wants_to_know_if_free_ = wants_to_know_if_free_ && inside_ > 0;
     free_since_ = now;
+}
+
+void Backend::session_ended(WasCut was_cut, Instant now) {
+    leave_slot(was_cut, now);
+    has_served_ = true;
     if (policy_.probe.admission) {
         prove_by_ = now + *policy_.probe.admission;
         next_probe_ = now;
@@ -223,10 +248,8 @@ void Backend::session_ended(WasCut was_cut, Instant now) {
     }
 }
 
-void Backend::not_entered(Instant now) {
-    require(inside_ > 0, "more sessions ended than had begun");
-    --inside_;
-    free_since_ = now;
+void Backend::not_entered(WasCut was_cut, Instant now) {
+    leave_slot(was_cut, now);
 }
 
 // ---- Its end -----------------------------------------------------------------------------------

@@ -66,7 +66,15 @@ public:
     std::optional<Effect> overdue(Instant now);
 
     // Probes.
-    enum class News { nothing, first_answer, unresponsive };
+    enum class News {
+        nothing,
+        first_answer,
+        unresponsive,
+        is_free,      // it was asked, with clients inside
+        is_not_free,  // nor may it be
+    };
+    // As soon as no other probe is under way.
+    void ask_if_free() noexcept { wants_to_know_if_free_ = true; }
     bool probe_is_due(Instant now) const noexcept;
     ProbeBackend begin_probe(Instant now);
     News probe_ended(ProbeEnded::Verdict verdict, Instant now);
@@ -79,8 +87,8 @@ public:
     void cut_one() noexcept { ++cut_; }
     enum class WasCut { no, yes };
     void session_ended(WasCut was_cut, Instant now);
-    // The client could not get in: as if it had not been admitted.
-    void not_entered(Instant now);
+    // The client did not get in: as if it had not been admitted.
+    void not_entered(WasCut was_cut, Instant now);
 
     // Once due, no newcomer goes in. The first reason stands, but a hung one outranks a planned
     // one.
@@ -102,6 +110,9 @@ private:
     void enter(Phase phase, std::optional<Instant> deadline) noexcept;
     bool probe_has_room() const noexcept;
     bool is_missed() const noexcept;
+    ProbePurpose next_purpose() const noexcept;
+    News judge(ProbeEnded::Verdict verdict, Instant now);
+    void leave_slot(WasCut was_cut, Instant now);
 
     PlaceId place_;
     Policy policy_;
@@ -120,6 +131,8 @@ private:
     Instant free_since_;
 
     bool is_probing_ = false;
+    ProbePurpose purpose_ = ProbePurpose::readiness;  // of the last one
+    bool wants_to_know_if_free_ = false;
     bool probe_is_stale_ = false;  // a session ended while it ran: its answer proves nothing
     Instant probe_began_;
     Instant next_probe_;

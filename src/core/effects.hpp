@@ -24,6 +24,7 @@ enum class ProbePurpose {
     readiness,  // does it answer at all yet?
     liveness,   // does it still?
     admission,  // after a session: may the next client go in?
+    idleness,   // is it free although a client is inside?
 };
 
 // Answer with ProbeEnded, within a bounded time; not after StopBackend, which ends the probe.

@@ -19,8 +19,20 @@ struct ClientLeft {
     ClientId client;
 };
 
-// An admitted client has sent its first byte: its visit became a job.
+// An admitted client has sent its first byte, or, where the first message is looked at, all of
+// that: its visit became a job.
 struct JobBegan {
+    ClientId client;
+};
+
+// For gate.idle_timeout there was no byte either way between an admitted client and its backend.
+// Told again each time as much has passed.
+struct ClientIdle {
+    ClientId client;
+};
+
+// One that had been idle is no longer.
+struct ClientStirred {
     ClientId client;
 };
 
@@ -33,8 +45,11 @@ struct ClientFinished {
 struct SessionEnded {
     enum class How {
         released,
+        // The backend was not touched:
+        untouched,    // the client went, or was cut, before it had said anything
         not_reached,  // the backend could not be entered; the client waits again, nothing is lost
-        left,         // it had left before it was let in; the backend was not touched
+        left,         // it had left before it was let in
+        foreign,      // it does not speak the backend's protocol, and is refused after all
     };
     ClientId client;
     How how = How::released;
@@ -84,8 +99,9 @@ struct ShutdownRequested {
 // The time told by deadline() has come. Harmless if nothing is due.
 struct DeadlineReached {};
 
-using Event = std::variant<ClientArrived, ClientLeft, JobBegan, ClientFinished, SessionEnded,
-                           BackendSpawned, SpawnFailed, BackendExited, ProbeEnded, PlaceCleared,
-                           RecycleRequested, ShutdownRequested, DeadlineReached>;
+using Event =
+    std::variant<ClientArrived, ClientLeft, JobBegan, ClientIdle, ClientStirred, ClientFinished,
+                 SessionEnded, BackendSpawned, SpawnFailed, BackendExited, ProbeEnded, PlaceCleared,
+                 RecycleRequested, ShutdownRequested, DeadlineReached>;
 
 }  // namespace tcplock::core

@@ -18,7 +18,8 @@ struct GatePolicy {
     std::size_t queue_limit = 100;    // waiting clients; the next is refused
     Duration queue_timeout = 10min;   // waiting longer: refused
     Duration session_timeout = 120s;  // admitted longer: cut, and the backend recycled
-    Duration release_timeout = 5s;    // from the client's leaving to the backend's closing
+    std::optional<Duration> first_byte_timeout = 5s;  // admitted, and silent so far: cut
+    Duration release_timeout = 5s;  // from the client's leaving to the backend's closing
 };
 
 struct BackoffPolicy {
@@ -43,6 +44,8 @@ struct ProbePolicy {
     std::optional<Duration> admission = 15s;  // a session's end to the answer; off: not asked for
     // Whether a probe may go in while all slots are taken. If not, a probe takes a slot itself.
     bool beside_clients = true;
+    // Whether it can tell if the backend is free while a client is inside.
+    bool tells_if_free = true;
 };
 
 struct RecyclePolicy {

@@ -42,6 +42,8 @@ enum class RefuseReason {
 // Why an admitted client was ended.
 enum class CutReason {
     session_timeout,
+    first_byte_timeout,  // it said nothing; the backend is not to blame
+    idle_timeout,        // it said nothing any more, and the backend was free; nor here
     release_timeout,
     shutdown,
 };

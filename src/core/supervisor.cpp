@@ -46,8 +46,32 @@ void Supervisor::on(const JobBegan& event, Instant, Effects&) {
         return;
     }
     found->second.has_job = true;
+    found->second.speaks_by.reset();
     if (Backend* const backend = pool_.find(found->second.generation)) {
         backend->count_job();
+    }
+}
+
+// Idle is who says nothing while the backend is free; one that waits for its job is not.
+void Supervisor::on(const ClientIdle& event, Instant, Effects& effects) {
+    const auto found = sessions_.find(event.client);
+    if (found == sessions_.end() || found->second.is_cut || found->second.has_left) {
+        return;
+    }
+    if (!policy_.probe.tells_if_free) {
+        cut(event.client, found->second, CutReason::idle_timeout, effects);
+        return;
+    }
+    found->second.is_idle = true;
+    if (Backend* const backend = pool_.find(found->second.generation)) {
+        backend->ask_if_free();
+    }
+}
+
+void Supervisor::on(const ClientStirred& event, Instant, Effects&) {
+    const auto found = sessions_.find(event.client);
+    if (found != sessions_.end()) {
+        found->second.is_idle = false;
     }
 }
 
@@ -55,6 +79,8 @@ void Supervisor::on(const ClientFinished& event, Instant now, Effects&) {
     const auto found = sessions_.find(event.client);
     if (found != sessions_.end() && !found->second.has_left) {
         found->second.has_left = true;
+        found->second.is_idle = false;
+        found->second.speaks_by.reset();
         found->second.ends = now + policy_.gate.release_timeout;
     }
 }
@@ -67,24 +93,34 @@ void Supervisor::on(const SessionEnded& event, Instant now, Effects& effects) {
     const Session session = found->second;
     sessions_.erase(found);
     Backend* const backend = pool_.find(session.generation);
-    if (event.how == SessionEnded::How::released || session.is_cut) {
-        if (backend) {
-            const auto was_cut = session.is_cut ? Backend::WasCut::yes : Backend::WasCut::no;
-            backend->session_ended(was_cut, now);
-        }
-        return;
-    }
-    --counts_.admitted;
+    const bool was_touched = event.how == SessionEnded::How::released ||
+                             (event.how == SessionEnded::How::not_reached && session.is_cut);
     if (backend) {
-        backend->not_entered(now);
+        const auto was_cut = session.is_cut ? Backend::WasCut::yes : Backend::WasCut::no;
+        was_touched ? backend->session_ended(was_cut, now) : backend->not_entered(was_cut, now);
     }
-    if (event.how == SessionEnded::How::left) {
-        ++counts_.left;
-        return;
+    if (session.is_cut) {
+        return;  // However it ended: that is what became of the client.
     }
-    gate_.enter({event.client, session.since});
-    if (backend && backend->phase() == Phase::ready) {
-        stop_unasked(*backend, StopReason::unreachable, now, effects);
+    switch (event.how) {
+        case SessionEnded::How::released:
+        case SessionEnded::How::untouched:
+            break;
+        case SessionEnded::How::left:
+            --counts_.admitted;
+            ++counts_.left;
+            break;
+        case SessionEnded::How::foreign:
+            --counts_.admitted;
+            ++counts_.refused;
+            break;
+        case SessionEnded::How::not_reached:
+            --counts_.admitted;
+            gate_.enter({event.client, session.since});
+            if (backend && backend->phase() == Phase::ready) {
+                stop_unasked(*backend, StopReason::unreachable, now, effects);
+            }
+            break;
     }
 }
 
@@ -99,6 +135,23 @@ void Supervisor::cut(ClientId client, Session& session, CutReason reason, Effect
         backend->cut_one();
     }
     effects.push_back(CutClient{client, reason});
+}
+
+void Supervisor::cut_who_is_idle(Generation generation, Effects& effects) {
+    for (auto& [client, session] : sessions_) {
+        if (session.generation == generation && session.is_idle && !session.is_cut) {
+            cut(client, session, CutReason::idle_timeout, effects);
+        }
+    }
+}
+
+// Until they have been idle for as long again.
+void Supervisor::forget_who_is_idle(Generation generation) {
+    for (auto& [client, session] : sessions_) {
+        if (session.generation == generation) {
+            session.is_idle = false;
+        }
+    }
 }
 
 // ---- Backends ----------------------------------------------------------------------------------
@@ -143,6 +196,12 @@ void Supervisor::on(const ProbeEnded& event, Instant now, Effects& effects) {
             break;
         case Backend::News::unresponsive:
             stop_unasked(*backend, StopReason::unresponsive, now, effects);
+            break;
+        case Backend::News::is_free:
+            cut_who_is_idle(event.generation, effects);
+            break;
+        case Backend::News::is_not_free:
+            forget_who_is_idle(event.generation);
             break;
     }
     // What belongs to a client inside was not left behind.
@@ -279,17 +338,25 @@ void Supervisor::refuse_who_cannot_wait(Instant now, Effects& effects) {
 
 void Supervisor::cut_overdue_sessions(Instant now, Effects& effects) {
     for (auto& [client, session] : sessions_) {
-        if (session.is_cut || session.ends > now) {
+        if (session.is_cut) {
             continue;
         }
-        const auto why_cut =
-            session.has_left ? CutReason::release_timeout : CutReason::session_timeout;
-        const auto why_due =
-            session.has_left ? StopReason::release_timeout : StopReason::session_timeout;
-        cut(client, session, why_cut, effects);
-        if (Backend* const backend = pool_.find(session.generation)) {
-            backend->make_due(why_due);
+        if (session.ends <= now) {
+            cut_overdue(client, session, effects);
+        } else if (session.speaks_by && *session.speaks_by <= now) {
+            cut(client, session, CutReason::first_byte_timeout, effects);
         }
+    }
+}
+
+// Nobody knows what its backend was left doing.
+void Supervisor::cut_overdue(ClientId client, Session& session, Effects& effects) {
+    const auto why_cut = session.has_left ? CutReason::release_timeout : CutReason::session_timeout;
+    const auto why_due =
+        session.has_left ? StopReason::release_timeout : StopReason::session_timeout;
+    cut(client, session, why_cut, effects);
+    if (Backend* const backend = pool_.find(session.generation)) {
+        backend->make_due(why_due);
     }
 }
 
@@ -326,8 +393,11 @@ void Supervisor::admit_from_the_line(Instant now, Effects& effects) {
         const Waiter head = gate_.pop();
         backend->admit();
         ++counts_.admitted;
-        sessions_[head.client] = {backend->generation(), head.since,
-                                  now + policy_.gate.session_timeout};
+        Session session{backend->generation(), head.since, now + policy_.gate.session_timeout};
+        if (policy_.gate.first_byte_timeout) {
+            session.speaks_by = now + *policy_.gate.first_byte_timeout;
+        }
+        sessions_[head.client] = session;
         effects.push_back(AdmitClient{head.client, backend->generation(), now - head.since});
     }
 }
@@ -348,6 +418,7 @@ std::optional<Instant> Supervisor::deadline() const {
     for (const auto& [client, session] : sessions_) {
         if (!session.is_cut) {
             first = earlier(first, session.ends);
+            first = earlier(first, session.speaks_by);
         }
     }
     return first;

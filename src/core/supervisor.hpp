@@ -68,7 +68,9 @@ private:
         Generation generation;
         Instant since;  // in the line
         Instant ends;   // by session_timeout, or by release_timeout once the client has left
+        std::optional<Instant> speaks_by = {};  // until it has a job, or has left
         bool has_job = false;
+        bool is_idle = false;
         bool has_left = false;
         bool is_cut = false;
     };
@@ -76,6 +78,8 @@ private:
     void on(const ClientArrived& event, Instant now, Effects& effects);
     void on(const ClientLeft& event, Instant now, Effects& effects);
     void on(const JobBegan& event, Instant now, Effects& effects);
+    void on(const ClientIdle& event, Instant now, Effects& effects);
+    void on(const ClientStirred& event, Instant now, Effects& effects);
     void on(const ClientFinished& event, Instant now, Effects& effects);
     void on(const SessionEnded& event, Instant now, Effects& effects);
     void on(const BackendSpawned& event, Instant now, Effects& effects);
@@ -103,6 +107,9 @@ private:
     void back_off(Backend& backend, Instant now, Effects& effects);
     void refuse(Waiter waiter, RefuseReason reason, Instant now, Effects& effects);
     void cut(ClientId client, Session& session, CutReason reason, Effects& effects);
+    void cut_overdue(ClientId client, Session& session, Effects& effects);
+    void cut_who_is_idle(Generation generation, Effects& effects);
+    void forget_who_is_idle(Generation generation);
 
     Policy policy_;
     Gate gate_;

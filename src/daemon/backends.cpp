@@ -30,7 +30,8 @@ constexpr std::chrono::milliseconds slowest_look = 1s;
 // So long is the last output waited for before an end is told without it.
 constexpr auto output_limit = 200ms;
 
-// What an office is asked. While a client is inside nothing that would wait for its job.
+// What an office is asked. While a client is inside nothing that would wait for its job, unless
+// that is the question.
 uno::Question question_for(core::ProbePurpose purpose) {
     switch (purpose) {
         case core::ProbePurpose::readiness:
@@ -39,6 +40,8 @@ uno::Question question_for(core::ProbePurpose purpose) {
             return uno::Question::round_trip;
         case core::ProbePurpose::admission:
             return uno::Question::open_documents;
+        case core::ProbePurpose::idleness:
+            return uno::Question::main_lock;
     }
     return uno::Question::round_trip;
 }
@@ -282,19 +285,24 @@ boost::asio::awaitable<void> Backends::ask_to_end(LifePtr life) {
     signal(*life, SIGCONT);  // A stopped process is deaf to all but KILL.
 }
 
-// An office that ends so cleans up behind itself, which no signal makes it do. It has a part of the
-// grace for it: one that hangs must be left time for the signal.
+// An office that ends so cleans up behind itself, which no signal makes it do. Half of the grace is
+// for that; the other half for the signal, if it hangs after all. One that does not even answer is
+// signalled soon.
 boost::asio::awaitable<void> Backends::end_by_its_own_protocol(LifePtr life) {
-    const core::Duration limit =
-        std::min<core::Duration>(request_limit, config_.policy.backend.stop_grace / 2);
-    const auto deadline = steady_clock::now() + limit;
-    const io::ProbeResult result =
-        co_await io::probe(io::UnoProbe{uno::Question::termination}, life->setting.address, limit);
-    if (!result.answered) {
+    const core::Duration half = config_.policy.backend.stop_grace / 2;
+    const auto deadline = steady_clock::now() + half;
+    std::string why_not = kinship_.doubt_who_answers(*life);
+    if (why_not.empty()) {
+        const io::ProbeResult result =
+            co_await io::probe(io::UnoProbe{uno::Question::termination}, life->setting.address,
+                               std::min<core::Duration>(request_limit, half));
+        why_not = result.detail;
+    }
+    if (!why_not.empty()) {
         Line(Line::Level::debug, "the office does not end when asked, signalling it")
             .with("instance", life->setting.values.instance)
             .with("generation", core::number(life->generation))
-            .with("why", result.detail);
+            .with("why", why_not);
         co_return;
     }
     while (!life->exit && steady_clock::now() < deadline) {

@@ -3,8 +3,10 @@
 #include "daemon/log.hpp"
 #include "daemon/open_files.hpp"
 #include "io/farewell.hpp"
+#include "io/opening.hpp"
 
-#include <optional>
+#include <algorithm>
+#include <memory>
 #include <utility>
 #include <variant>
 
@@ -31,7 +33,7 @@ io::Allow allow_of(const config::Listen& listen) {
 constexpr unsigned turned_away_told_max = 10;  // a second
 // More clients at once are refused without words.
 constexpr unsigned being_told_why_max = 64;
-constexpr std::chrono::seconds why_limit{2};
+constexpr std::chrono::seconds why_limit{5};
 
 }  // namespace
 
@@ -65,23 +67,6 @@ Clients::Refusal Clients::describe(core::RefuseReason reason, std::size_t others
     }
     return {"??", "unknown"};
 }
-
-// One admitted client.
-struct Clients::Session {
-    core::ClientId client;
-    core::Generation generation;
-    std::string instance;
-    std::string peer;
-    std::chrono::nanoseconds waited;
-    steady_clock::time_point admitted;
-    io::tcp::socket client_socket;
-    io::tcp::socket backend_socket;
-    bool is_entering = true;
-    bool is_inside = true;
-    bool has_job = false;
-    bool ended_with_backend = false;  // it was being ended when the session ended
-    std::optional<core::CutReason> cut = {};
-};
 
 Clients::Clients(boost::asio::io_context& io, const config::Config& config, std::size_t open_files,
                  Hooks hooks, io::TaskGroup& tasks, io::TaskGroup& sessions)
@@ -196,13 +181,7 @@ void Clients::left(core::ClientId client, std::chrono::nanoseconds waited) {
 
 void Clients::perform(const core::RefuseClient& effect) {
     const Refusal refusal = describe(effect.reason, waiting_.size() - 1);
-    Line(Line::Level::warn, "client refused")
-        .with("client", core::number(effect.client))
-        .with("peer", clients_.at(effect.client).peer)
-        .with("waited", effect.waited)
-        .with("end", refusal.code)
-        .with("reason", refusal.reason);
-    clients_.erase(effect.client);
+    tell_refusal(effect.client, effect.waited, refusal);
     io::Descriptor client = waiting_.take(core::number(effect.client));
     if (config_.protocol == config::Protocol::uno && being_told_why_ < being_told_why_max) {
         session_tasks_.spawn(
@@ -232,75 +211,141 @@ void Clients::perform(const core::AdmitClient& effect) {
     auto session = std::make_shared<Session>(
         Session{effect.client, effect.generation, hooks_.instance_of(effect.generation),
                 clients_.at(effect.client).peer, effect.waited, steady_clock::now(),
-                io::adopt(executor, waiting_.take(key)), io::tcp::socket(executor)});
+                io::adopt(executor, waiting_.take(key)), io::tcp::socket(executor),
+                boost::asio::steady_timer(executor)});
     sessions_[effect.client] = session;
     session_tasks_.spawn("session", serve(std::move(session)));
 }
 
 boost::asio::awaitable<void> Clients::serve(SessionPtr session) {
-    const bool greets = std::holds_alternative<config::UnoProbe>(config_.probe.kind);
-    const auto way = greets ? io::OpenWay::uno_speaks_first : io::OpenWay::connect;
-    const auto address = hooks_.address_of(session->generation);
-    const std::string error =
-        co_await io::open_backend(session->backend_socket, address, way, config_.probe.timeout);
-    session->is_entering = false;
-    const bool is_ending = hooks_.is_ending(session->generation);
-    if (error.empty() && !session->cut && !is_ending) {
-        co_await relay(session);
+    const bool may_enter = co_await speaks_protocol(session);
+    if (!may_enter) {
         co_return;
     }
-    io::abort(session->backend_socket);
-    sessions_.erase(session->client);
-    if (session->cut) {
-        tell_end(*session, {});
-        hooks_.feed(core::SessionEnded{session->client});
-    } else {
-        return_to_line(session, is_ending ? "it is being ended" : error);
+    const bool has_entered = co_await enter(session);
+    if (has_entered) {
+        co_await relay(session);
     }
 }
 
-// The address may soon be the next generation's, and a connection that is still being made would
-// end there, beside the client who is let in by right.
+// An office is not touched by who does not speak its protocol.
+boost::asio::awaitable<bool> Clients::speaks_protocol(SessionPtr session) {
+    if (config_.protocol != config::Protocol::uno) {
+        co_return true;
+    }
+    const io::ClientOpening opening = co_await io::await_uno_opening(session->client_socket);
+    if (opening.how == io::ClientOpening::How::uno && !session->cut) {
+        began_job(*session);
+        co_return true;
+    }
+    if (opening.how == io::ClientOpening::How::foreign && !session->cut) {
+        refuse_foreign(*session, opening.what);
+        co_return false;
+    }
+    if (!session->cut && !io::has_finished(session->client_socket)) {
+        return_to_line(*session, "it is being ended");
+        co_return false;
+    }
+    io::RelayTotals nothing;
+    nothing.how = io::RelayEnd::client_closed;
+    end(*session, nothing);
+    hooks_.feed(core::SessionEnded{session->client, core::SessionEnded::How::untouched});
+    co_return false;
+}
+
+boost::asio::awaitable<bool> Clients::enter(SessionPtr session) {
+    const bool greets = std::holds_alternative<config::UnoProbe>(config_.probe.kind);
+    const auto way = greets ? io::OpenWay::uno_speaks_first : io::OpenWay::connect;
+    std::string error;
+    bool is_ending = hooks_.is_ending(session->generation);
+    if (!is_ending) {
+        const auto address = hooks_.address_of(session->generation);
+        error =
+            co_await io::open_backend(session->backend_socket, address, way, config_.probe.timeout);
+        is_ending = hooks_.is_ending(session->generation);
+    }
+    session->is_entering = false;
+    if (error.empty() && !session->cut && !is_ending) {
+        co_return true;
+    }
+    io::abort(session->backend_socket);
+    if (session->cut) {
+        end(*session, {});
+        hooks_.feed(core::SessionEnded{session->client});
+    } else {
+        return_to_line(*session, is_ending ? "it is being ended" : error);
+    }
+    co_return false;
+}
+
+// What it has to say is not waited for any longer. And the address may soon be the next
+// generation's, and a connection that is still being made would end there, beside the client who is
+// let in by right.
 void Clients::perform(const core::StopBackend& effect) {
     for (const auto& [client, session] : sessions_) {
         if (session->generation == effect.generation && session->is_entering) {
+            boost::system::error_code ignored;  // It may be past that.
+            session->client_socket.cancel(ignored);
             io::abort(session->backend_socket);
         }
     }
 }
 
-// Nothing of the client has been touched: it waits again, where it was.
-void Clients::return_to_line(SessionPtr session, const std::string& why) {
-    Line(Line::Level::warn, "backend could not be reached, the client waits again")
-        .with("client", core::number(session->client))
-        .with("instance", session->instance)
-        .with("generation", core::number(session->generation))
-        .with("why", why);
+// It is refused after all.
+void Clients::refuse_foreign(Session& session, const std::string& what) {
+    tell_refusal(session.client, session.waited, {"PR", "it does not speak UNO: " + what});
+    sessions_.erase(session.client);
     boost::system::error_code error;
-    io::Descriptor socket(session->client_socket.release(error));
-    waiting_.add(core::number(session->client), std::move(socket), half_close_);
-    hooks_.feed(core::SessionEnded{session->client, core::SessionEnded::How::not_reached});
+    io::Descriptor socket(session.client_socket.release(error));
+    if (!error) {
+        io::say_farewell(std::move(socket));
+    }
+    hooks_.feed(core::SessionEnded{session.client, core::SessionEnded::How::foreign});
+}
+
+// Nothing of the client has been touched: it waits again, where it was.
+void Clients::return_to_line(Session& session, const std::string& why) {
+    Line(Line::Level::warn, "backend could not be reached, the client waits again")
+        .with("client", core::number(session.client))
+        .with("instance", session.instance)
+        .with("generation", core::number(session.generation))
+        .with("why", why);
+    sessions_.erase(session.client);
+    boost::system::error_code error;
+    io::Descriptor socket(session.client_socket.release(error));
+    waiting_.add(core::number(session.client), std::move(socket), half_close_);
+    hooks_.feed(core::SessionEnded{session.client, core::SessionEnded::How::not_reached});
 }
 
 boost::asio::awaitable<void> Clients::relay(SessionPtr session) {
     io::RelayObserver observer;
-    observer.client_spoke = [this, session] {
-        session->has_job = true;
-        hooks_.feed(core::JobBegan{session->client});
-    };
+    observer.client_spoke = [this, session] { began_job(*session); };
     observer.client_finished = [this, session] {
         hooks_.feed(core::ClientFinished{session->client});
     };
-    observer.backend_released = [this, session] {
-        session->is_inside = false;
-        // Before the event: the session's own end may be what its generation is recycled for.
-        session->ended_with_backend = hooks_.is_ending(session->generation);
-        hooks_.feed(core::SessionEnded{session->client});
-    };
+    observer.bytes_moved = [this, session] { moved(*session); };
+    observer.backend_released = [this, session] { left_backend(*session); };
+    if (config_.idle_timeout) {
+        session->moved = steady_clock::now();
+        session_tasks_.spawn("idleness", watch_idleness(session));
+    }
     const io::RelayTotals totals = co_await io::relay(
         session->client_socket, session->backend_socket, {half_close_}, observer);
-    sessions_.erase(session->client);
-    tell_end(*session, totals);
+    end(*session, totals);
+}
+
+void Clients::began_job(Session& session) {
+    if (!std::exchange(session.has_job, true)) {
+        hooks_.feed(core::JobBegan{session.client});
+    }
+}
+
+void Clients::left_backend(Session& session) {
+    session.is_inside = false;
+    session.idleness.cancel();
+    // Before the event: the session's own end may be what its generation is recycled for.
+    session.ended_with_backend = hooks_.is_ending(session.generation);
+    hooks_.feed(core::SessionEnded{session.client});
 }
 
 void Clients::perform(const core::CutClient& effect) {
@@ -322,53 +367,49 @@ std::size_t Clients::inside(core::Generation generation) const {
     return count;
 }
 
-// ---- Telling -----------------------------------------------------------------------------------
+// ---- Idle --------------------------------------------------------------------------------------
 
-std::string Clients::end_code(const Session& session, io::RelayEnd how) const {
-    if (session.cut) {
-        switch (*session.cut) {
-            case core::CutReason::session_timeout:
-                return "TD";
-            case core::CutReason::release_timeout:
-                return "TL";
-            case core::CutReason::shutdown:
-                return "GD";
+// Tells that nothing has moved for gate.idle_timeout, and again each time as much has passed.
+boost::asio::awaitable<void> Clients::watch_idleness(SessionPtr session) {
+    auto told = session->moved;
+    while (session->is_inside) {
+        const auto due = std::max(session->moved, told) + *config_.idle_timeout;
+        if (due <= steady_clock::now()) {
+            told = steady_clock::now();
+            session->is_told_idle = true;
+            hooks_.feed(core::ClientIdle{session->client});
+            continue;
         }
+        session->idleness.expires_at(due);
+        (void)co_await session->idleness.async_wait(io::use_result);
     }
-    switch (how) {
-        case io::RelayEnd::client_closed:
-            return "--";
-        case io::RelayEnd::client_reset:
-            return "CD";
-        case io::RelayEnd::backend_closed: {
-            // An office never closes first, unless it dies.
-            const bool is_orderly = config_.protocol == config::Protocol::tcp &&
-                                    !session.ended_with_backend &&
-                                    !hooks_.has_died(session.generation);
-            return !is_orderly ? "SD" : "S-";
-        }
-        case io::RelayEnd::backend_reset:
-            return "SD";
-        case io::RelayEnd::flush_failed:
-            return "CL";
-        case io::RelayEnd::cancelled:
-            return "GD";
-    }
-    return "??";
 }
 
-void Clients::tell_end(const Session& session, const io::RelayTotals& totals) {
-    Line(Line::Level::info, "session closed")
-        .with("client", core::number(session.client))
-        .with("peer", session.peer)
-        .with("instance", session.instance)
-        .with("generation", core::number(session.generation))
-        .with("waited", session.waited)
-        .with("lasted", steady_clock::now() - session.admitted)
-        .with("in", totals.bytes_in)
-        .with("out", totals.bytes_out)
-        .with("job", session.has_job ? "yes" : "no")
-        .with("end", end_code(session, totals.how));
+void Clients::moved(Session& session) {
+    session.moved = steady_clock::now();
+    if (std::exchange(session.is_told_idle, false)) {
+        hooks_.feed(core::ClientStirred{session.client});
+    }
+}
+
+// ---- Telling -----------------------------------------------------------------------------------
+
+void Clients::tell_refusal(core::ClientId client, std::chrono::nanoseconds waited,
+                           const Refusal& refusal) {
+    Line(Line::Level::warn, "client refused")
+        .with("client", core::number(client))
+        .with("peer", clients_.at(client).peer)
+        .with("waited", waited)
+        .with("end", refusal.code)
+        .with("reason", refusal.reason);
+    clients_.erase(client);
+}
+
+void Clients::end(Session& session, const io::RelayTotals& totals) {
+    const auto backend_has =
+        hooks_.has_died(session.generation) ? BackendHas::died : BackendHas::not_died;
+    tell_end(session, totals, config_.protocol, backend_has);
+    sessions_.erase(session.client);
     clients_.erase(session.client);
 }
 

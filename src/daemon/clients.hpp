@@ -8,6 +8,7 @@
 #include "config/config.hpp"
 #include "core/effects.hpp"
 #include "core/events.hpp"
+#include "daemon/session.hpp"
 #include "io/address.hpp"
 #include "io/listener.hpp"
 #include "io/probe.hpp"
@@ -22,7 +23,6 @@
 #include <functional>
 #include <list>
 #include <map>
-#include <memory>
 #include <string>
 
 namespace tcplock::daemon {
@@ -60,8 +60,6 @@ public:
 private:
     class Count;
     struct Refusal;
-    struct Session;
-    using SessionPtr = std::shared_ptr<Session>;
 
     static Refusal describe(core::RefuseReason reason, std::size_t others_waiting);
     void listen(const config::Listen& listen);
@@ -71,10 +69,18 @@ private:
     void left(core::ClientId client, std::chrono::nanoseconds waited);
     boost::asio::awaitable<void> say_why(io::Descriptor client, std::string why);
     boost::asio::awaitable<void> serve(SessionPtr session);
+    boost::asio::awaitable<bool> speaks_protocol(SessionPtr session);
+    boost::asio::awaitable<bool> enter(SessionPtr session);
     boost::asio::awaitable<void> relay(SessionPtr session);
-    void return_to_line(SessionPtr session, const std::string& why);
-    void tell_end(const Session& session, const io::RelayTotals& totals);
-    std::string end_code(const Session& session, io::RelayEnd how) const;
+    boost::asio::awaitable<void> watch_idleness(SessionPtr session);
+    void began_job(Session& session);
+    void moved(Session& session);
+    void left_backend(Session& session);
+    void refuse_foreign(Session& session, const std::string& what);
+    void return_to_line(Session& session, const std::string& why);
+    void end(Session& session, const io::RelayTotals& totals);
+    void tell_refusal(core::ClientId client, std::chrono::nanoseconds waited,
+                      const Refusal& refusal);
 
     struct Client {
         std::string peer;

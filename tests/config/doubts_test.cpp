@@ -101,6 +101,15 @@ TEST(Doubts, NameWhatAnOfficeShouldNotHave) {
     EXPECT_EQ(doubts_about(std::string{tcp} + "gate: {half_closed: keep}\n"), Lines{});
 }
 
+TEST(Doubts, NameAnIdleTimeoutThatCutsJobs) {
+    EXPECT_EQ(
+        doubts_about("gate: {idle_timeout: 40s}\nprobe: {kind: greeting, expect: x}\n"),
+        (Lines{"f:1: gate.idle_timeout: without kind uno nobody knows whether a silent client "
+               "waits for its job: one that takes longer than idle_timeout (40s) is cut"}));
+    EXPECT_EQ(doubts_about("probe: {kind: greeting, expect: x}\n"), Lines{});
+    EXPECT_EQ(doubts_about(std::string{tcp} + "gate: {idle_timeout: 40s}\n"), Lines{});
+}
+
 TEST(Doubts, NameANetworkThatNeverConnects) {
     EXPECT_EQ(
         doubts_about("listen:\n  - address: 0.0.0.0:2002\n    allow: [\"fd00::/8\"]\n"),

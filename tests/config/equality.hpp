@@ -69,10 +69,10 @@ inline bool operator==(const Probe& left, const Probe& right) {
 namespace tcplock::core {
 
 inline bool operator==(const GatePolicy& left, const GatePolicy& right) {
-    const auto& [concurrency, limit, queue, session, release] = left;
-    return std::tie(concurrency, limit, queue, session, release) ==
+    const auto& [concurrency, limit, queue, session, first_byte, release] = left;
+    return std::tie(concurrency, limit, queue, session, first_byte, release) ==
            std::tie(right.concurrency, right.queue_limit, right.queue_timeout,
-                    right.session_timeout, right.release_timeout);
+                    right.session_timeout, right.first_byte_timeout, right.release_timeout);
 }
 
 inline bool operator==(const BackoffPolicy& left, const BackoffPolicy& right) {
@@ -88,9 +88,10 @@ inline bool operator==(const BackendPolicy& left, const BackendPolicy& right) {
 }
 
 inline bool operator==(const ProbePolicy& left, const ProbePolicy& right) {
-    const auto& [interval, threshold, admission, beside] = left;
-    return std::tie(interval, threshold, admission, beside) ==
-           std::tie(right.interval, right.failure_threshold, right.admission, right.beside_clients);
+    const auto& [interval, threshold, admission, beside, tells_if_free] = left;
+    return std::tie(interval, threshold, admission, beside, tells_if_free) ==
+           std::tie(right.interval, right.failure_threshold, right.admission, right.beside_clients,
+                    right.tells_if_free);
 }
 
 inline bool operator==(const RecyclePolicy& left, const RecyclePolicy& right) {
@@ -109,12 +110,12 @@ inline bool operator==(const Policy& left, const Policy& right) {
 namespace tcplock::config {
 
 inline bool operator==(const Config& left, const Config& right) {
-    const auto& [protocol, listen, half_closed, backend, probe, schedule, level, policy,
+    const auto& [protocol, listen, half_closed, idle, backend, probe, schedule, level, policy,
                  positions] = left;
     static_cast<void>(positions);
-    return std::tie(protocol, listen, half_closed, backend, probe, schedule, level, policy) ==
-           std::tie(right.protocol, right.listen, right.half_closed, right.backend, right.probe,
-                    right.schedule, right.log_level, right.policy);
+    return std::tie(protocol, listen, half_closed, idle, backend, probe, schedule, level, policy) ==
+           std::tie(right.protocol, right.listen, right.half_closed, right.idle_timeout,
+                    right.backend, right.probe, right.schedule, right.log_level, right.policy);
 }
 
 }  // namespace tcplock::config

@@ -31,6 +31,9 @@ TEST(Load, EmptyFileIsAnOfficeBehindTheGate) {
     EXPECT_EQ(config.listen[0].address, "127.0.0.1:2002");
     EXPECT_EQ(config.backend.command.front(), "soffice");
     EXPECT_EQ(config.half_closed, HalfClosed::leave);
+    EXPECT_EQ(config.policy.gate.first_byte_timeout, 5s);
+    EXPECT_EQ(config.idle_timeout, 30s);
+    EXPECT_TRUE(config.policy.probe.tells_if_free);
     EXPECT_TRUE(std::holds_alternative<UnoProbe>(config.probe.kind));
     EXPECT_EQ(config.policy.probe.admission, core::Duration{15s});
     EXPECT_TRUE(config.policy.probe.beside_clients);
@@ -48,16 +51,28 @@ TEST(Load, TcpHasDefaultsOfItsOwn) {
     const Config config = loaded(smallest_tcp);
     EXPECT_EQ(config.protocol, Protocol::tcp);
     EXPECT_EQ(config.half_closed, HalfClosed::keep);
+    EXPECT_EQ(config.policy.gate.first_byte_timeout, std::nullopt);
+    EXPECT_EQ(config.idle_timeout, std::nullopt);
+    EXPECT_FALSE(config.policy.probe.tells_if_free);
     EXPECT_TRUE(std::holds_alternative<ConnectProbe>(config.probe.kind));
     EXPECT_EQ(config.policy.probe.admission, std::nullopt);
     EXPECT_FALSE(config.policy.probe.beside_clients);
     EXPECT_EQ(config.policy.backend.fresh_profile_exit, std::nullopt);
 }
 
+// Only the uno probe can tell who is idle from who waits for a long job.
+TEST(Load, CutsNobodyAsIdleByDefaultWhereNobodyCanTell) {
+    EXPECT_EQ(loaded("probe: {kind: connect}\n").idle_timeout, std::nullopt);
+    EXPECT_EQ(loaded("probe: {kind: connect}\ngate: {idle_timeout: 9s}\n").idle_timeout, 9s);
+}
+
 TEST(Load, ReadsEveryKeyOfTheGate) {
     const Config config = loaded(
         "gate: {concurrency: 1, queue_limit: 7, queue_timeout: 1h, session_timeout: 3s,\n"
-        "       half_closed: keep, release_timeout: 250ms}\nshutdown_timeout: 0s\n");
+        "       first_byte_timeout: 2s, idle_timeout: 9s, half_closed: keep,\n"
+        "       release_timeout: 250ms}\nshutdown_timeout: 0s\n");
+    EXPECT_EQ(config.policy.gate.first_byte_timeout, 2s);
+    EXPECT_EQ(config.idle_timeout, 9s);
     EXPECT_EQ(config.policy.gate.queue_limit, 7U);
     EXPECT_EQ(config.policy.gate.queue_timeout, 1h);
     EXPECT_EQ(config.policy.gate.session_timeout, 3s);

@@ -24,7 +24,8 @@ const std::vector<std::string> variants{
     "listen: [{address: \"[::]:1\", allow: [any]},\n"
     "         {address: \"10.0.0.1:2\", allow: [10.0.0.0/8, ::1]}]\n",
     "gate: {queue_limit: 1, queue_timeout: 1ms, session_timeout: 365d, half_closed: keep,\n"
-    "       release_timeout: 61s}\n",
+    "       first_byte_timeout: off, idle_timeout: 59s, release_timeout: 61s}\n",
+    "gate: {first_byte_timeout: 7s, idle_timeout: off}\n",
     "backend: {command: [\"$$HOME\", \"$${{A}}\", \"{{x}}\", \"a\\\"b\\\\c\\n\\t\", \"é€😀\", \"# "
     "no\",\n"
     "          \"\\x01\\x7f\\x85\\u2028\\uFEFF\\uFFFF\", \" \", \"\", \"off\", \"- x: y\", "

@@ -77,8 +77,6 @@ TEST(WrongConfiguration, HasKeysThatAreStillToCome) {
          "     proxy_timeout: 3s}\n",
          {"f:2: listen[0].proxy_protocol" + coming, "f:2: listen[0].trusted_proxies" + coming,
           "f:3: listen[0].proxy_timeout" + coming}},
-        {"gate:\n  first_byte_timeout: 5s\n  idle_timeout: off\n",
-         {"f:2: gate.first_byte_timeout" + coming, "f:3: gate.idle_timeout" + coming}},
         {"backend: {profile_template: none}\n", {"f:1: backend.profile_template" + coming}},
         {"recycle:\n  memory_soft_limit: 1GiB\n  memory_hard_limit: 3GiB\n  idle_shutdown: off\n",
          {"f:2: recycle.memory_soft_limit" + coming, "f:3: recycle.memory_hard_limit" + coming,
@@ -372,7 +370,7 @@ TEST(WrongConfiguration, IsToldEverythingAtOnceInOrder) {
          "gate:\n"
          "  queue_limit: 5\n"
          "  queue_limit: 6\n"
-         "  idle_timeout: 5s\n"
+         "  idle_timeout: 5\n"
          "probe: {kind: greting}\n"
          "backend:\n"
          "  nice: high\n"
@@ -383,7 +381,7 @@ TEST(WrongConfiguration, IsToldEverythingAtOnceInOrder) {
           "1000000000, or off",
           "f:3: lisen: unknown key, did you mean listen?",
           "f:6: gate.queue_limit: written twice, first in line 5",
-          "f:7: gate.idle_timeout: not available yet, expected it to be left out",
+          "f:7: gate.idle_timeout: \"5\" has no unit, expected 5s or 5ms, or off",
           "f:8: probe.kind: \"greting\" is not possible with protocol uno, expected greeting",
           "f:10: backend.nice: \"high\" is not a whole number, expected a number from -20 to 19",
           "f:12: listen[0].allow: missing, expected the networks that may connect, or [any]: "

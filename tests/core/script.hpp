@@ -49,7 +49,7 @@ struct Teller {
             << " instance=" << (e.instance ? std::to_string(number(*e.instance)) : "standby");
     }
     void operator()(const ProbeBackend& e) const {
-        constexpr std::string_view purposes[] = {"readiness", "liveness", "admission"};
+        constexpr std::string_view purposes[] = {"readiness", "liveness", "admission", "idleness"};
         out << "ProbeBackend gen=" << number(e.generation) << " "
             << purposes[static_cast<int>(e.purpose)];
     }
@@ -107,6 +107,7 @@ protected:
     // Where probes and wear are not the subject, they keep quiet.
     Script() {
         policy.probe.interval = 1000h;
+        policy.gate.first_byte_timeout.reset();
         policy.recycle.max_jobs.reset();
         policy.recycle.max_age.reset();
     }
@@ -145,9 +146,13 @@ protected:
     void arrives(std::uint64_t client) { happens(ClientArrived{ClientId{client}}); }
     void leaves(std::uint64_t client) { happens(ClientLeft{ClientId{client}}); }
     void begins_job(std::uint64_t client) { happens(JobBegan{ClientId{client}}); }
+    void becomes_idle(std::uint64_t client) { happens(ClientIdle{ClientId{client}}); }
+    void stirs(std::uint64_t client) { happens(ClientStirred{ClientId{client}}); }
     void finishes(std::uint64_t client) { happens(ClientFinished{ClientId{client}}); }
     void session_ends(std::uint64_t client) { ends(client, SessionEnded::How::released); }
     void cannot_enter(std::uint64_t client) { ends(client, SessionEnded::How::not_reached); }
+    void goes_without_a_word(std::uint64_t client) { ends(client, SessionEnded::How::untouched); }
+    void speaks_something_else(std::uint64_t client) { ends(client, SessionEnded::How::foreign); }
     void had_left(std::uint64_t client) { ends(client, SessionEnded::How::left); }
 
     // ---- Backends ------------------------------------------------------------------------------
@@ -183,8 +188,7 @@ protected:
     void asked_to_end() { happens(ShutdownRequested{ShutdownRequested::Urgency::drain}); }
     void told_to_end_at_once() { happens(ShutdownRequested{ShutdownRequested::Urgency::at_once}); }
 
-    // ---- What is not the subject of a test
-    // -------------------------------------------------------
+    // ---- What is not the subject of a test -----------------------------------------------------
 
     // A spawned generation comes up.
     void becomes_ready(std::uint64_t generation) {
@@ -201,8 +205,7 @@ protected:
 
     void skip() { seen_.clear(); }
 
-    // ---- What is to be done
-    // ----------------------------------------------------------------------
+    // ---- What is to be done --------------------------------------------------------------------
 
     void expect(const Effects& expected,
                 std::source_location where = std::source_location::current()) {

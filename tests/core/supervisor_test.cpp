@@ -257,6 +257,140 @@ TEST_F(Sessions, AreCutWhenTheBackendDoesNotReleaseThem) {
     expect({});
 }
 
+TEST_F(Sessions, ThatSayNothingAreCutAndTheirBackendIsKept) {
+    policy.gate.first_byte_timeout = 5s;
+    policy.probe.admission.reset();
+    serving();
+    arrives(1);
+    arrives(2);
+    skip();
+    after(5s - 1ns);
+    expect({});
+    after(1ns);
+    expect({CutClient{1_client, CutReason::first_byte_timeout}});
+    goes_without_a_word(1);
+    expect({AdmitClient{2_client, 1_gen, 5s}});
+    begins_job(2);
+    after(60s);
+    expect({});
+    EXPECT_EQ(core().counts().admitted, 2U);
+}
+
+TEST_F(Sessions, ThatHaveLeftAreNotCutAsSilent) {
+    policy.gate.first_byte_timeout = 5s;
+    policy.gate.release_timeout = 20s;
+    serving();
+    arrives(1);
+    skip();
+    finishes(1);
+    after(19s);
+    expect({});
+    session_ends(1);
+    skip();
+}
+
+// Nothing has to be proven anew.
+TEST_F(Sessions, WithoutAWordLeaveTheBackendAsItWas) {
+    serving();
+    arrives(1);
+    arrives(2);
+    skip();
+    goes_without_a_word(1);
+    expect({AdmitClient{2_client, 1_gen, 0s}});
+    EXPECT_EQ(core().counts().admitted, 2U);
+}
+
+TEST_F(Sessions, OfSomethingElseAreRefusedAfterAll) {
+    serving();
+    arrives(1);
+    arrives(2);
+    skip();
+    speaks_something_else(1);
+    expect({AdmitClient{2_client, 1_gen, 0s}});
+    EXPECT_EQ(core().counts().refused, 1U);
+    EXPECT_EQ(core().counts().admitted, 1U);
+}
+
+TEST_F(Sessions, ThatAreIdleAreCutWhenTheBackendSaysThatItIsFree) {
+    serving();
+    arrives(1);
+    begins_job(1);
+    skip();
+    becomes_idle(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::idleness}});
+    answers(1);
+    expect({CutClient{1_client, CutReason::idle_timeout}});
+    session_ends(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    answers(1);
+    arrives(2);
+    expect({AdmitClient{2_client, 1_gen, 0s}});
+}
+
+TEST_F(Sessions, WhoseJobRunsAreNotIdle) {
+    serving();
+    arrives(1);
+    begins_job(1);
+    becomes_idle(1);
+    skip();
+    is_busy(1);
+    expect({});
+    becomes_idle(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::idleness}});
+    probe_fails(1);
+    expect({});
+}
+
+TEST_F(Sessions, ThatStirBeforeTheAnswerAreNotIdle) {
+    serving();
+    arrives(1);
+    begins_job(1);
+    becomes_idle(1);
+    skip();
+    stirs(1);
+    answers(1);
+    expect({});
+}
+
+TEST_F(Sessions, ThatAreIdleWaitForTheAnswerOfAProbeOnTheWay) {
+    policy.probe.interval = 1s;
+    serving();
+    arrives(1);
+    begins_job(1);
+    after(1s);
+    skip();
+    becomes_idle(1);
+    expect({});
+    answers(1);  // to the round trip, which says nothing of the job
+    expect({ProbeBackend{1_gen, ProbePurpose::idleness}});
+    answers(1);
+    expect({CutClient{1_client, CutReason::idle_timeout}});
+    session_ends(1);
+    skip();
+}
+
+TEST_F(Sessions, ThatAreIdleAreCutAtOnceWhereNobodyCanTell) {
+    policy.probe.tells_if_free = false;
+    serving();
+    arrives(1);
+    begins_job(1);
+    skip();
+    becomes_idle(1);
+    expect({CutClient{1_client, CutReason::idle_timeout}});
+    becomes_idle(1);
+    expect({});
+}
+
+TEST_F(Sessions, ThatHaveLeftAreNotIdle) {
+    serving();
+    arrives(1);
+    begins_job(1);
+    finishes(1);
+    skip();
+    becomes_idle(1);
+    expect({});
+}
+
 TEST_F(Sessions, FinishOnce) {
     serving();
     arrives(1);

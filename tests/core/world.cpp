@@ -49,6 +49,7 @@ Policy World::make_policy() {
     policy.gate.queue_limit = one_of<std::size_t>({1, 3, 10, 100});
     policy.gate.queue_timeout = one_of<Duration>({1s, 5s, 60s});
     policy.gate.session_timeout = one_of<Duration>({1s, 3s});
+    policy.gate.first_byte_timeout = one_of<std::optional<Duration>>({std::nullopt, 100ms, 500ms});
     policy.gate.release_timeout = one_of<Duration>({100ms, 500ms});
     policy.backend.instances = one_of<std::size_t>({1, 1, 2, 3});
     policy.backend.standby = one_of<std::size_t>({0, 0, 1, 2});
@@ -61,6 +62,7 @@ Policy World::make_policy() {
     policy.probe.failure_threshold = one_of<std::size_t>({1, 3});
     policy.probe.admission = one_of<std::optional<Duration>>({std::nullopt, 200ms, 1s});
     policy.probe.beside_clients = chance(0.5);
+    policy.probe.tells_if_free = policy.probe.beside_clients && chance(0.5);
     policy.recycle.max_jobs = one_of<std::optional<std::uint64_t>>({std::nullopt, 1, 3, 10});
     policy.recycle.max_age = one_of<std::optional<Duration>>({std::nullopt, 2s, 10s});
     policy.shutdown_timeout = one_of<Duration>({500ms, 3s});
@@ -278,12 +280,29 @@ void World::session(ClientId client) {
         end_session(client, SessionEnded::How::left);
         return;
     }
+    if (!guest.is_cut && !is_friendly_ && chance(0.1)) {
+        stay_outside(client);
+        return;
+    }
     const Life& life = lives_.at(guest.generation);
     if (!life.has_tree || now_ < life.answers_from || (life.hangs && chance(0.5))) {
         end_session(client, SessionEnded::How::not_reached);
         return;
     }
     guest.has_entered = true;
+    enter(client);
+}
+
+// What it says is looked at before the backend is touched; and some say nothing.
+void World::stay_outside(ClientId client) {
+    const auto how = one_of<std::optional<SessionEnded::How>>(
+        {SessionEnded::How::untouched, SessionEnded::How::foreign, std::nullopt});
+    if (how) {
+        at(ticks(0, 4), [this, client, how] { end_session(client, *how); });
+    }
+}
+
+void World::enter(ClientId client) {
     if (chance(0.9)) {
         at(ticks(0, 4), [this, client] {
             const auto speaker = guests_.find(client);
@@ -299,6 +318,29 @@ void World::session(ClientId client) {
         const int stay = chance(0.1) ? 100 : 10;
         at(ticks(0, stay), [this, client] { leave(client); });
     }
+    if (!is_friendly_ && chance(0.3)) {
+        at(ticks(0, 20), [this, client] { become_idle(client); });
+    }
+}
+
+void World::become_idle(ClientId client) {
+    const auto found = guests_.find(client);
+    if (found == guests_.end() || found->second.is_cut) {
+        return;
+    }
+    tell(say("has become idle", client));
+    found->second.is_idle = !found->second.has_left;
+    feed(ClientIdle{client});
+    if (chance(0.5)) {
+        at(ticks(0, 10), [this, client] {
+            const auto stirred = guests_.find(client);
+            if (stirred != guests_.end() && !stirred->second.is_cut) {
+                tell(say("is no longer idle", client));
+                stirred->second.is_idle = false;
+                feed(ClientStirred{client});
+            }
+        });
+    }
 }
 
 void World::leave(ClientId client) {
@@ -309,6 +351,7 @@ void World::leave(ClientId client) {
     const Life& life = lives_.at(found->second.generation);
     if (chance(0.6)) {
         found->second.has_left = true;
+        found->second.is_idle = false;
         found->second.entered = now_;
         feed(ClientFinished{client});
         const bool never_closes = life.hangs || (!is_friendly_ && chance(0.05));
@@ -335,6 +378,12 @@ void World::end_session(ClientId client, SessionEnded::How how) {
         tell(say("had left before it was let in", client));
         --counts_.admitted;
         ++counts_.left;
+    } else if (how == SessionEnded::How::foreign && !guest.is_cut) {
+        tell(say("speaks something else", client));
+        --counts_.admitted;
+        ++counts_.refused;
+    } else if (how == SessionEnded::How::untouched || how == SessionEnded::How::foreign) {
+        tell(say("never touched the backend", client));
     } else if (how == SessionEnded::How::not_reached && !guest.is_cut) {
         tell(say("could not be reached for client", client));
         --counts_.admitted;
@@ -390,6 +439,16 @@ void World::perform(const CutClient& effect) {
         case CutReason::session_timeout:
             check(now_ - guest.entered >= policy_.gate.session_timeout, "5: cut too early");
             break;
+        case CutReason::first_byte_timeout:
+            check(!guest.has_job && !guest.has_left && policy_.gate.first_byte_timeout &&
+                      now_ - guest.entered >= *policy_.gate.first_byte_timeout,
+                  "5: cut as silent, but too early");
+            break;
+        case CutReason::idle_timeout:
+            check(guest.is_idle, "5: cut as idle, but it was not");
+            check(!policy_.probe.tells_if_free || lives_.at(guest.generation).says_that_it_is_free,
+                  "5: cut as idle while its job may be running");
+            break;
         case CutReason::release_timeout:
             check(guest.has_left && now_ - guest.entered >= policy_.gate.release_timeout,
                   "5: the backend's time to close had not ended");
@@ -403,9 +462,11 @@ void World::perform(const CutClient& effect) {
     guest.is_cut = true;
     Life& life = lives_.at(guest.generation);
     life.uncut.erase(effect.client);
-    life.is_due = life.is_due || effect.reason != CutReason::shutdown;
+    life.is_due |=
+        effect.reason == CutReason::session_timeout || effect.reason == CutReason::release_timeout;
     const ClientId client = effect.client;
-    at(ticks(0, 2), [this, client] { end_session(client, SessionEnded::How::released); });
+    const auto how = guest.has_entered ? SessionEnded::How::released : SessionEnded::How::untouched;
+    at(ticks(0, 2), [this, client, how] { end_session(client, how); });
 }
 
 // ---- Backends ----------------------------------------------------------------------------------
@@ -510,7 +571,9 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
     Life& life = lives_.at(generation);
     const bool lives = life.has_tree && life.answers_from <= now_ && !life.hangs &&
                        (is_friendly_ || !chance(0.02));
-    const bool is_busy = purpose == ProbePurpose::admission && life.computes_until > now_;
+    const bool is_about_a_guest = purpose == ProbePurpose::idleness;
+    const bool is_busy = (purpose == ProbePurpose::admission && life.computes_until > now_) ||
+                         (is_about_a_guest && chance(0.3));
     const Verdict verdict = !lives ? Verdict::failed : is_busy ? Verdict::busy : Verdict::answered;
     const bool has_leftovers =
         purpose == ProbePurpose::admission && verdict == Verdict::answered && life.has_leftovers;
@@ -535,7 +598,12 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
         tell(say("has leftovers", generation));
         life.is_due = true;
     }
+    life.says_that_it_is_free = counts && is_about_a_guest && verdict == Verdict::answered;
     feed(ProbeEnded{generation, verdict, has_leftovers});
+    life.says_that_it_is_free = false;
+    for (auto& [client, guest] : guests_) {
+        guest.is_idle &= guest.generation != generation || !is_about_a_guest || !counts;
+    }
     check(life.was_stopped || life.missed < policy_.probe.failure_threshold,
           "4: a hung generation was kept");
 }
@@ -763,6 +831,9 @@ void World::check_books() const {
         // A late timer may be up to two ticks late, another event at that time tells as well.
         check(guest.is_cut || now_ - guest.entered <= limit + 2 * tick,
               "5: somebody is inside for longer than allowed");
+        check(guest.is_cut || guest.has_job || guest.has_left || !policy_.gate.first_byte_timeout ||
+                  now_ - guest.entered <= *policy_.gate.first_byte_timeout + 2 * tick,
+              "5: somebody is inside and silent for longer than allowed");
     }
     for (const auto& [id, place] : places_) {
         if (!place.occupant) {

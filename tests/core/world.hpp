@@ -70,8 +70,9 @@ private:
         std::set<ClientId> uncut;
         bool is_probing = false;
         bool is_probe_stale = false;
-        std::size_t missed = 0;         // in a row, while it had nothing to finish
-        std::size_t missed_at_all = 0;  // in a row
+        bool says_that_it_is_free = false;  // just now, with clients inside
+        std::size_t missed = 0;             // in a row, while it had nothing to finish
+        std::size_t missed_at_all = 0;      // in a row
         std::optional<Instant> unproven_since;
     };
 
@@ -81,6 +82,7 @@ private:
         Generation generation{};
         bool has_entered = false;  // reached the backend
         bool has_job = false;
+        bool is_idle = false;
         bool has_left = false;
         bool is_cut = false;
     };
@@ -141,6 +143,9 @@ private:
     void leader_dies(Generation generation, Exit exit);
     void clear_place(Generation generation);
     void session(ClientId client);
+    void stay_outside(ClientId client);
+    void enter(ClientId client);
+    void become_idle(ClientId client);
     void leave(ClientId client);
     void end_session(ClientId client, SessionEnded::How how);
     void request_recycle();

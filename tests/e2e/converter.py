@@ -3,6 +3,7 @@
 Run as a program, one process a conversion, so that leaving is what it is in real life:
 
     converter.py PORT convert INPUT OUTPUT FILTER    load, store, close the document
+    converter.py PORT pool COUNT PAUSE INPUT OUTPUT FILTER    convert it so often, with pauses (s)
     converter.py PORT compute                        run a Basic macro that never ends
     converter.py PORT hold                           one call, then stay until standard input ends
     converter.py PORT leave_open COUNT               open so many documents, and leave them open
@@ -46,6 +47,12 @@ def leave():
     )
     for bridge in factory.getExistingBridges():
         bridge.dispose()
+
+
+def pool(desktop, count, pause, source, target, export_filter):
+    for _ in range(int(count)):
+        convert(desktop, source, target, export_filter)
+        time.sleep(float(pause))
 
 
 def convert(desktop, source, target, export_filter):
@@ -94,6 +101,8 @@ def main():
         report["connected"] = round(time.monotonic() - begin, 3)
         if verb == "convert":
             convert(desktop, *arguments)
+        elif verb == "pool":
+            pool(desktop, *arguments)
         elif verb == "compute":
             compute(desktop)
         elif verb == "leave_open":

@@ -5,6 +5,7 @@ import json
 import os
 import queue
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -163,9 +164,20 @@ def convert_one(port, timeout=60):
     return conversions.good[0]
 
 
+def opening():
+    """What a UNO client says as soon as it is connected, without waiting for anything."""
+    # A request to change the protocol: requestChange of XProtocolProperties, and a random number.
+    body = (
+        b"\xf8\x04\x96\x00\x00\x27com.sun.star.bridge.XProtocolProperties"
+        b"\x15UrpProtocolProperties\x00\x00\x19.UrpProtocolPropertiesTid\x00\x00\x01\x02\x03\x04"
+    )
+    return struct.pack(">II", len(body), 1) + body
+
+
 def guest(port):
-    """A client that is inside and says nothing: the office has greeted it."""
+    """A client that is inside, and says nothing but its first words: the office has greeted it."""
     client = crowd.Client(port, timeout=60)
+    client.sock.sendall(opening())
     greeting = b""
     while len(greeting) < URP_GREETING_SIZE:
         block = client.sock.recv(URP_GREETING_SIZE)

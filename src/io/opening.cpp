@@ -1,0 +1,65 @@
+#include "io/opening.hpp"
+
+#include "uno/block.hpp"
+#include "uno/opening.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <sys/socket.h>
+#include <utility>
+
+namespace tcplock::io {
+namespace {
+
+using How = ClientOpening::How;
+using Verdict = uno::Opening::Verdict;
+
+// Readable means from now on: so many bytes have come, or an end.
+void wake_at(tcp::socket& client, std::size_t bytes) {
+    boost::system::error_code ignored;  // Then we are woken more often.
+    client.set_option(boost::asio::socket_base::receive_low_watermark(static_cast<int>(bytes)),
+                      ignored);
+}
+
+// Empty also when there is nothing: whether an end has come is seen elsewhere.
+uno::Buffer peek(tcp::socket& client) {
+    uno::Buffer bytes(uno::block_head_size + uno::opening_max);
+    const ssize_t size =
+        ::recv(client.native_handle(), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
+    bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    return bytes;
+}
+
+ClientOpening ended_early(const uno::Buffer& received) {
+    if (received.empty()) {
+        return {How::none, {}};
+    }
+    return {How::foreign, uno::describe_opening(received) + ", and no more"};
+}
+
+}  // namespace
+
+boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client) {
+    while (true) {
+        const bool has_ended = has_finished(client);  // Before what came, or that would be missed.
+        const uno::Buffer received = peek(client);
+        const uno::Opening opening = uno::judge_opening(received);
+        if (opening.verdict != Verdict::incomplete) {
+            wake_at(client, 1);
+            const bool is_uno = opening.verdict == Verdict::uno;
+            co_return ClientOpening{is_uno ? How::uno : How::foreign,
+                                    is_uno ? "" : uno::describe_opening(received)};
+        }
+        if (has_ended) {
+            co_return ended_early(received);
+        }
+        wake_at(client, opening.wanted);
+        const auto [error] = co_await client.async_wait(tcp::socket::wait_read, use_result);
+        if (error) {
+            co_return ClientOpening{};
+        }
+    }
+}
+
+}  // namespace tcplock::io

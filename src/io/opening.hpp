@@ -1,0 +1,28 @@
+// Waits for what a client says first, and looks whether it is UNO's protocol. All of it stays in
+// the system's buffer, to be read by whoever serves the client.
+//
+// It has no limit of its own: whoever waits for it aborts the socket. A client that sends byte by
+// byte wakes it three times at most.
+#pragma once
+
+#include "io/tcp.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <string>
+
+namespace tcplock::io {
+
+struct ClientOpening {
+    enum class How {
+        uno,      // it may go on
+        foreign,  // it speaks something else, or ended in the middle of its first message
+        none,     // it went without a byte, or the socket was aborted
+    };
+    How how = How::none;
+    std::string what;  // what a foreign one looks like
+};
+
+boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client);
+
+}  // namespace tcplock::io

@@ -1,0 +1,90 @@
+"""Pooled clients of a real office: who works with pauses is left alone, who sits idle is cut, and
+who waits for a long job is not idle."""
+
+import os
+import shutil
+import tempfile
+import unittest
+
+import documents
+import office
+from supervisor import SCHEDULING_MARGIN, Supervisor, result
+
+LIMIT = 3  # gate.idle_timeout, seconds
+DOCUMENTS, PAUSE = 20, 2
+LINES = 90000  # of a document whose export takes a real office ten seconds and more
+
+
+class PooledClientTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="tcplock-documents-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def document(self, lines):
+        source = os.path.join(self.folder, f"{lines}.odt")
+        documents.make("odt", source, "the words of a pooled client", lines)
+        return source, os.path.join(self.folder, f"{lines}.pdf"), "writer_pdf_Export"
+
+    def supervisor(self):
+        return Supervisor(office.config(gate={"idle_timeout": f"{LIMIT}s"}))
+
+    def test_one_that_converts_with_pauses_is_not_cut(self):
+        with self.supervisor() as supervisor:
+            supervisor.start()
+            client = office.Converter(
+                supervisor.port, "pool", str(DOCUMENTS), str(PAUSE), *self.document(10)
+            )
+            report = client.result(120)
+            line = supervisor.log.wait("session closed")
+            result(
+                "pooled_client",
+                documents=DOCUMENTS,
+                pauses=f"{PAUSE}s",
+                idle_timeout=f"{LIMIT}s",
+                lasted=line["lasted"],
+                end=line["end"],
+            )
+            self.assertTrue(report["ok"], report)
+            self.assertEqual(line["end"], "--")
+            self.assertGreater(line.seconds("lasted"), DOCUMENTS * PAUSE)
+
+    def test_one_that_sits_idle_is_cut_and_the_office_survives(self):
+        with self.supervisor() as supervisor:
+            supervisor.start()
+            idle = office.Converter(supervisor.port, "hold")
+            self.assertEqual(idle.wait_inside(), {"inside": True})
+            waiting = office.Conversions(supervisor.port, count=1, at_once=1)
+            cut = supervisor.log.wait("session closed", client=1, timeout=30)
+            waiting.finish(60)
+            served = supervisor.log.wait("session closed", client=2)
+            result(
+                "idle_client",
+                idle_timeout=f"{LIMIT}s",
+                cut_after=cut["lasted"],
+                end=cut["end"],
+                next_in_generation=served["generation"],
+                recycled=supervisor.log.count("backend recycling"),
+            )
+            self.assertEqual(cut["end"], "cD")
+            self.assertGreaterEqual(cut.seconds("lasted"), LIMIT)
+            self.assertLess(cut.seconds("lasted"), LIMIT + 2 * SCHEDULING_MARGIN)
+            self.assertEqual(waiting.errors, [])
+            self.assertEqual(served["generation"], "1")
+            self.assertEqual(supervisor.log.count("backend recycling"), 0)
+            report = idle.result()
+            self.assertFalse(report["ok"])
+
+    def test_one_whose_job_takes_long_is_not_idle(self):
+        with self.supervisor() as supervisor:
+            supervisor.start()
+            client = office.Converter(supervisor.port, "convert", *self.document(LINES))
+            report = client.result(120)
+            line = supervisor.log.wait("session closed")
+            result("long_job", idle_timeout=f"{LIMIT}s", lasted=line["lasted"], end=line["end"])
+            self.assertTrue(report["ok"], report)
+            self.assertEqual(line["end"], "--")
+            self.assertGreater(line.seconds("lasted"), 2 * LIMIT)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

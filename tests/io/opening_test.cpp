@@ -1,0 +1,111 @@
+#include "io/opening.hpp"
+
+#include "loopback.hpp"
+#include "uno/message.hpp"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tcplock::io {
+namespace {
+
+using namespace std::chrono_literals;
+using How = ClientOpening::How;
+
+class FirstWords : public test::Loopback {
+protected:
+    FirstWords() {
+        tasks.spawn("opening", test::store(await_uno_opening(client.near), opening));
+        settle();
+    }
+
+    void says(std::string_view text) { send(client.far, text); }
+    How how() {
+        EXPECT_TRUE(run_until([this] { return opening.has_value(); }));
+        return opening ? opening->how : How::none;
+    }
+    // However long it is waited for.
+    bool is_awaited() {
+        return !run_until([this] { return opening.has_value(); }, 50ms);
+    }
+
+    static std::string request() {
+        const uno::Buffer bytes = uno::begin_request("a.Type", "object", 0, "thread").in_block();
+        return {bytes.begin(), bytes.end()};
+    }
+
+    test::Pair client = connected();
+    std::optional<ClientOpening> opening;
+};
+
+TEST_F(FirstWords, OfAUnoClientStayToBeRead) {
+    const std::string words = request() + "and more";
+    says(words);
+    EXPECT_EQ(how(), How::uno);
+    EXPECT_EQ(receive(client.near, words.size()), words);
+}
+
+TEST_F(FirstWords, AreWaitedForToTheirEnd) {
+    const std::string words = request();
+    for (const char byte : words.substr(0, words.size() - 1)) {
+        says({&byte, 1});
+        settle();
+    }
+    EXPECT_TRUE(is_awaited());
+    says(words.substr(words.size() - 1));
+    EXPECT_EQ(how(), How::uno);
+}
+
+// Or a client that comes byte by byte later would wake nobody.
+TEST_F(FirstWords, LeaveTheSocketAsItWas) {
+    says(request().substr(0, 10));
+    settle();
+    says(request().substr(10));
+    EXPECT_EQ(how(), How::uno);
+    boost::asio::socket_base::receive_low_watermark mark;
+    client.near.get_option(mark);
+    EXPECT_EQ(mark.value(), 1);
+}
+
+TEST_F(FirstWords, MayBelongToAnotherProtocol) {
+    says("GET / HTTP/1.1\r\n\r\n");
+    EXPECT_EQ(how(), How::foreign);
+    EXPECT_EQ(opening->what, "an HTTP request (47 45 54 20 2f 20 48 54 …)");
+}
+
+TEST_F(FirstWords, ThatBreakOffAreForeign) {
+    says(request().substr(0, 20));
+    EXPECT_TRUE(is_awaited());
+    finish(client.far);
+    EXPECT_EQ(how(), How::foreign);
+    EXPECT_TRUE(opening->what.ends_with(", and no more")) << opening->what;
+}
+
+TEST_F(FirstWords, AreUnosThoughTheClientSaysNothingElse) {
+    says(request());
+    finish(client.far);
+    EXPECT_EQ(how(), How::uno);
+}
+
+TEST_F(FirstWords, NeedNotComeAtAll) {
+    EXPECT_TRUE(is_awaited());
+    client.far.close();
+    EXPECT_EQ(how(), How::none);
+}
+
+TEST_F(FirstWords, NeedNotComeBeforeAReset) {
+    EXPECT_TRUE(is_awaited());
+    abort(client.far);
+    EXPECT_EQ(how(), How::none);
+}
+
+TEST_F(FirstWords, AreNotWaitedForWhenTheSocketIsAborted) {
+    abort(client.near);
+    EXPECT_EQ(how(), How::none);
+}
+
+}  // namespace
+}  // namespace tcplock::io
