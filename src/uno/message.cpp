@@ -55,6 +55,9 @@ Request Incoming::request(std::uint8_t flags) {
 // A name that may be given a number, or be called by it.
 std::string Incoming::named(Cache& cache, std::string name) {
     const std::uint16_t index = wire_.word();
+    if (!is_sound()) {
+        return {};  // The 0 that was read is nobody's number.
+    }
     if (index == no_cache) {
         return name;
     }
@@ -89,6 +92,9 @@ Incoming::Type Incoming::type() {
         return type;
     }
     const std::uint16_t index = wire_.word();
+    if (!is_sound()) {
+        return {};
+    }
     const bool is_numbered = index < cache_size;
     if ((byte & type_class::name_follows) != 0) {
         type.name = wire_.text();

@@ -123,6 +123,29 @@ TEST_F(Reading, ANumberThatWasNotGivenOrIsOutOfRange) {
     EXPECT_FALSE(read(call(cache_size)));
 }
 
+// The first name that was given a number was taken for one whose number is missing.
+TEST_F(Reading, ANumberThatIsMissing) {
+    request(body(WireWriter()
+                     .byte(flag::long_header | flag::request | flag::new_type | flag::new_object |
+                           flag::new_thread)
+                     .byte(0)
+                     .byte(type_class::interface | type_class::name_follows)
+                     .word(0)
+                     .text("a.Type")
+                     .text("object")
+                     .word(0)
+                     .thread("thread")));
+    EXPECT_EQ(reply(bytes_of("80")).thread, "thread");
+    EXPECT_EQ(incoming.object(), "") << "after the end";
+    EXPECT_FALSE(incoming.is_sound());
+    EXPECT_EQ(reply(bytes_of("8000")).thread, "thread");
+    EXPECT_EQ(incoming.object(), "") << "at the end";
+    EXPECT_FALSE(incoming.is_sound());
+    EXPECT_EQ(reply(bytes_of("8016")).thread, "thread");
+    EXPECT_EQ(incoming.type().name, "");
+    EXPECT_FALSE(incoming.is_sound());
+}
+
 TEST_F(Reading, AReplyBeforeAnyThreadWasNamed) {
     EXPECT_FALSE(read(bytes_of("80")));
 }
