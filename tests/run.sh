@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the tests need (Debian 12), builds with sanitizers and in release, runs every test
-# with both, and says how it went. Exit status 0 only if everything passed.
+# with both, fuzzes, and says how it went. Exit status 0 only if everything passed.
 #
 # usage: tests/run.sh [--fast]
 #
-# --fast runs the tests labelled pure and io alone: no supervisor as a program, no office.
-# The builds are those of the presets: build/dev and build/release. Everything the tests printed is
-# kept in build/test-logs/.
+# --fast runs the tests labelled pure and io alone: no supervisor as a program, no office, no fuzzing.
+# The builds are those of the presets: build/dev, build/release and build/fuzz. Everything the tests
+# printed is kept in build/test-logs/.
 set -eu
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -21,14 +21,19 @@ office_packages=(
     libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui python3-uno
     default-jdk-headless ure-java liblibreoffice-java
 )
+fuzz_packages=(clang libclang-rt-dev llvm)
 
 # Two at once, however many processors there are: several tests measure times.
 tests_at_once=2
 
 selection=()
+fuzzes=yes
 case "${1-}" in
-    "") packages+=("${office_packages[@]}") ;;
-    --fast) selection=(--label-regex '^(pure|io)$') ;;
+    "") packages+=("${office_packages[@]}" "${fuzz_packages[@]}") ;;
+    --fast)
+        selection=(--label-regex '^(pure|io)$')
+        fuzzes=no
+        ;;
     *)
         echo "usage: tests/run.sh [--fast]" >&2
         exit 2
@@ -117,6 +122,20 @@ check_preset() {
     conclude "$preset: $outcome, $counted, $skipped skipped"
 }
 
+check_fuzzing() {
+    say "fuzz: building and running ($(minutes) so far)"
+    local outcome="nothing was found"
+    if ! tests/fuzz/run.sh >"$logs/fuzz.log" 2>&1; then
+        tail -n 60 "$logs/fuzz.log"
+        failures=$((failures + 1))
+        outcome="FAILED (see $logs/fuzz.log)"
+    fi
+    local tried
+    tried=$(sed -nE 's/^RESULT fuzz target=.* executions=([0-9]+) .*/\1/p' "$logs/fuzz.log" |
+        awk '{ sum += $1 } END { printf "%d inputs to %d targets", sum, NR }')
+    conclude "fuzz: $outcome, $tried"
+}
+
 # From here on in English, since the output of the tools is searched.
 export LC_ALL=C.UTF-8
 cd "$top"
@@ -127,12 +146,14 @@ rm -f "$logs"/*.log
 for preset in dev release; do
     check_preset "$preset"
 done
+[ "$fuzzes" = no ] || check_fuzzing
 
 say "What the tests reported"
 for preset in dev release; do
     echo "$preset:"
     [ ! -f "$logs/$preset-tests.log" ] || show_results "$preset"
 done
+[ ! -f "$logs/fuzz.log" ] || { echo "fuzz:" && sed -n 's/^RESULT /    &/p' "$logs/fuzz.log"; }
 [ ! -f "$logs/release-tests.log" ] || { echo "planted bugs:" && show_planted_bugs release; }
 say "Summary, after $(minutes); all output is in $logs"
 printf '%s\n' "${verdicts[@]}"
