@@ -7,6 +7,7 @@
 #include "uno/protocol.hpp"
 
 #include <array>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <utility>
@@ -111,11 +112,12 @@ Buffer many_documents() {
     return stream;
 }
 
-// An answer in the right name before anything was asked.
-Buffer early_answer() {
-    Buffer stream = said_by_office(std::span(uno::recorded::open_documents).first(1));
-    append(stream,
-           uno::recorded::bytes_of(uno::recorded::open_documents[uno::recorded::root_turn].office));
+// Turns of an office in an order that none takes.
+Buffer out_of_order(std::initializer_list<std::size_t> turns) {
+    Buffer stream;
+    for (const std::size_t turn : turns) {
+        append(stream, uno::recorded::bytes_of(uno::recorded::open_documents[turn].office));
+    }
     return stream;
 }
 
@@ -163,7 +165,10 @@ std::vector<Buffer> seeds() {
     }
     const std::uint8_t framed = choice(Question::open_documents, Form::frames, 0);
     seeds.push_back(input_of(framed, frames_of(many_documents())));
-    seeds.push_back(input_of(framed, frames_of(early_answer())));
+    using uno::recorded::agreement_turn;
+    using uno::recorded::root_turn;
+    seeds.push_back(input_of(framed, frames_of(out_of_order({0, root_turn}))));
+    seeds.push_back(input_of(framed, frames_of(out_of_order({0, 0, agreement_turn, root_turn}))));
     seeds.push_back(input_of(framed, frames_of(exception())));
     return seeds;
 }

@@ -46,6 +46,7 @@ std::vector<Buffer> words() {
         {type_class::exception | type_class::name_follows},
         {0xff, 0xff},        // in no cache
         {0x00, 0x01},        // a number of one that is
+        {0x01, 0x00},        // the first number that none has
         {0x00, 0xff, 0xff},  // no object
         {uno::size_in_32_bits, 0x00, 0x00, 0x10, 0x00},
         {0x00, 0x00, 0x00, 0x01},

@@ -71,8 +71,11 @@ void add_seeds(std::vector<Buffer>& seeds, const Turns& turns) {
         append(raw, uno::recorded::bytes_of(turn.client));
         append(framed, frames_of(uno::recorded::bytes_of(turn.client)));
     }
-    seeds.push_back(raw);
-    seeds.push_back(framed);
+    // Once more what it began with.
+    Buffer repeated{9};
+    append(repeated, frames_of(uno::recorded::bytes_of(turns.front().client)));
+    append(repeated, Bytes(framed).subspan(1));
+    seeds.insert(seeds.end(), {raw, framed, repeated});
 }
 
 }  // namespace
