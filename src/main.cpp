@@ -2,6 +2,7 @@
 
 #include "config/doubts.hpp"
 #include "config/load.hpp"
+#include "config/schema.hpp"
 #include "config/show.hpp"
 #include "daemon/daemon.hpp"
 #include "daemon/log.hpp"
@@ -39,6 +40,7 @@ constexpr std::string_view usage =
 usage: tcplock-supervisor -c FILE                run in the foreground until told to stop
        tcplock-supervisor check -c FILE          say everything that is wrong, or doubtful, with FILE
        tcplock-supervisor show-config -c FILE    the configuration in force, defaults filled in
+       tcplock-supervisor schema                 JSON Schema of the configuration, for editors
        tcplock-supervisor --version | --help
 
 signals: TERM, INT  stop accepting, serve who waits, then stop; a second one: at once
@@ -47,8 +49,8 @@ exit:    0 fine, 1 failed while running, 2 usage, 78 configuration
 )";
 
 // Commands that are documented to come; naming one is not a misspelling.
-constexpr std::string_view not_yet[] = {"schema", "status", "clients", "recycle", "pause",
-                                        "resume", "cut",    "drain",   "reload",  "health"};
+constexpr std::string_view not_yet[] = {"status", "clients", "recycle", "pause", "resume",
+                                        "cut",    "drain",   "reload",  "health"};
 
 // Held from the first moment on: as process 1 of a container, a signal that finds neither a handler
 // nor a mask is lost, and a stop would wait for the KILL that follows. The daemon takes them up
@@ -152,6 +154,11 @@ int obey(const Arguments& arguments) {
             std::cerr << "tcplock-supervisor: " << command << ": not available yet\n";
             return exit_usage;
         }
+    }
+    if (command == "schema") {
+        release_signals();  // Nothing runs: end as anybody does.
+        std::cout << config::schema();
+        return exit_fine;
     }
     if (!command.empty() && command != "check" && command != "show-config") {
         std::cerr << "tcplock-supervisor: unknown command \"" << command << "\"\n\n" << usage;

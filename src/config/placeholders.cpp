@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
 
 namespace tcplock::config {
 namespace {
@@ -56,6 +57,12 @@ Piece take_piece(std::string_view& rest) {
 }
 
 }  // namespace
+
+std::vector<std::string_view> placeholder_names() {
+    std::vector<std::string_view> names;
+    std::ranges::transform(fields, std::back_inserter(names), &Field::name);
+    return names;
+}
 
 std::optional<std::string> wrong_placeholder(std::string_view text) {
     std::string_view rest = text;

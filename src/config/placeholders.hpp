@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tcplock::config {
 
@@ -20,6 +21,9 @@ struct Placeholders {
     std::string directory;
     std::string profile;
 };
+
+// Without their braces.
+std::vector<std::string_view> placeholder_names();
 
 // What is wrong with the placeholders in a text; none if they can be filled in.
 std::optional<std::string> wrong_placeholder(std::string_view text);

@@ -1,4 +1,5 @@
 #include "config/kinds.hpp"
+#include "config/probe_kinds.hpp"
 #include "config/read.hpp"
 
 #include <yaml-cpp/binary.h>
@@ -12,24 +13,8 @@
 namespace tcplock::config {
 namespace {
 
-// In the order of the alternatives of ProbeKind.
-constexpr std::array<std::string_view, 6> kind_names{"uno",      "connect", "greeting",
-                                                     "exchange", "http",    "command"};
-
-// The keys that say what a probe of one kind does.
-struct OwnKey {
-    std::string_view key;
-    std::string_view kind;
-};
-constexpr std::array<OwnKey, 6> own_keys{{{"expect", "greeting"},
-                                          {"expect", "exchange"},
-                                          {"send", "exchange"},
-                                          {"path", "http"},
-                                          {"status", "http"},
-                                          {"command", "command"}}};
-
 ProbeKind probe_named(std::size_t index) {
-    const std::array<ProbeKind, kind_names.size()> kinds{
+    const std::array<ProbeKind, probe_kind_names.size()> kinds{
         UnoProbe{}, ConnectProbe{}, GreetingProbe{}, ExchangeProbe{}, HttpProbe{}, CommandProbe{}};
     return kinds[index];
 }
@@ -38,10 +23,10 @@ Kind<ProbeKind> probe_kind(const Section& section, Protocol protocol) {
     const std::string why = protocol == Protocol::uno ? "is not possible with protocol uno"
                                                       : "is not possible with protocol tcp";
     std::vector<std::pair<std::string_view, ProbeKind>> choices;
-    for (std::size_t i = 0; i < kind_names.size(); ++i) {
-        const std::string_view barred = protocol == Protocol::uno ? "http" : "uno";
-        if (kind_names[i] != barred || !section.reading().is_protocol_known) {
-            choices.emplace_back(kind_names[i], probe_named(i));
+    for (std::size_t i = 0; i < probe_kind_names.size(); ++i) {
+        if (probe_kind_names[i] != barred_probe_kind(protocol) ||
+            !section.reading().is_protocol_known) {
+            choices.emplace_back(probe_kind_names[i], probe_named(i));
         }
     }
     return choice(std::move(choices), why);
@@ -115,7 +100,7 @@ void refuse_keys_of_others(const Section& section, std::string_view kind) {
     for (const std::string_view key : {"send", "expect", "path", "status", "command"}) {
         std::string owners;
         bool is_own = false;
-        for (const OwnKey& own : own_keys) {
+        for (const OwnKey& own : probe_own_keys) {
             if (own.key == key) {
                 owners += (owners.empty() ? "" : " or ") + std::string{own.kind};
                 is_own = is_own || own.kind == kind;
@@ -152,7 +137,7 @@ void read_probe(const Section& section, Config& config) {
     core::ProbePolicy& policy = config.policy.probe;
     if (is_kind_known) {
         std::visit(ReadOwnKeys{section}, probe.kind);
-        refuse_keys_of_others(section, kind_names[probe.kind.index()]);
+        refuse_keys_of_others(section, probe_kind_names[probe.kind.index()]);
         read_admission(section, probe.kind, policy);
     } else {
         section.read("admission", policy.admission, or_off(duration()));

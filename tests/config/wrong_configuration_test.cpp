@@ -1,8 +1,15 @@
 // Wrong configurations, each with exactly what is said about it.
+//
+// Where the environment names a file in TCPLOCK_TELL_WRONG_CONFIGURATIONS they are written there
+// too, as JSON, one a line: schema_test.py takes them to the schema.
 
 #include "loading.hpp"
 
+#include <boost/json.hpp>
 #include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
 
 namespace tcplock::config {
 namespace {
@@ -12,8 +19,23 @@ struct Case {
     std::vector<std::string> problems;
 };
 
+void tell(const std::string& text) {
+    const char* const file = std::getenv("TCPLOCK_TELL_WRONG_CONFIGURATIONS");
+    if (file == nullptr) {
+        return;
+    }
+    boost::json::array problems;
+    const Result result = load_text(text, "f", test::variables());
+    for (const Problem& problem : std::get<std::vector<Problem>>(result)) {
+        problems.push_back({{"key", problem.key}, {"message", problem.message}});
+    }
+    std::ofstream{file, std::ios::app}
+        << boost::json::object{{"text", text}, {"problems", problems}} << '\n';
+}
+
 void expect_all(const std::vector<Case>& cases) {
     for (const Case& wrong : cases) {
+        tell(wrong.text);
         EXPECT_EQ(test::problems_of(wrong.text), wrong.problems) << "in:\n" << wrong.text;
     }
 }

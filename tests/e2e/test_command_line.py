@@ -75,7 +75,7 @@ class WordsTest(unittest.TestCase):
             version=repr(version.stdout.strip()),
         )
         self.assertEqual((text.returncode, version.returncode), (OK, OK))
-        for word in ("check", "show-config", "--version", "-c"):
+        for word in ("check", "show-config", "schema", "--version", "-c"):
             self.assertIn(word, text.stdout)
         self.assertRegex(version.stdout, r"^tcplock-supervisor \d+\.\d+\.\d+\n$")
         self.assertEqual((text.stderr, version.stderr), ("", ""))

@@ -1,0 +1,107 @@
+#include "config/schema_forms.hpp"
+
+#include "config/probe_kinds.hpp"
+
+namespace tcplock::config {
+
+using namespace schema_kinds;
+
+std::vector<Form> schema_forms() {
+    constexpr std::int64_t longest_line = 1'000'000;
+    constexpr std::int64_t most_jobs = 1'000'000'000;
+    constexpr std::int64_t most_files = 1 << 30;
+    return {
+        {"protocol", "uno: the backend is LibreOffice. tcp: any other TCP service.",
+         choice({"uno", "tcp"})},
+        {"listen", "Where clients connect: at least one address, all into one line.", {}},
+        {"listen[].address", "A numeric address and a port: 127.0.0.1:2002, [::1]:2002, [::]:2002.",
+         defined("endpoint")},
+        {"listen[].allow",
+         "The networks that may connect, or [any]; others are refused before they wait. Beyond "
+         "loopback protocol uno demands an answer here: whoever reaches a UNO socket can run "
+         "programs.",
+         allow()},
+        {"gate", "The line of waiting clients, and the way in.", {}},
+        {"gate.concurrency", "Clients at once inside the backend.", integer(1, 1)},
+        {"gate.queue_limit", "Clients that may wait; the next is refused.",
+         integer(1, longest_line)},
+        {"gate.queue_timeout", "Waited longer: refused.", defined("duration")},
+        {"gate.session_timeout", "Inside longer: cut, and the backend recycled.",
+         defined("duration")},
+        {"gate.half_closed",
+         "A client that shut down its sending side: has left, or may still be answered.",
+         choice({"leave", "keep"})},
+        {"gate.release_timeout",
+         "The client has left: the backend must close its side within this, or is recycled.",
+         defined("duration")},
+        {"backend", "The program behind the gate.", {}},
+        {"backend.command",
+         "The program and its arguments; no shell is involved. Filled in: {port}, {name}, "
+         "{instance}, {generation}, {uid}, {directory}, {profile}; a plain brace is doubled.",
+         command()},
+        {"backend.address",
+         "Where the backend listens: a numeric address and a port like 127.0.0.1:{port}.",
+         defined("backend_address")},
+        {"backend.ports", "What {port} is chosen from; a port that a stranger holds is skipped.",
+         ports()},
+        {"backend.instances", "Backends side by side.", integer(1, 1)},
+        {"backend.standby", "Ready spares.", integer(0, 0)},
+        {"backend.state_directory", "The supervisor's own folder; one supervisor each.",
+         defined("absolute_path")},
+        {"backend.environment",
+         "Names and values, added to the clean environment that the backend gets.", environment()},
+        {"backend.user", "Run the backend as this user; empty: as the supervisor's.",
+         defined("user")},
+        {"backend.start_timeout", "From the start to the first answer.", defined("duration")},
+        {"backend.stop_signal",
+         "How the backend is asked to end; an office is asked in its own protocol first.",
+         stop_signal()},
+        {"backend.stop_grace", "From asking to KILL for the whole tree.",
+         defined("duration_or_zero")},
+        {"backend.stop_timeout", "After KILL: what is left is named, and its place not used again.",
+         defined("duration")},
+        {"backend.restart_backoff", "The pause after a failed start, doubled each time.", {}},
+        {"backend.restart_backoff.first", "The first such pause, at most max.",
+         defined("duration")},
+        {"backend.restart_backoff.max", "The longest such pause.", defined("duration")},
+        {"backend.nice", "Scheduling priority of the backend.", integer(-20, 19)},
+        {"backend.oom_score_adjust",
+         "When memory is short the backend goes first, not the supervisor.", integer(-1000, 1000)},
+        {"backend.limits", "Of each process of the backend; off: as the supervisor's.", {}},
+        {"backend.limits.open_files", "Descriptors.", or_off(integer(16, most_files))},
+        {"backend.limits.address_space", "Address space.", or_off(defined("size_above_zero"))},
+        {"backend.limits.core", "Core dump.", or_off(defined("size"))},
+        {"probe", "Is the backend alive?", {}},
+        {"probe.kind",
+         "uno: answers a UNO request. connect: accepts. greeting: sends `expect` by itself. "
+         "exchange: answers `send` with `expect`. http: answers a request for `path` with "
+         "`status`. command: `command` exits with 0.",
+         choice({probe_kind_names.begin(), probe_kind_names.end()})},
+        {"probe.send", "What is sent.", defined("bytes")},
+        {"probe.expect", "The first bytes that must come.", defined("bytes")},
+        {"probe.path", "What is asked for.", defined("http_path")},
+        {"probe.status", "The status that is an answer.", integer(100, 599)},
+        {"probe.command", "The program and its arguments; at `timeout` it is killed.", command()},
+        {"probe.interval", "From one probe to the next.", defined("duration")},
+        {"probe.timeout", "No answer for so long: a failure.", defined("duration")},
+        {"probe.failure_threshold", "So many failures in a row: recycled.", integer(1, 1000)},
+        {"probe.admission",
+         "After a session the backend must answer within this before the next client, or is "
+         "recycled; an office must say that it is free. off: not asked.",
+         or_off(defined("duration"))},
+        {"recycle", "When a backend is replaced by a fresh one, between two clients.", {}},
+        {"recycle.max_jobs", "After so many clients that sent something.",
+         or_off(integer(1, most_jobs))},
+        {"recycle.max_age", "After so long, less up to a tenth by chance.",
+         or_off(defined("duration"))},
+        {"recycle.schedule", "At these times, local time: cron lines like \"30 3 * * *\".",
+         list_of(defined("cron_line"))},
+        {"log", "To standard error.", {}},
+        {"log.level", "The least that is logged.", choice({"debug", "info", "warn", "error"})},
+        {"log.format", "One line each.", choice({"text"})},
+        {"shutdown_timeout", "Told to stop: so long for those who wait and the one inside.",
+         defined("duration_or_zero")},
+    };
+}
+
+}  // namespace tcplock::config
