@@ -44,14 +44,16 @@ std::string broken(const json::value& value, std::size_t indent, std::size_t beg
     if (const auto* const object = value.if_object()) {
         for (const json::key_value_pair& pair : *object) {
             const std::string key = key_of(pair);
-            const std::size_t before = indent + step + key.size();
-            out +=
-                (out.empty() ? "" : ",") + edge + key + broken(pair.value(), indent + step, before);
+            out += out.empty() ? "" : ",";
+            out.append(edge).append(key);
+            out += broken(pair.value(), indent + step, indent + step + key.size());
         }
         return "{" + out + "\n" + std::string(indent, ' ') + "}";
     }
     for (const json::value& item : value.get_array()) {
-        out += (out.empty() ? "" : ",") + edge + broken(item, indent + step, indent + step);
+        out += out.empty() ? "" : ",";
+        out += edge;
+        out += broken(item, indent + step, indent + step);
     }
     return "[" + out + "\n" + std::string(indent, ' ') + "]";
 }

@@ -161,7 +161,7 @@ public:
         const bool is_tcp = protocol == Protocol::tcp;
         json::object condition{{"properties", {{"protocol", {{"const", is_tcp ? "tcp" : "uno"}}}}}};
         if (is_tcp) {
-            condition["required"] = {"protocol"};  // Where it is not written it is uno.
+            condition["required"] = json::array{"protocol"};  // Where it is not written it is uno.
         }
         json::object then{{"properties", {{"probe", probe_rules(protocol)}}}};
         json::object& properties = then["properties"].get_object();
@@ -215,7 +215,7 @@ private:
     json::object rule_of_kind(std::string_view kind, Protocol protocol) const {
         json::object condition{{"properties", {{"kind", {{"const", kind}}}}}};
         if (kind != probe_kind_names[defaults(protocol).probe.kind.index()]) {
-            condition["required"] = {"kind"};  // It is not what an absent one means.
+            condition["required"] = json::array{"kind"};  // It is not what an absent one means.
         }
         json::object properties;
         json::array required;

@@ -6,13 +6,22 @@ namespace tcplock::config {
 
 using namespace schema_kinds;
 
-std::vector<Form> schema_forms() {
-    constexpr std::int64_t longest_line = 1'000'000;
-    constexpr std::int64_t most_jobs = 1'000'000'000;
-    constexpr std::int64_t most_files = 1 << 30;
+namespace {
+
+std::vector<Form> top_forms() {
     return {
         {"protocol", "uno: the backend is LibreOffice. tcp: any other TCP service.",
          choice({"uno", "tcp"})},
+        {"log", "To standard error.", {}},
+        {"log.level", "The least that is logged.", choice({"debug", "info", "warn", "error"})},
+        {"log.format", "One line each.", choice({"text"})},
+        {"shutdown_timeout", "Told to stop: so long for those who wait and the one inside.",
+         defined("duration_or_zero")},
+    };
+}
+
+std::vector<Form> listen_forms() {
+    return {
         {"listen", "Where clients connect: at least one address, all into one line.", {}},
         {"listen[].address", "A numeric address and a port: 127.0.0.1:2002, [::1]:2002, [::]:2002.",
          defined("endpoint")},
@@ -21,6 +30,12 @@ std::vector<Form> schema_forms() {
          "loopback protocol uno demands an answer here: whoever reaches a UNO socket can run "
          "programs.",
          allow()},
+    };
+}
+
+std::vector<Form> gate_forms() {
+    constexpr std::int64_t longest_line = 1'000'000;
+    return {
         {"gate", "The line of waiting clients, and the way in.", {}},
         {"gate.concurrency", "Clients at once inside the backend.", integer(1, 1)},
         {"gate.queue_limit", "Clients that may wait; the next is refused.",
@@ -34,6 +49,12 @@ std::vector<Form> schema_forms() {
         {"gate.release_timeout",
          "The client has left: the backend must close its side within this, or is recycled.",
          defined("duration")},
+    };
+}
+
+std::vector<Form> backend_forms() {
+    constexpr std::int64_t most_files = 1 << 30;
+    return {
         {"backend", "The program behind the gate.", {}},
         {"backend.command",
          "The program and its arguments; no shell is involved. Filled in: {port}, {name}, "
@@ -71,6 +92,11 @@ std::vector<Form> schema_forms() {
         {"backend.limits.open_files", "Descriptors.", or_off(integer(16, most_files))},
         {"backend.limits.address_space", "Address space.", or_off(defined("size_above_zero"))},
         {"backend.limits.core", "Core dump.", or_off(defined("size"))},
+    };
+}
+
+std::vector<Form> probe_forms() {
+    return {
         {"probe", "Is the backend alive?", {}},
         {"probe.kind",
          "uno: answers a UNO request. connect: accepts. greeting: sends `expect` by itself. "
@@ -89,6 +115,12 @@ std::vector<Form> schema_forms() {
          "After a session the backend must answer within this before the next client, or is "
          "recycled; an office must say that it is free. off: not asked.",
          or_off(defined("duration"))},
+    };
+}
+
+std::vector<Form> recycle_forms() {
+    constexpr std::int64_t most_jobs = 1'000'000'000;
+    return {
         {"recycle", "When a backend is replaced by a fresh one, between two clients.", {}},
         {"recycle.max_jobs", "After so many clients that sent something.",
          or_off(integer(1, most_jobs))},
@@ -96,12 +128,18 @@ std::vector<Form> schema_forms() {
          or_off(defined("duration"))},
         {"recycle.schedule", "At these times, local time: cron lines like \"30 3 * * *\".",
          list_of(defined("cron_line"))},
-        {"log", "To standard error.", {}},
-        {"log.level", "The least that is logged.", choice({"debug", "info", "warn", "error"})},
-        {"log.format", "One line each.", choice({"text"})},
-        {"shutdown_timeout", "Told to stop: so long for those who wait and the one inside.",
-         defined("duration_or_zero")},
     };
+}
+
+}  // namespace
+
+std::vector<Form> schema_forms() {
+    std::vector<Form> all;
+    for (const auto& part : {top_forms(), listen_forms(), gate_forms(), backend_forms(),
+                             probe_forms(), recycle_forms()}) {
+        all.insert(all.end(), part.begin(), part.end());
+    }
+    return all;
 }
 
 }  // namespace tcplock::config
