@@ -4,19 +4,15 @@
 #include "config/load.hpp"
 #include "config/schema.hpp"
 #include "config/show.hpp"
-#include "daemon/daemon.hpp"
-#include "daemon/log.hpp"
 #include "daemon/place.hpp"
+#include "daemon/program.hpp"
 
 #include <boost/program_options.hpp>
 
-#include <csignal>
 #include <exception>
-#include <fcntl.h>
 #include <iostream>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 #include <variant>
 #include <vector>
 
@@ -26,13 +22,10 @@ namespace config = tcplock::config;
 namespace daemon = tcplock::daemon;
 namespace options = boost::program_options;
 
-// The conventional ones of sysexits(3), as far as there are any.
-constexpr int exit_fine = 0;
-constexpr int exit_failed = 1;
-constexpr int exit_usage = 2;
-constexpr int exit_configuration = 78;
-
-constexpr auto log_flush_limit = std::chrono::seconds{1};
+using daemon::exit_configuration;
+using daemon::exit_failed;
+using daemon::exit_fine;
+using daemon::exit_usage;
 
 constexpr std::string_view usage =
     R"(tcplock-supervisor owns a flaky TCP service and lets its clients in one at a time.
@@ -51,41 +44,6 @@ exit:    0 fine, 1 failed while running, 2 usage, 78 configuration
 // Commands that are documented to come; naming one is not a misspelling.
 constexpr std::string_view not_yet[] = {"status", "clients", "recycle", "pause", "resume",
                                         "cut",    "drain",   "reload",  "health"};
-
-// Held from the first moment on: as process 1 of a container, a signal that finds neither a handler
-// nor a mask is lost, and a stop would wait for the KILL that follows. The daemon takes them up
-// again.
-sigset_t our_signals() {
-    sigset_t ours;
-    ::sigemptyset(&ours);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
-        ::sigaddset(&ours, signal);
-    }
-    return ours;
-}
-
-void hold_signals() {
-    const sigset_t ours = our_signals();
-    ::sigprocmask(SIG_BLOCK, &ours, nullptr);
-    // A reader of ours that has gone is an error of that write, not of the program.
-    std::signal(SIGPIPE, SIG_IGN);
-}
-
-void release_signals() {
-    const sigset_t ours = our_signals();
-    ::sigprocmask(SIG_UNBLOCK, &ours, nullptr);
-}
-
-// Or a socket of ours would get one of these numbers, and be taken for a standard stream.
-void open_standard_streams() {
-    int fd = 0;
-    do {
-        fd = ::open("/dev/null", O_RDWR);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd > STDERR_FILENO) {
-        ::close(fd);
-    }
-}
 
 struct Arguments {
     std::string command;  // empty: run
@@ -127,18 +85,6 @@ int check(const std::string& file, const config::Config& loaded) {
     return exit_fine;
 }
 
-int run(const config::Config& loaded) {
-    daemon::start_logging(loaded.log_level);
-    int code = exit_failed;
-    try {
-        code = daemon::Daemon(loaded).run();
-    } catch (const std::exception& error) {
-        daemon::Line(daemon::Line::Level::error, "cannot start").with("why", error.what());
-    }
-    daemon::stop_logging(log_flush_limit);
-    return code;
-}
-
 int obey(const Arguments& arguments) {
     if (arguments.wants_help) {
         std::cout << usage;
@@ -156,7 +102,7 @@ int obey(const Arguments& arguments) {
         }
     }
     if (command == "schema") {
-        release_signals();  // Nothing runs: end as anybody does.
+        daemon::release_signals();  // Nothing runs: end as anybody does.
         std::cout << config::schema();
         return exit_fine;
     }
@@ -169,7 +115,7 @@ int obey(const Arguments& arguments) {
         return exit_usage;
     }
     if (!command.empty()) {
-        release_signals();  // Nothing runs: end as anybody does.
+        daemon::release_signals();  // Nothing runs: end as anybody does.
     }
     const auto loaded = config::load_file(arguments.file);
     if (const auto* const problems = std::get_if<std::vector<config::Problem>>(&loaded)) {
@@ -186,14 +132,13 @@ int obey(const Arguments& arguments) {
     if (command == "check") {
         return check(arguments.file, configuration);
     }
-    return run(configuration);
+    return daemon::run(configuration);
 }
 
 }  // namespace
 
 int main(int count, char** values) {
-    hold_signals();
-    open_standard_streams();
+    daemon::begin_program();
     try {
         return obey(parse(count, values));
     } catch (const options::error& error) {

@@ -12,11 +12,11 @@
 //     reset <number>                         the same, but the client had reset it
 //     visit <inside>                         somebody came and left without a number
 //     stray <pid>                            a process that was left behind on purpose
-//     violation <inside>                     more than one inside: the program aborts
+//     violation <inside>                     more inside than may be: the program aborts
 //
 // One thread does all the serving, so that the count needs no lock. It looks for newcomers once
-// more before it closes anything, so that one who came too early is always found. A client is inside
-// until its connection is closed here, also one that has reset it.
+// more before it closes anything, so that one who came too early is always found. A client is
+// inside until its connection is closed here, also one that has reset it.
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -55,6 +55,8 @@ using Milliseconds = std::chrono::milliseconds;
 constexpr auto usage = R"(fake_backend --port N [options]
   --journal FILE          append what happens to FILE
   --marker TEXT           said in every answer and in the journal
+  --at-most N             so many may be inside (1)
+  --ipv6                  listen on ::1 instead of 127.0.0.1
   --close-delay-max MS    wait 0 to MS before closing, at random      --seed N
   --start-delay MS        wait before listening
   --greet TEXT            say TEXT and a line feed to everybody who connects
@@ -113,10 +115,10 @@ std::optional<std::uint64_t> Options::number(std::string_view name) const {
 
 Options parse(int argc, char** argv) {
     const std::set<std::string, std::less<>> with_value{
-        "port",  "journal", "marker", "close-delay-max", "seed",        "start-delay",
-        "greet", "say",     "exit",   "exit-after",      "freeze-after"};
-    const std::set<std::string, std::less<>> alone{"never-listen", "ignore-term", "double-fork",
-                                                   "grandchild-with-port", "flood"};
+        "port",  "journal", "marker", "close-delay-max", "seed",         "start-delay",
+        "greet", "say",     "exit",   "exit-after",      "freeze-after", "at-most"};
+    const std::set<std::string, std::less<>> alone{
+        "never-listen", "ignore-term", "double-fork", "grandchild-with-port", "flood", "ipv6"};
     Options options;
     for (int i = 1; i < argc; ++i) {
         const std::string word = argv[i];
@@ -279,7 +281,7 @@ void Server::count_in(int fd) {
     guest.inside = inside;
     if (!options_.text("greet").empty())
         guest.to_send = options_.text("greet") + "\n";
-    if (inside > 1) {
+    if (inside > options_.number("at-most").value_or(1)) {
         journal_.write("violation " + std::to_string(inside));
         std::cerr << "fake_backend: " << inside << " are inside\n";
         std::abort();
@@ -409,18 +411,32 @@ void Server::drop(std::list<Guest>::iterator guest, std::string_view how) {
         ::raise(SIGSTOP);
 }
 
-int listen_on(std::uint16_t port) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+template <class Address>
+void bind_to(int fd, const Address& address) {
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+        fail_with_errno("bind");
+}
+
+int listen_on(std::uint16_t port, bool is_ipv6) {
+    const int family = is_ipv6 ? AF_INET6 : AF_INET;
+    const int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         fail_with_errno("socket");
     const int on = 1;
     ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(port);
-    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
-        fail_with_errno("bind");
+    if (is_ipv6) {
+        sockaddr_in6 address{};
+        address.sin6_family = AF_INET6;
+        address.sin6_addr = in6addr_loopback;
+        address.sin6_port = htons(port);
+        bind_to(fd, address);
+    } else {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(port);
+        bind_to(fd, address);
+    }
     if (::listen(fd, SOMAXCONN) < 0)
         fail_with_errno("listen");
     return fd;
@@ -477,7 +493,8 @@ int main(int argc, char** argv) {
     while (options.has("never-listen"))
         ::pause();
 
-    const int listener = listen_on(static_cast<std::uint16_t>(options.number("port").value_or(0)));
+    const int listener = listen_on(static_cast<std::uint16_t>(options.number("port").value_or(0)),
+                                   options.has("ipv6"));
     if (options.has("grandchild-with-port"))
         leave_a_stray(journal);
     journal.write("listening " + marker);

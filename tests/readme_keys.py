@@ -29,6 +29,10 @@ CONFIGURATIONS = {
     TCP + "probe: {kind: exchange, send: a, expect: b}": set(),
     TCP + "probe: {kind: http}": {"probe.path", "probe.status"},
     TCP + "probe: {kind: command, command: [check]}": set(),
+    "hooks: {before_admission: {command: [a]}, session_timeout: {command: [a]}}": {
+        "hooks.before_admission.timeout",
+        "hooks.session_timeout.timeout",
+    },
 }
 # Where `protocol: tcp` has another default, the table has it in brackets.
 OTHER_WITH_TCP = {"gate.half_closed", "probe.kind", "probe.admission"}

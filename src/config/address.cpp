@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cstddef>
 #include <netinet/in.h>
@@ -70,6 +71,17 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
     return static_cast<std::uint16_t>(*value);
 }
 
+// As in DNS. Digits and dots alone would be an address, and a wrong one.
+bool is_host_name(std::string_view text) {
+    constexpr std::size_t longest = 253;
+    const auto may_be_in_name = [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
+    };
+    const auto is_letter = [](unsigned char c) { return std::isalpha(c) != 0; };
+    return text.size() <= longest && std::ranges::all_of(text, may_be_in_name) &&
+           std::ranges::any_of(text, is_letter) && text.front() != '-';
+}
+
 Address masked(Address address, unsigned prefix) {
     for (std::size_t i = 0; i < address.size(); ++i) {
         const unsigned first_bit = static_cast<unsigned>(i) * 8;
@@ -102,6 +114,22 @@ Parsed<Endpoint> parse_endpoint(std::string_view text) {
         return wrong(text, "has no possible port", "a port from 1 to 65535");
     }
     return Endpoint{to_text(*address), *port, address->family, reach_of(*address)};
+}
+
+Parsed<std::string> parse_service(std::string_view text) {
+    const auto numeric = parse_endpoint(text);
+    if (std::holds_alternative<Endpoint>(numeric)) {
+        return to_text(std::get<Endpoint>(numeric));
+    }
+    const std::size_t colon = text.rfind(':');
+    const std::string_view host = text.substr(0, colon);
+    if (colon == std::string_view::npos || !is_host_name(host)) {
+        return wrong(text, "is not the address of a service", expected_service);
+    }
+    if (!parse_port(text.substr(colon + 1))) {
+        return wrong(text, "has no possible port", "a port from 1 to 65535");
+    }
+    return std::string{text};
 }
 
 std::string to_text(const Endpoint& endpoint) {

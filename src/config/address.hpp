@@ -1,6 +1,7 @@
 // Numeric addresses with a port, and networks, checked and brought into their usual notation.
 //
-// Names are never looked up: what a listener binds must not depend on a resolver.
+// Names are never looked up here: what a listener binds must not depend on a resolver. Only a
+// service that somebody else runs may be named.
 #pragma once
 
 #include "config/config.hpp"
@@ -14,6 +15,8 @@ namespace tcplock::config {
 
 inline constexpr std::string_view expected_endpoint =
     "a numeric address and a port like 127.0.0.1:2002 or [::1]:2002";
+inline constexpr std::string_view expected_service =
+    "an address or a name, and a port, like 127.0.0.1:8100, [::1]:8100 or localhost:8100";
 inline constexpr std::string_view expected_network =
     "a network or an address like 10.0.0.0/8, 192.168.1.7 or fd00::/8";
 
@@ -30,6 +33,9 @@ struct Endpoint {
 };
 
 Parsed<Endpoint> parse_endpoint(std::string_view text);
+
+// The same, or a host's name and a port like localhost:8100. As it was written.
+Parsed<std::string> parse_service(std::string_view text);
 
 // "127.0.0.1:2002", "[::1]:2002".
 std::string to_text(const Endpoint& endpoint);

@@ -2,20 +2,27 @@
 #include "config/placeholders.hpp"
 #include "config/read.hpp"
 
+#include <algorithm>
 #include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
 
 namespace tcplock::config {
 namespace {
 
 // What the backend's address would be if its port were the gate's.
 Parsed<Endpoint> backend_at(const std::string& address, std::uint16_t port) {
-    return parse_endpoint(fill(address, {.port = std::to_string(port),
-                                         .name = "name",
-                                         .instance = "0",
-                                         .generation = "1",
-                                         .uid = "1000",
-                                         .directory = "/directory",
-                                         .profile = "/profile"}));
+    constexpr std::string_view local = "localhost:";
+    const bool is_local = address.starts_with(local);
+    return parse_endpoint(fill(is_local ? "127.0.0.1:" + address.substr(local.size()) : address,
+                               {.port = std::to_string(port),
+                                .name = "name",
+                                .instance = "0",
+                                .generation = "1",
+                                .uid = "1000",
+                                .directory = "/directory",
+                                .profile = "/profile"}));
 }
 
 bool is_own_client(const Endpoint& gate, const Backend& backend) {
@@ -31,9 +38,46 @@ bool is_own_client(const Endpoint& gate, const Backend& backend) {
     return endpoint->host == gate.host || gate.reach == Reach::every_address;
 }
 
-}  // namespace
+// How many clients a backend can have at once.
+void check_concurrency(const Section& root, const Config& config) {
+    const std::size_t concurrency = config.policy.gate.concurrency;
+    if (concurrency == 1 || (config.protocol == Protocol::tcp && !config.owns_backend())) {
+        return;
+    }
+    const std::string why = config.protocol == Protocol::uno
+                                ? "is not possible with protocol uno: an office has one main lock"
+                                : "is not available yet with backend.command";
+    root.reading().note("gate.concurrency", wrong(std::to_string(concurrency), why, "1").message);
+}
 
-void check_together(const Section& root, const Config& config) {
+// A service that somebody else runs has no folder of ours.
+void check_placeholders(const Section& root, const Config& config) {
+    if (config.owns_backend()) {
+        return;
+    }
+    const auto check = [&root](std::string_view key, const std::vector<std::string>& command) {
+        for (const std::string_view name : {"directory", "profile"}) {
+            const bool is_used = std::ranges::any_of(
+                command, [name](const std::string& text) { return has_placeholder(text, name); });
+            if (is_used) {
+                root.reading().note(key, "holds {" + std::string{name} +
+                                             "}, which there is not without backend.command, "
+                                             "expected another path");
+            }
+        }
+    };
+    if (const auto* const probe = std::get_if<CommandProbe>(&config.probe.kind)) {
+        check("probe.command", probe->command);
+    }
+    if (const auto& hook = config.hooks.before_admission) {
+        check("hooks.before_admission.command", hook->command);
+    }
+    if (const auto& hook = config.hooks.session_timeout) {
+        check("hooks.session_timeout.command", hook->command);
+    }
+}
+
+void check_own_client(const Section& root, const Config& config) {
     Reading& reading = root.reading();
     for (const Listen& listen : config.listen) {
         const auto gate = parse_endpoint(listen.address);
@@ -53,6 +97,14 @@ void check_together(const Section& root, const Config& config) {
                                        "), expected another port, or other backend.ports");
         }
     }
+}
+
+}  // namespace
+
+void check_together(const Section& root, const Config& config) {
+    check_own_client(root, config);
+    check_concurrency(root, config);
+    check_placeholders(root, config);
 }
 
 }  // namespace tcplock::config

@@ -52,8 +52,10 @@ struct Limits {
 };
 
 struct Backend {
-    std::vector<std::string> command;  // with placeholders
-    std::string address;               // with placeholders; numeric address and port
+    // With placeholders. Empty: somebody else runs it, and the gate stands alone before it.
+    std::vector<std::string> command;
+    // With placeholders; numeric address and port. Where somebody else runs it a name will do.
+    std::string address;
     PortRange ports;
     std::filesystem::path state_directory = "/var/lib/tcplock-supervisor";
     std::map<std::string, std::string> environment;  // with placeholders
@@ -89,6 +91,19 @@ struct Probe {
     Duration timeout = std::chrono::seconds{2};
 };
 
+// A program that is run at some moment of a backend's life.
+struct Hook {
+    std::vector<std::string> command;  // with placeholders
+    Duration timeout = std::chrono::seconds{30};
+    bool operator==(const Hook&) const = default;
+};
+
+struct Hooks {
+    std::optional<Hook> before_admission;
+    std::optional<Hook> session_timeout;
+    bool operator==(const Hooks&) const = default;
+};
+
 enum class LogLevel { debug, info, warn, error };
 
 // Where each key that was written stands: "gate.queue_limit", "listen[0].address" -> line.
@@ -107,10 +122,13 @@ struct Config {
     std::optional<Duration> idle_timeout = std::chrono::seconds{30};
     Backend backend;
     Probe probe;
+    Hooks hooks;
     std::vector<std::string> schedule;  // the cron lines as written, each checked
     LogLevel log_level = LogLevel::info;
     core::Policy policy;
     Positions positions;  // no setting: for what is said about the others
+
+    bool owns_backend() const { return !backend.command.empty(); }
 };
 
 }  // namespace tcplock::config

@@ -39,6 +39,12 @@ Config plain_service() {
 
 }  // namespace
 
+Config gate_alone() {
+    Config config = plain_service();
+    config.policy.recycle = {std::nullopt, std::nullopt};
+    return config;
+}
+
 Config defaults(Protocol protocol) {
     switch (protocol) {
         case Protocol::uno:

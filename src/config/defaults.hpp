@@ -10,4 +10,7 @@ namespace tcplock::config {
 
 Config defaults(Protocol protocol);
 
+// Those of a gate alone, before a service that somebody else runs. It is TCP, and is not recycled.
+Config gate_alone();
+
 }  // namespace tcplock::config

@@ -211,8 +211,10 @@ std::vector<Problem> doubts(const Config& config) {
     Doubts found{config.positions};
     doubt_listeners(config.listen, found);
     doubt_queue(config.policy, found);
-    doubt_port(config, found);
-    doubt_ports(config, found);
+    if (config.owns_backend()) {
+        doubt_port(config, found);
+        doubt_ports(config, found);
+    }
     if (config.protocol == Protocol::uno) {
         doubt_office(config, found);
     }

@@ -25,8 +25,9 @@ Kind<Protocol> protocol_word() {
 
 void read_gate(const Section& section, Config& config) {
     constexpr std::int64_t longest_line = 1'000'000;
+    constexpr std::int64_t most_at_once = 10'000;
     core::GatePolicy& gate = config.policy.gate;
-    section.read("concurrency", gate.concurrency, only<std::size_t>(1));
+    section.read("concurrency", gate.concurrency, integer<std::size_t>(1, most_at_once));
     section.read("queue_limit", gate.queue_limit, integer<std::size_t>(1, longest_line));
     section.read("queue_timeout", gate.queue_timeout, duration());
     section.read("session_timeout", gate.session_timeout, duration());
@@ -37,12 +38,22 @@ void read_gate(const Section& section, Config& config) {
     section.read("release_timeout", gate.release_timeout, duration());
 }
 
+// Unless something is missing or wrong, which has been noted.
+bool is_alone(const Config& config) {
+    return !config.owns_backend() && !config.backend.address.empty();
+}
+
 void read_recycle(const Section& section, Config& config) {
     constexpr std::int64_t most_jobs = 1'000'000'000;
     core::RecyclePolicy& recycle = config.policy.recycle;
     section.read("max_jobs", recycle.max_jobs, or_off(integer<std::uint64_t>(1, most_jobs)));
     section.read("max_age", recycle.max_age, or_off(duration()));
     section.read_list("schedule", config.schedule, cron_line());
+    for (const std::string_view key : {"max_jobs", "max_age", "schedule"}) {
+        if (is_alone(config) && section.has(key)) {
+            section.note(key, without_command);
+        }
+    }
 }
 
 void read_log(const Section& section, Config& config) {
@@ -79,6 +90,7 @@ Config read_all(const Section& root) {
         config.idle_timeout.reset();
     }
     read_recycle(root.section("recycle"), config);
+    read_hooks(root.section("hooks"), config);
     read_log(root.section("log"), config);
     root.read("shutdown_timeout", config.policy.shutdown_timeout, duration_or_zero());
     check_together(root, config);

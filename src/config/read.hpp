@@ -8,14 +8,25 @@
 #include "config/section.hpp"
 
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace tcplock::config {
 
 void read_listen(const Section& root, Config& config);
 void read_backend(const Section& section, Config& config);
 void read_probe(const Section& section, Config& config);
+void read_hooks(const Section& section, Config& config);
 
-// That the gate would not become its own client.
+// Said of a key that only a backend of our own can have.
+inline constexpr std::string_view without_command =
+    "has no effect without backend.command, expected it to be left out";
+
+// A program and its arguments, in the key `command` of a section that must have it.
+void read_command(const Section& section, std::vector<std::string>& command);
+
+// That the gate would not become its own client, and what only some backends can have.
 void check_together(const Section& root, const Config& config);
 
 }  // namespace tcplock::config

@@ -1,4 +1,5 @@
 #include "config/address.hpp"
+#include "config/defaults.hpp"
 #include "config/kinds.hpp"
 #include "config/placeholders.hpp"
 #include "config/read.hpp"
@@ -38,30 +39,27 @@ Parsed<std::string> parse_backend_address(const std::string& text) {
     return text;
 }
 
-void read_command(const Section& section, Config& config) {
-    std::vector<std::string>& command = config.backend.command;
-    const std::size_t problems_before = section.reading().problems.size();
-    section.read_list("command", command, template_text());
-    const bool is_read = section.reading().problems.size() == problems_before;
-    if (is_read && section.has("command") && (command.empty() || command.front().empty())) {
-        section.note("command", "names no program, expected " + std::string{expected_command});
+void check_presence(const Section& section, const Config& config) {
+    if (config.protocol == Protocol::uno || section.has("address")) {
+        return;
+    }
+    const std::string why = "missing, protocol tcp has no default, expected ";
+    section.note_missing("address", why + std::string{expected_address});
+    if (!section.has("command")) {
+        section.note_missing("command", why + std::string{expected_command} +
+                                            ", or the address alone of a service somebody else "
+                                            "runs");
     }
 }
 
-void check_presence(const Section& section, const Config& config) {
-    if (config.protocol == Protocol::uno) {
-        return;
-    }
-    const bool has_address = section.has("address");
-    const std::string why = has_address
-                                ? "missing, and the gate alone before a service somebody else runs "
-                                  "is not available yet, expected "
-                                : "missing, protocol tcp has no default, expected ";
-    if (!section.has("command")) {
-        section.note_missing("command", why + std::string{expected_command});
-    }
-    if (!has_address) {
-        section.note_missing("address", why + std::string{expected_address});
+// What only one who starts the backend can heed.
+void refuse_what_has_no_effect(const Section& section) {
+    for (const std::string_view key :
+         {"ports", "instances", "standby", "state_directory", "environment", "user", "stop_signal",
+          "stop_grace", "stop_timeout", "nice", "oom_score_adjust", "limits"}) {
+        if (section.has(key)) {
+            section.note(key, without_command);
+        }
     }
 }
 
@@ -136,6 +134,16 @@ void read_lifetimes(const Section& section, core::BackendPolicy& policy) {
     read_backoff(section.section("restart_backoff"), policy.restart_backoff);
 }
 
+// The gate alone.
+void read_service(const Section& section, Config& config) {
+    core::BackendPolicy& policy = config.policy.backend;
+    config.policy.recycle = gate_alone().policy.recycle;
+    section.read("address", config.backend.address, {std::string{expected_service}, parse_service});
+    section.read("start_timeout", policy.start_timeout, duration());
+    read_backoff(section.section("restart_backoff"), policy.restart_backoff);
+    refuse_what_has_no_effect(section);
+}
+
 }  // namespace
 
 void read_backend(const Section& section, Config& config) {
@@ -144,7 +152,13 @@ void read_backend(const Section& section, Config& config) {
     constexpr int first_to_go = 1000;  // as in /proc/PID/oom_score_adj
 
     Backend& backend = config.backend;
-    read_command(section, config);
+    if (config.protocol == Protocol::tcp && section.has("address") && !section.has("command")) {
+        read_service(section, config);
+        return;
+    }
+    if (section.has("command")) {
+        read_command(section, backend.command);
+    }
     section.read("address", backend.address,
                  {std::string{expected_address}, parse_backend_address});
     section.read("ports", backend.ports, {"ports like 2100-2199", parse_ports});

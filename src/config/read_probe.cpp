@@ -84,16 +84,7 @@ struct ReadOwnKeys {
         section.read("path", probe.path, {"a path like /health", parse_http_path});
         section.read("status", probe.status, integer<int>(lowest, highest));
     }
-    void operator()(CommandProbe& probe) const {
-        const std::size_t problems_before = section.reading().problems.size();
-        section.read_list("command", probe.command, template_text());
-        const bool is_read = section.reading().problems.size() == problems_before;
-        if (is_read && (probe.command.empty() || probe.command.front().empty())) {
-            section.note("command",
-                         std::string{section.has("command") ? "names no program" : "missing"} +
-                             ", expected a list like [program, argument]");
-        }
-    }
+    void operator()(CommandProbe& probe) const { read_command(section, probe.command); }
 };
 
 void refuse_keys_of_others(const Section& section, std::string_view kind) {

@@ -27,9 +27,9 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::array<std::string_view, 1> always_needed{"listen[].address"};
-constexpr std::array<std::string_view, 4> needed_with_tcp{"listen", "backend", "backend.command",
-                                                          "backend.address"};
+constexpr std::array<std::string_view, 3> always_needed{
+    "listen[].address", "hooks.before_admission.command", "hooks.session_timeout.command"};
+constexpr std::array<std::string_view, 3> needed_with_tcp{"listen", "backend", "backend.address"};
 
 // The name of a key that stands directly in a section; empty for any other.
 std::string_view name_in(std::string_view section, std::string_view path) {
@@ -168,9 +168,12 @@ public:
         if (is_tcp) {
             then["required"] = needed_in("", needed_with_tcp);
             properties["backend"] = {{"type", "object"},
-                                     {"required", needed_in("backend", needed_with_tcp)}};
+                                     {"required", needed_in("backend", needed_with_tcp)},
+                                     {"if", {{"required", {"command"}}}},
+                                     {"then", numeric_address()}};
         } else {
             properties["listen"] = {{"items", answer_beyond_loopback()}};
+            properties["backend"] = numeric_address();
         }
         return {{"if", std::move(condition)}, {"then", std::move(then)}};
     }
@@ -189,7 +192,9 @@ private:
         }
         const std::string item = std::string{path} + "[]";
         json::object kind = form->kind;
-        if (is_section) {
+        if (is_section && !kind.empty()) {
+            kind = {{"if", {{"type", "object"}}}, {"then", mapping(path)}, {"else", kind}};
+        } else if (is_section) {
             kind = mapping(path);
         } else if (has_keys(item)) {
             kind = {{"type", "array"}, {"minItems", 1}, {"items", mapping(item)}};
@@ -240,6 +245,11 @@ private:
     static bool is_own(std::string_view key, std::string_view kind) {
         return std::ranges::any_of(
             probe_own_keys, [=](const OwnKey& own) { return own.key == key && own.kind == kind; });
+    }
+
+    // A name will do only for a service that somebody else runs.
+    static json::object numeric_address() {
+        return {{"properties", {{"address", schema_kinds::defined("numeric_address")}}}};
     }
 
     static json::object answer_beyond_loopback() {

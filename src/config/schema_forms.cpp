@@ -35,9 +35,12 @@ std::vector<Form> listen_forms() {
 
 std::vector<Form> gate_forms() {
     constexpr std::int64_t longest_line = 1'000'000;
+    constexpr std::int64_t most_at_once = 10'000;
     return {
         {"gate", "The line of waiting clients, and the way in.", {}},
-        {"gate.concurrency", "Clients at once inside the backend.", integer(1, 1)},
+        {"gate.concurrency",
+         "Clients at once inside the backend; more than one only without backend.command.",
+         integer(1, most_at_once)},
         {"gate.queue_limit", "Clients that may wait; the next is refused.",
          integer(1, longest_line)},
         {"gate.queue_timeout", "Waited longer: refused.", defined("duration")},
@@ -64,10 +67,12 @@ std::vector<Form> backend_forms() {
         {"backend", "The program behind the gate.", {}},
         {"backend.command",
          "The program and its arguments; no shell is involved. Filled in: {port}, {name}, "
-         "{instance}, {generation}, {uid}, {directory}, {profile}; a plain brace is doubled.",
+         "{instance}, {generation}, {uid}, {directory}, {profile}; a plain brace is doubled. With "
+         "protocol tcp it may be left out: then somebody else runs the service.",
          command()},
         {"backend.address",
-         "Where the backend listens: a numeric address and a port like 127.0.0.1:{port}.",
+         "Where the backend listens: a numeric address and a port like 127.0.0.1:{port}. Of a "
+         "service that somebody else runs a host's name will do.",
          defined("backend_address")},
         {"backend.ports", "What {port} is chosen from; a port that a stranger holds is skipped.",
          ports()},
@@ -137,12 +142,28 @@ std::vector<Form> recycle_forms() {
     };
 }
 
+std::vector<Form> hook_forms() {
+    return {
+        {"hooks", "Programs of your own, told by their environment what they are about.", {}},
+        {"hooks.before_admission",
+         "After each session and each start, before the next client goes in. If it fails, the "
+         "backend is recycled.",
+         off()},
+        {"hooks.before_admission.command", "The program and its arguments.", command()},
+        {"hooks.before_admission.timeout", "Longer: killed, and failed.", defined("duration")},
+        {"hooks.session_timeout",
+         "After a client was cut at session_timeout, before the next goes in.", off()},
+        {"hooks.session_timeout.command", "The program and its arguments.", command()},
+        {"hooks.session_timeout.timeout", "Longer: killed, and failed.", defined("duration")},
+    };
+}
+
 }  // namespace
 
 std::vector<Form> schema_forms() {
     std::vector<Form> all;
     for (const auto& part : {top_forms(), listen_forms(), gate_forms(), backend_forms(),
-                             probe_forms(), recycle_forms()}) {
+                             probe_forms(), recycle_forms(), hook_forms()}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     return all;

@@ -14,7 +14,8 @@ namespace tcplock::config {
 struct Form {
     std::string_view path;  // as in the table of keys
     std::string_view description;
-    schema_kinds::Kind kind;  // of a section and of a list of sections: nothing
+    // Of a section: nothing, or what may stand there instead of it. Of a list of sections: nothing.
+    schema_kinds::Kind kind;
 };
 
 std::vector<Form> schema_forms();

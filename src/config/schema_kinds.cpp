@@ -88,7 +88,11 @@ json::object definitions() {
         cron_line().expected);
     add("endpoint", pattern({R"((([0-9]+\.){3}[0-9]+|\[[0-9A-Fa-f:.]+\]):)", port}),
         expected_endpoint);
-    add("backend_address",
+    add("backend_address", {{"anyOf", {referred("numeric_address"), referred("service")}}},
+        "a numeric address and a port like 127.0.0.1:{port}");
+    add("service", pattern({"(?=[^:]*[A-Za-z])[A-Za-z0-9_.][A-Za-z0-9._-]*:", port}),
+        expected_service);
+    add("numeric_address",
         pattern({"([0-9.]|", filled, R"()+:([0-9]|)", filled, R"()+|\[([0-9A-Fa-f:.]|)", filled,
                  R"()+\]:([0-9]|)", filled, ")+"}),
         "a numeric address and a port like 127.0.0.1:{port}");

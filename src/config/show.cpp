@@ -142,7 +142,26 @@ std::string show_environment(const std::map<std::string, std::string>& environme
     return out;
 }
 
+std::string show_backoff(const core::BackoffPolicy& backoff) {
+    return line("  restart_backoff",
+                "{first: " + to_text(backoff.first) + ", max: " + to_text(backoff.max) + "}");
+}
+
+bool is_service(const Backend& backend) {
+    return backend.command.empty() && !backend.address.empty();
+}
+
+// One that somebody else runs.
+std::string show_service(const Backend& backend, const core::BackendPolicy& policy) {
+    return "backend:\n" + line("  address", in_quotes(backend.address)) +
+           line("  start_timeout", to_text(policy.start_timeout)) +
+           show_backoff(policy.restart_backoff);
+}
+
 std::string show_backend(const Backend& backend, const core::BackendPolicy& policy) {
+    if (is_service(backend)) {
+        return show_service(backend, policy);
+    }
     const std::string ports =
         std::to_string(backend.ports.first) + "-" + std::to_string(backend.ports.last);
     const bool has_ports = has_placeholder(backend.address, "port");
@@ -157,9 +176,7 @@ std::string show_backend(const Backend& backend, const core::BackendPolicy& poli
            line("  stop_signal", signal_name(backend.stop_signal)) +
            line("  stop_grace", to_text(policy.stop_grace)) +
            line("  stop_timeout", to_text(policy.stop_timeout)) +
-           line("  restart_backoff", "{first: " + to_text(policy.restart_backoff.first) +
-                                         ", max: " + to_text(policy.restart_backoff.max) + "}") +
-           line("  nice", std::to_string(backend.nice)) +
+           show_backoff(policy.restart_backoff) + line("  nice", std::to_string(backend.nice)) +
            line("  oom_score_adjust", std::to_string(backend.oom_score_adjust)) +
            line("  limits", "{open_files: " + number_or_off(backend.limits.open_files) +
                                 ", address_space: " + size_or_off(backend.limits.address_space) +
@@ -194,10 +211,24 @@ std::string show_probe(const Probe& probe, const core::ProbePolicy& policy) {
 }
 
 std::string show_recycle(const Config& config) {
+    if (is_service(config.backend)) {
+        return "";
+    }
     const core::RecyclePolicy& recycle = config.policy.recycle;
     return "recycle:\n" + line("  max_jobs", number_or_off(recycle.max_jobs)) +
            line("  max_age", text_or_off(recycle.max_age)) +
            line("  schedule", list(config.schedule));
+}
+
+std::string show_hook(std::string_view name, const std::optional<Hook>& hook) {
+    return line("  " + std::string{name}, hook ? "{timeout: " + to_text(hook->timeout) +
+                                                     ", command: " + list(hook->command) + "}"
+                                               : "off");
+}
+
+std::string show_hooks(const Hooks& hooks) {
+    return "hooks:\n" + show_hook("before_admission", hooks.before_admission) +
+           show_hook("session_timeout", hooks.session_timeout);
 }
 
 std::string_view level_name(LogLevel level) {
@@ -220,8 +251,9 @@ std::string show(const Config& config) {
     return line("protocol", config.protocol == Protocol::uno ? "uno" : "tcp") +
            show_listen(config.listen) + show_gate(config) +
            show_backend(config.backend, config.policy.backend) +
-           show_probe(config.probe, config.policy.probe) + show_recycle(config) + "log:\n" +
-           line("  level", level_name(config.log_level)) + line("  format", "text") +
+           show_probe(config.probe, config.policy.probe) + show_recycle(config) +
+           show_hooks(config.hooks) + "log:\n" + line("  level", level_name(config.log_level)) +
+           line("  format", "text") +
            line("shutdown_timeout", to_text(config.policy.shutdown_timeout));
 }
 

@@ -39,13 +39,19 @@ bool Backend::is_still() const noexcept {
 }
 
 bool Backend::may_spawn(Instant now) const noexcept {
-    return phase_ == Phase::vacant && not_before_ <= now;
+    const auto from = spawnable_from();
+    return from && *from <= now;
+}
+
+std::optional<Instant> Backend::spawnable_from() const noexcept {
+    const bool is_free = phase_ == Phase::vacant && !has_aftermath_;
+    return is_free ? std::optional(not_before_) : std::nullopt;
 }
 
 bool Backend::has_free_slot() const noexcept {
     const bool probe_takes_one = is_probing_ && !policy_.probe.beside_clients;
     const std::size_t taken = inside_ + (probe_takes_one ? 1 : 0);
-    return is_open() && !prove_by_ && taken < policy_.gate.concurrency;
+    return is_open() && is_prepared() && !prove_by_ && taken < policy_.gate.concurrency;
 }
 
 // ---- Phases ------------------------------------------------------------------------------------
@@ -67,6 +73,7 @@ void Backend::spawn(Generation generation, Instant now) {
     missed_probes_ = 0;
     next_miss_ = now;
     prove_by_.reset();
+    needs_preparation_ = is_preparing_ = false;
     enter(Phase::spawning, std::nullopt);
 }
 
@@ -86,7 +93,7 @@ void Backend::spawn_failed() {
 StopBackend Backend::stop(StopReason reason, StopHow how, Instant now) {
     require(phase_ == Phase::starting || phase_ == Phase::ready, "nothing is there to be stopped");
     instance_.reset();
-    if (was_healthy(now)) {
+    if (was_healthy(now) && reason != StopReason::hook_failed) {
         backoff_.healthy();
     }
     if (how == StopHow::ask) {
@@ -136,7 +143,7 @@ bool Backend::probe_has_room() const noexcept {
 }
 
 bool Backend::probe_is_due(Instant now) const noexcept {
-    const bool can_answer = phase_ == Phase::starting || phase_ == Phase::ready;
+    const bool can_answer = phase_ == Phase::starting || (phase_ == Phase::ready && !is_preparing_);
     const bool is_wanted = next_probe_ <= now || wants_to_know_if_free_;
     return can_answer && !is_probing_ && is_wanted && probe_has_room();
 }
@@ -193,6 +200,7 @@ Backend::News Backend::judge(ProbeEnded::Verdict verdict, Instant now) {
         }
         answered_at_ = free_since_ = now;
         fresh_profile_seen_ = false;
+        needs_preparation_ = policy_.hooks.before_admission;
         enter(Phase::ready, std::nullopt);
         return News::first_answer;
     }
@@ -220,6 +228,38 @@ bool Backend::proof_is_overdue(Instant now) const noexcept {
     return phase_ == Phase::ready && prove_by_ && *prove_by_ <= now;
 }
 
+// ---- Hooks -------------------------------------------------------------------------------------
+
+bool Backend::preparation_is_due() const noexcept {
+    return phase_ == Phase::ready && !due_ && needs_preparation_ && !is_preparing_;
+}
+
+RunHook Backend::begin_preparation() noexcept {
+    needs_preparation_ = false;
+    is_preparing_ = true;
+    probe_is_stale_ = is_probing_;
+    prove_by_.reset();
+    return {generation_, Hook::before_admission};
+}
+
+void Backend::prepared(Instant now) {
+    is_preparing_ = false;
+    if (needs_preparation_) {
+        return;  // Another session has ended meanwhile.
+    }
+    prove_within(policy_.probe.admission.value_or(policy_.backend.start_timeout), now);
+}
+
+void Backend::preparation_failed() noexcept {
+    is_preparing_ = false;
+    make_due(StopReason::hook_failed);
+}
+
+RunHook Backend::begin_aftermath() noexcept {
+    has_aftermath_ = true;
+    return {generation_, Hook::session_timeout};
+}
+
 // ---- Sessions ----------------------------------------------------------------------------------
 
 void Backend::admit() {
@@ -240,12 +280,18 @@ void Backend::leave_slot(WasCut was_cut, Instant now) {
 void Backend::session_ended(WasCut was_cut, Instant now) {
     leave_slot(was_cut, now);
     has_served_ = true;
-    if (policy_.probe.admission) {
-        prove_by_ = now + *policy_.probe.admission;
-        next_probe_ = now;
-        next_miss_ = std::max(next_miss_, now);
-        probe_is_stale_ = is_probing_;
+    if (policy_.hooks.before_admission) {
+        needs_preparation_ = true;  // The proof follows.
+    } else if (policy_.probe.admission) {
+        prove_within(*policy_.probe.admission, now);
     }
+}
+
+void Backend::prove_within(Duration limit, Instant now) {
+    prove_by_ = now + limit;
+    next_probe_ = now;
+    next_miss_ = std::max(next_miss_, now);
+    probe_is_stale_ = is_probing_;
 }
 
 void Backend::not_entered(WasCut was_cut, Instant now) {
@@ -291,7 +337,7 @@ bool Backend::was_healthy(Instant now) const noexcept {
 std::optional<Instant> Backend::deadline() const noexcept {
     std::optional<Instant> first = phase_deadline_;
     if (phase_ == Phase::starting || phase_ == Phase::ready) {
-        if (!is_probing_ && probe_has_room()) {
+        if (!is_probing_ && !is_preparing_ && probe_has_room()) {
             first = earlier(first, next_probe_);
         }
     }

@@ -45,7 +45,8 @@ public:
     bool is_alive() const noexcept;  // spawning, starting or ready
     bool is_still() const noexcept;  // vacant or quarantined: nothing more can be done here
     bool may_spawn(Instant now) const noexcept;
-    Instant not_before() const noexcept { return not_before_; }
+    // When it may, if only time is missing to that.
+    std::optional<Instant> spawnable_from() const noexcept;
 
     // Whether newcomers may be meant for it at all, and whether one may go in now.
     bool is_open() const noexcept { return phase_ == Phase::ready && !due_; }
@@ -81,6 +82,16 @@ public:
     bool start_is_overdue(Instant now) const noexcept;
     bool proof_is_overdue(Instant now) const noexcept;
 
+    // Hooks. One before each client, with no probe beside it, for it may do anything to the
+    // backend; when it has succeeded the backend must answer again.
+    bool preparation_is_due() const noexcept;
+    RunHook begin_preparation() noexcept;
+    void prepared(Instant now);
+    void preparation_failed() noexcept;
+    // And one that is run after the end: until then nothing is spawned here.
+    RunHook begin_aftermath() noexcept;
+    void aftermath_ended() noexcept { has_aftermath_ = false; }
+
     // Sessions.
     void admit();
     void count_job() noexcept { ++wear_.jobs; }
@@ -110,6 +121,8 @@ private:
     void enter(Phase phase, std::optional<Instant> deadline) noexcept;
     bool probe_has_room() const noexcept;
     bool is_missed() const noexcept;
+    bool is_prepared() const noexcept { return !needs_preparation_ && !is_preparing_; }
+    void prove_within(Duration limit, Instant now);
     ProbePurpose next_purpose() const noexcept;
     News judge(ProbeEnded::Verdict verdict, Instant now);
     void leave_slot(WasCut was_cut, Instant now);
@@ -139,6 +152,10 @@ private:
     std::size_t missed_probes_ = 0;
     Instant next_miss_;  // while unproven, a probe that began earlier counts as no miss
     std::optional<Instant> prove_by_;  // set: unproven
+
+    bool needs_preparation_ = false;
+    bool is_preparing_ = false;
+    bool has_aftermath_ = false;
 
     Backoff backoff_;
     Instant not_before_;

@@ -34,6 +34,13 @@ struct ProbeBackend {
     bool operator==(const ProbeBackend&) const = default;
 };
 
+// Answer with HookEnded, within a bounded time.
+struct RunHook {
+    Generation generation;
+    Hook hook;
+    bool operator==(const RunHook&) const = default;
+};
+
 // For the log: its first answer.
 struct AnnounceReady {
     Generation generation;
@@ -116,9 +123,9 @@ struct Finish {
     bool operator==(const Finish&) const = default;
 };
 
-using Effect = std::variant<SpawnBackend, ProbeBackend, AnnounceReady, TakeOver, StopBackend,
-                            KillBackend, QuarantinePlace, BackOff, AnnounceFailing, AdmitClient,
-                            RefuseClient, CutClient, StopListening, Finish>;
+using Effect = std::variant<SpawnBackend, ProbeBackend, RunHook, AnnounceReady, TakeOver,
+                            StopBackend, KillBackend, QuarantinePlace, BackOff, AnnounceFailing,
+                            AdmitClient, RefuseClient, CutClient, StopListening, Finish>;
 using Effects = std::vector<Effect>;
 
 }  // namespace tcplock::core

@@ -81,6 +81,13 @@ struct ProbeEnded {
     bool has_leftovers = false;  // what clients who have gone had opened is still open
 };
 
+struct HookEnded {
+    enum class How { succeeded, failed };
+    Generation generation;
+    Hook hook = Hook::before_admission;
+    How how = How::succeeded;
+};
+
 // After a stop: the whole tree is gone and its address refuses.
 struct PlaceCleared {
     Generation generation;
@@ -101,7 +108,7 @@ struct DeadlineReached {};
 
 using Event =
     std::variant<ClientArrived, ClientLeft, JobBegan, ClientIdle, ClientStirred, ClientFinished,
-                 SessionEnded, BackendSpawned, SpawnFailed, BackendExited, ProbeEnded, PlaceCleared,
-                 RecycleRequested, ShutdownRequested, DeadlineReached>;
+                 SessionEnded, BackendSpawned, SpawnFailed, BackendExited, ProbeEnded, HookEnded,
+                 PlaceCleared, RecycleRequested, ShutdownRequested, DeadlineReached>;
 
 }  // namespace tcplock::core

@@ -53,11 +53,18 @@ struct RecyclePolicy {
     std::optional<Duration> max_age = 24h;  // shortened by up to a tenth, by the event's jitter
 };
 
+// Which are there to be run.
+struct HookPolicy {
+    bool before_admission = false;
+    bool session_timeout = false;
+};
+
 struct Policy {
     GatePolicy gate;
     BackendPolicy backend;
     ProbePolicy probe;
     RecyclePolicy recycle;
+    HookPolicy hooks;
     Duration shutdown_timeout = 30s;
 };
 

@@ -135,7 +135,7 @@ std::optional<Instant> Pool::deadline(Wanted wanted) const noexcept {
     for (const Backend& backend : places_) {
         auto next = backend.deadline();
         if (will_spawn && backend.phase() == Phase::vacant) {
-            next = backend.not_before();
+            next = backend.spawnable_from();
         }
         first = earlier(first, next);
     }

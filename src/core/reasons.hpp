@@ -22,6 +22,7 @@ enum class StopReason {
     start_timeout,    // it never answered
     leftovers,        // what clients had opened and left behind is still open
     unreachable,      // it had answered, but could not be connected to
+    hook_failed,      // it could not be made ready for its next client
     shutdown,         // the supervisor ends
 };
 
@@ -48,6 +49,12 @@ enum class CutReason {
     shutdown,
 };
 
+// What an operator may have run, and when.
+enum class Hook {
+    before_admission,  // in a generation, before a client goes in
+    session_timeout,   // after a client was cut for being inside too long, before the next goes in
+};
+
 constexpr StopHow how_to_stop(StopReason reason) noexcept {
     switch (reason) {
         case StopReason::max_jobs:
@@ -55,6 +62,7 @@ constexpr StopHow how_to_stop(StopReason reason) noexcept {
         case StopReason::schedule:
         case StopReason::requested:
         case StopReason::leftovers:
+        case StopReason::hook_failed:
         case StopReason::shutdown:
             return StopHow::ask;
         case StopReason::fresh_profile:
@@ -68,6 +76,21 @@ constexpr StopHow how_to_stop(StopReason reason) noexcept {
             return StopHow::kill;
     }
     return StopHow::kill;
+}
+
+// Whether what the last probe said is why.
+constexpr bool is_by_probe(StopReason reason) noexcept {
+    return reason == StopReason::unresponsive || reason == StopReason::not_free;
+}
+
+constexpr std::string_view to_string(Hook hook) noexcept {
+    switch (hook) {
+        case Hook::before_admission:
+            return "before_admission";
+        case Hook::session_timeout:
+            return "session_timeout";
+    }
+    return "?";
 }
 
 constexpr std::string_view to_string(StopReason reason) noexcept {
@@ -98,6 +121,8 @@ constexpr std::string_view to_string(StopReason reason) noexcept {
             return "leftovers";
         case StopReason::unreachable:
             return "unreachable";
+        case StopReason::hook_failed:
+            return "hook_failed";
         case StopReason::shutdown:
             return "shutdown";
     }

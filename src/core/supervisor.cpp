@@ -191,7 +191,10 @@ void Supervisor::on(const ProbeEnded& event, Instant now, Effects& effects) {
         case Backend::News::nothing:
             break;
         case Backend::News::first_answer:
-            failed_starts_ = 0;
+            // With that hook a start has not succeeded before it has.
+            if (!policy_.hooks.before_admission) {
+                failed_starts_ = 0;
+            }
             effects.push_back(AnnounceReady{event.generation, backend->age(now)});
             break;
         case Backend::News::unresponsive:
@@ -207,6 +210,27 @@ void Supervisor::on(const ProbeEnded& event, Instant now, Effects& effects) {
     // What belongs to a client inside was not left behind.
     if (event.has_leftovers && backend->phase() == Phase::ready && backend->inside() == 0) {
         backend->make_due(StopReason::leftovers);
+    }
+}
+
+void Supervisor::on(const HookEnded& event, Instant now, Effects&) {
+    if (event.hook == Hook::session_timeout) {
+        for (Backend& backend : pool_.places()) {
+            if (backend.generation() == event.generation) {
+                backend.aftermath_ended();  // However it ended: the log tells.
+            }
+        }
+        return;
+    }
+    Backend* const backend = pool_.find(event.generation);
+    if (!backend || backend->phase() != Phase::ready) {
+        return;
+    }
+    if (event.how == HookEnded::How::succeeded) {
+        failed_starts_ = 0;
+        backend->prepared(now);
+    } else {
+        backend->preparation_failed();
     }
 }
 
@@ -226,17 +250,21 @@ void Supervisor::on(const RecycleRequested& event, Instant, Effects&) {
 
 void Supervisor::stop(Backend& backend, StopReason reason, Instant now, Effects& effects) {
     effects.push_back(backend.stop(reason, how_to_stop(reason), now));
+    if (reason == StopReason::session_timeout && policy_.hooks.session_timeout) {
+        effects.push_back(backend.begin_aftermath());
+    }
 }
 
 // An end that nobody planned: a failed start backs off, and so does a life that was too short.
 void Supervisor::stop_unasked(Backend& backend, StopReason reason, Instant now, Effects& effects) {
-    const bool never_answered = backend.phase() == Phase::starting;
+    const bool is_failed_start =
+        backend.phase() == Phase::starting || reason == StopReason::hook_failed;
     const bool was_healthy = backend.was_healthy(now);
     stop(backend, reason, now, effects);
-    if (never_answered) {
+    if (is_failed_start) {
         ++failed_starts_;
     }
-    if (!was_healthy) {
+    if (is_failed_start || !was_healthy) {
         back_off(backend, now, effects);
     }
 }
@@ -305,6 +333,7 @@ void Supervisor::settle(Instant now, Effects& effects) {
     retire_what_is_due(now, effects);
     pool_.hand_over_instances(effects);
     pool_.refill(wanted(), now, effects);
+    run_due_hooks(effects);
     send_due_probes(now, effects);
     admit_from_the_line(now, effects);
     finish_if_done(effects);
@@ -369,9 +398,22 @@ void Supervisor::retire_what_is_due(Instant now, Effects& effects) {
             effects.push_back(backend.stop(StopReason::shutdown, shutdown_how_, now));
         } else if (backend.phase() == Phase::ready) {
             const auto due = backend.due(now);
-            if (due && backend.inside_uncut() == 0) {
+            if (!due || backend.inside_uncut() > 0) {
+                continue;
+            }
+            if (*due == StopReason::hook_failed) {
+                stop_unasked(backend, *due, now, effects);
+            } else {
                 stop(backend, *due, now, effects);
             }
+        }
+    }
+}
+
+void Supervisor::run_due_hooks(Effects& effects) {
+    for (Backend& backend : pool_.places()) {
+        if (backend.preparation_is_due()) {
+            effects.push_back(backend.begin_preparation());
         }
     }
 }

@@ -13,11 +13,12 @@
 //   2. retire every generation that is due and has no uncut client inside
 //   3. instance numbers go to the readiest generations: a standby takes over
 //   4. vacant places are filled
-//   5. probes that are due go out, before a client can take the last slot
-//   6. the head of the line is admitted, for as long as there is a free slot
-//   7. finish, if the end was asked for and nothing is left
+//   5. hooks that are due are run, and their generations are left alone meanwhile
+//   6. probes that are due go out, before a client can take the last slot
+//   7. the head of the line is admitted, for as long as there is a free slot
+//   8. finish, if the end was asked for and nothing is left
 //
-// 2 before 6 is the promise "fresh before next". Two surprises it guards against: news of a past
+// 2 before 7 is the promise "fresh before next". Two surprises it guards against: news of a past
 // generation (dropped in one place, find()), and a client admitted to a backend that died in that
 // very moment (SessionEnded::not_reached: he goes back to his place in the line, nothing is lost).
 #pragma once
@@ -86,6 +87,7 @@ private:
     void on(const SpawnFailed& event, Instant now, Effects& effects);
     void on(const BackendExited& event, Instant now, Effects& effects);
     void on(const ProbeEnded& event, Instant now, Effects& effects);
+    void on(const HookEnded& event, Instant now, Effects& effects);
     void on(const PlaceCleared& event, Instant now, Effects& effects);
     void on(const RecycleRequested& event, Instant now, Effects& effects);
     void on(const ShutdownRequested& event, Instant now, Effects& effects);
@@ -96,6 +98,7 @@ private:
     void refuse_who_cannot_wait(Instant now, Effects& effects);
     void cut_overdue_sessions(Instant now, Effects& effects);
     void retire_what_is_due(Instant now, Effects& effects);
+    void run_due_hooks(Effects& effects);
     void send_due_probes(Instant now, Effects& effects);
     void admit_from_the_line(Instant now, Effects& effects);
     void finish_if_done(Effects& effects);

@@ -1,92 +1,61 @@
-// The shell's half that does what the core says about backends: spawns, probes, signals, waits for
-// the tree to be gone, and tells the log.
+// The shell's half that does what the core says about backends. There are two kinds of it: our own
+// children (own_backends.hpp), and a service that somebody else runs (foreign_backend.hpp).
 //
 // It decides nothing. Every effect leads to the event the core waits for; news carries its
 // generation. A generation is known here from its spawn until its place is clear.
 #pragma once
 
-#include "config/config.hpp"
 #include "core/effects.hpp"
 #include "core/events.hpp"
-#include "daemon/kinship.hpp"
-#include "daemon/life.hpp"
-#include "daemon/place.hpp"
-#include "daemon/probe_command.hpp"
-#include "io/probe.hpp"
-#include "io/reaper.hpp"
-#include "io/task_group.hpp"
+#include "io/tcp.hpp"
 
-#include <chrono>
-#include <deque>
+#include <boost/asio/awaitable.hpp>
+
+#include <cstddef>
 #include <functional>
-#include <random>
 #include <string>
 
 namespace tcplock::daemon {
 
 class Backends {
 public:
-    struct Hooks {
+    struct Callbacks {
         std::function<void(core::Event)> feed;
-        // How many clients are inside a generation, for the log.
+        // How many clients are inside a generation.
         std::function<std::size_t(core::Generation)> inside;
+        // Ends their sessions as if the backend had died.
+        std::function<void(core::Generation)> abort_sessions;
     };
 
-    Backends(boost::asio::io_context& io, const config::Config& config, const StateDirectory& state,
-             io::Reaper& reaper, Hooks hooks, io::TaskGroup& tasks);
+    Backends() = default;
+    virtual ~Backends() = default;
+    Backends(const Backends&) = delete;
+    Backends& operator=(const Backends&) = delete;
 
-    void perform(const core::SpawnBackend& effect);
-    void perform(const core::ProbeBackend& effect);
-    void perform(const core::AnnounceReady& effect);
-    void perform(const core::TakeOver& effect);
-    void perform(const core::StopBackend& effect);
-    void perform(const core::KillBackend& effect);
-    void perform(const core::QuarantinePlace& effect);
-    void perform(const core::BackOff& effect);
-    void perform(const core::AnnounceFailing& effect);
+    // Before anything is spawned: ends what an earlier supervisor left behind.
+    virtual boost::asio::awaitable<void> begin() = 0;
 
-    io::tcp::endpoint address_of(core::Generation generation) const;
-    std::string instance_of(core::Generation generation) const;
+    virtual void perform(const core::SpawnBackend& effect) = 0;
+    virtual void perform(const core::ProbeBackend& effect) = 0;
+    virtual void perform(const core::RunHook& effect) = 0;
+    virtual void perform(const core::AnnounceReady& effect) = 0;
+    virtual void perform(const core::TakeOver& effect) = 0;
+    virtual void perform(const core::StopBackend& effect) = 0;
+    virtual void perform(const core::KillBackend& effect) = 0;
+    virtual void perform(const core::QuarantinePlace& effect) = 0;
+    virtual void perform(const core::BackOff& effect) = 0;
+    virtual void perform(const core::AnnounceFailing& effect) = 0;
+
+    // Of a generation that is not ending.
+    virtual io::tcp::endpoint address_of(core::Generation generation) const = 0;
+    virtual std::string instance_of(core::Generation generation) const = 0;
     // It is being ended, or has ended.
-    bool is_ending(core::Generation generation) const;
+    virtual bool is_ending(core::Generation generation) const = 0;
     // It ended unasked, not long ago.
-    bool has_died(core::Generation generation) const;
+    virtual bool has_died(core::Generation generation) const = 0;
 
-    // KILL to every tree, also to those of probe commands, and no look back.
-    void kill_all();
-
-    // Ends what an earlier supervisor of this state directory left behind.
-    boost::asio::awaitable<void> end_orphans();
-
-private:
-    LifePtr find(core::Generation generation) const;
-    void begin_life(const core::SpawnBackend& effect, Setting setting, io::Child child);
-    void leader_exited(LifePtr life, io::ExitStatus status);
-    boost::asio::awaitable<void> read_output(LifePtr life);
-    boost::asio::awaitable<void> probe(LifePtr life, core::ProbePurpose purpose);
-    boost::asio::awaitable<io::ProbeResult> probe_by_command(LifePtr life);
-    boost::asio::awaitable<void> ask_to_end(LifePtr life);
-    boost::asio::awaitable<void> end_by_its_own_protocol(LifePtr life);
-    boost::asio::awaitable<void> clear_place(LifePtr life);
-    boost::asio::awaitable<bool> is_clear(LifePtr life);
-    boost::asio::awaitable<void> next_look(std::chrono::milliseconds at_latest);
-    void end_life(Life& life);
-    void signal(Life& life, int number);
-    void tell_end(Life& life);
-
-    boost::asio::io_context& io_;
-    const config::Config& config_;
-    io::Reaper& reaper_;
-    ProbeCommands probe_commands_;
-    Hooks hooks_;
-    Places places_;
-    io::TaskGroup& tasks_;
-    Lives lives_;
-    Kinship kinship_;
-    std::mt19937_64 random_{std::random_device{}()};
-    std::deque<core::Generation> died_;  // the last few
-    std::string why_not_spawned_;        // the last time
-    FailedStarts failed_starts_;
+    // KILL to everything we have started, and no look back.
+    virtual void kill_all() = 0;
 };
 
 }  // namespace tcplock::daemon

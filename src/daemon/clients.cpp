@@ -69,18 +69,18 @@ Clients::Refusal Clients::describe(core::RefuseReason reason, std::size_t others
 }
 
 Clients::Clients(boost::asio::io_context& io, const config::Config& config, std::size_t open_files,
-                 Hooks hooks, io::TaskGroup& tasks, io::TaskGroup& sessions)
+                 Callbacks callbacks, io::TaskGroup& tasks, io::TaskGroup& sessions)
     : io_(io),
       config_(config),
       open_files_(open_files),
-      hooks_(std::move(hooks)),
+      callbacks_(std::move(callbacks)),
       half_close_(config.half_closed == config::HalfClosed::leave ? io::HalfClose::leave
                                                                   : io::HalfClose::keep),
       waiting_(io.get_executor(),
                [this](std::uint64_t key) {
                    const core::ClientId client{key};
                    left(client, steady_clock::now() - clients_.at(client).since);
-                   hooks_.feed(core::ClientLeft{client});
+                   callbacks_.feed(core::ClientLeft{client});
                }),
       tasks_(tasks),
       session_tasks_(sessions) {
@@ -130,7 +130,7 @@ void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::e
     }
     clients_[client] = {io::describe(peer), steady_clock::now()};
     waiting_.add(core::number(client), std::move(socket), half_close_);
-    hooks_.feed(core::ClientArrived{client});
+    callbacks_.feed(core::ClientArrived{client});
 }
 
 // Before the core has heard of him. He may knock as often as he likes: he gets a few lines a
@@ -204,12 +204,12 @@ void Clients::perform(const core::AdmitClient& effect) {
     if (waiting_.has_left(key)) {
         (void)waiting_.take(key);
         left(effect.client, effect.waited);
-        hooks_.feed(core::SessionEnded{effect.client, core::SessionEnded::How::left});
+        callbacks_.feed(core::SessionEnded{effect.client, core::SessionEnded::How::left});
         return;
     }
     const auto executor = io_.get_executor();
     auto session = std::make_shared<Session>(
-        Session{effect.client, effect.generation, hooks_.instance_of(effect.generation),
+        Session{effect.client, effect.generation, callbacks_.instance_of(effect.generation),
                 clients_.at(effect.client).peer, effect.waited, steady_clock::now(),
                 io::adopt(executor, waiting_.take(key)), io::tcp::socket(executor),
                 boost::asio::steady_timer(executor)});
@@ -249,7 +249,7 @@ boost::asio::awaitable<bool> Clients::speaks_protocol(SessionPtr session) {
     io::RelayTotals nothing;
     nothing.how = io::RelayEnd::client_closed;
     end(*session, nothing);
-    hooks_.feed(core::SessionEnded{session->client, core::SessionEnded::How::untouched});
+    callbacks_.feed(core::SessionEnded{session->client, core::SessionEnded::How::untouched});
     co_return false;
 }
 
@@ -257,12 +257,12 @@ boost::asio::awaitable<bool> Clients::enter(SessionPtr session) {
     const bool greets = std::holds_alternative<config::UnoProbe>(config_.probe.kind);
     const auto way = greets ? io::OpenWay::uno_speaks_first : io::OpenWay::connect;
     std::string error;
-    bool is_ending = hooks_.is_ending(session->generation);
+    bool is_ending = callbacks_.is_ending(session->generation);
     if (!is_ending) {
-        const auto address = hooks_.address_of(session->generation);
+        const auto address = callbacks_.address_of(session->generation);
         error =
             co_await io::open_backend(session->backend_socket, address, way, config_.probe.timeout);
-        is_ending = hooks_.is_ending(session->generation);
+        is_ending = callbacks_.is_ending(session->generation);
     }
     session->is_entering = false;
     if (error.empty() && !session->cut && !is_ending) {
@@ -271,7 +271,7 @@ boost::asio::awaitable<bool> Clients::enter(SessionPtr session) {
     io::abort(session->backend_socket);
     if (session->cut) {
         end(*session, {});
-        hooks_.feed(core::SessionEnded{session->client});
+        callbacks_.feed(core::SessionEnded{session->client});
     } else {
         return_to_line(*session, is_ending ? "it is being ended" : error);
     }
@@ -300,7 +300,7 @@ void Clients::refuse_foreign(Session& session, const std::string& what) {
     if (!error) {
         io::say_farewell(std::move(socket));
     }
-    hooks_.feed(core::SessionEnded{session.client, core::SessionEnded::How::foreign});
+    callbacks_.feed(core::SessionEnded{session.client, core::SessionEnded::How::foreign});
 }
 
 // Nothing of the client has been touched: it waits again, where it was.
@@ -314,14 +314,14 @@ void Clients::return_to_line(Session& session, const std::string& why) {
     boost::system::error_code error;
     io::Descriptor socket(session.client_socket.release(error));
     waiting_.add(core::number(session.client), std::move(socket), half_close_);
-    hooks_.feed(core::SessionEnded{session.client, core::SessionEnded::How::not_reached});
+    callbacks_.feed(core::SessionEnded{session.client, core::SessionEnded::How::not_reached});
 }
 
 boost::asio::awaitable<void> Clients::relay(SessionPtr session) {
     io::RelayObserver observer;
     observer.client_spoke = [this, session] { began_job(*session); };
     observer.client_finished = [this, session] {
-        hooks_.feed(core::ClientFinished{session->client});
+        callbacks_.feed(core::ClientFinished{session->client});
     };
     observer.bytes_moved = [this, session] { moved(*session); };
     observer.backend_released = [this, session] { left_backend(*session); };
@@ -336,7 +336,7 @@ boost::asio::awaitable<void> Clients::relay(SessionPtr session) {
 
 void Clients::began_job(Session& session) {
     if (!std::exchange(session.has_job, true)) {
-        hooks_.feed(core::JobBegan{session.client});
+        callbacks_.feed(core::JobBegan{session.client});
     }
 }
 
@@ -344,8 +344,8 @@ void Clients::left_backend(Session& session) {
     session.is_inside = false;
     session.idleness.cancel();
     // Before the event: the session's own end may be what its generation is recycled for.
-    session.ended_with_backend = hooks_.is_ending(session.generation);
-    hooks_.feed(core::SessionEnded{session.client});
+    session.ended_with_backend = callbacks_.is_ending(session.generation);
+    callbacks_.feed(core::SessionEnded{session.client});
 }
 
 void Clients::perform(const core::CutClient& effect) {
@@ -357,6 +357,15 @@ void Clients::perform(const core::CutClient& effect) {
     session->cut = effect.reason;
     io::abort(session->client_socket);
     io::abort(session->backend_socket);
+}
+
+void Clients::abort_sessions(core::Generation generation) {
+    for (const auto& [client, session] : sessions_) {
+        if (session->generation == generation) {
+            io::abort(session->client_socket);
+            io::abort(session->backend_socket);
+        }
+    }
 }
 
 std::size_t Clients::inside(core::Generation generation) const {
@@ -377,7 +386,7 @@ boost::asio::awaitable<void> Clients::watch_idleness(SessionPtr session) {
         if (due <= steady_clock::now()) {
             told = steady_clock::now();
             session->is_told_idle = true;
-            hooks_.feed(core::ClientIdle{session->client});
+            callbacks_.feed(core::ClientIdle{session->client});
             continue;
         }
         session->idleness.expires_at(due);
@@ -388,7 +397,7 @@ boost::asio::awaitable<void> Clients::watch_idleness(SessionPtr session) {
 void Clients::moved(Session& session) {
     session.moved = steady_clock::now();
     if (std::exchange(session.is_told_idle, false)) {
-        hooks_.feed(core::ClientStirred{session.client});
+        callbacks_.feed(core::ClientStirred{session.client});
     }
 }
 
@@ -407,7 +416,7 @@ void Clients::tell_refusal(core::ClientId client, std::chrono::nanoseconds waite
 
 void Clients::end(Session& session, const io::RelayTotals& totals) {
     const auto backend_has =
-        hooks_.has_died(session.generation) ? BackendHas::died : BackendHas::not_died;
+        callbacks_.has_died(session.generation) ? BackendHas::died : BackendHas::not_died;
     tell_end(session, totals, config_.protocol, backend_has);
     sessions_.erase(session.client);
     clients_.erase(session.client);

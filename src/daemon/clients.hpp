@@ -29,7 +29,7 @@ namespace tcplock::daemon {
 
 class Clients {
 public:
-    struct Hooks {
+    struct Callbacks {
         std::function<void(core::Event)> feed;
         std::function<io::tcp::endpoint(core::Generation)> address_of;
         std::function<std::string(core::Generation)> instance_of;
@@ -40,7 +40,7 @@ public:
     // Opens every listener, and accepts nobody yet. Throws std::system_error, whose text names the
     // address. `sessions` may last longer than `tasks`: a client may still be owed something.
     Clients(boost::asio::io_context& io, const config::Config& config, std::size_t open_files,
-            Hooks hooks, io::TaskGroup& tasks, io::TaskGroup& sessions);
+            Callbacks callbacks, io::TaskGroup& tasks, io::TaskGroup& sessions);
 
     void start();
 
@@ -50,6 +50,9 @@ public:
     void perform(const core::StopListening& effect);
     // Who was about to enter it does not.
     void perform(const core::StopBackend& effect);
+
+    // Ends all that are inside, as if the backend had died.
+    void abort_sessions(core::Generation generation);
 
     std::size_t waiting() const { return waiting_.size(); }
     std::size_t inside(core::Generation generation) const;
@@ -90,7 +93,7 @@ private:
     boost::asio::io_context& io_;
     const config::Config& config_;
     const std::size_t open_files_;
-    Hooks hooks_;
+    Callbacks callbacks_;
     io::HalfClose half_close_;
     io::Waiting waiting_;
     std::list<io::Listener> listeners_;

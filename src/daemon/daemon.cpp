@@ -1,7 +1,9 @@
 #include "daemon/daemon.hpp"
 
+#include "daemon/foreign_backend.hpp"
 #include "daemon/log.hpp"
 #include "daemon/open_files.hpp"
+#include "daemon/own_backends.hpp"
 #include "io/tcp.hpp"
 
 #include <algorithm>
@@ -70,24 +72,32 @@ void attempt(const Step& step) noexcept {
 Daemon::Daemon(const config::Config& config)
     : config_(config),
       open_files_(raise_open_files_limit()),
-      state_(config.backend.state_directory),
       calendar_(config.schedule),
       core_(fit_line(config.policy, open_files_, config.listen.size())),
-      backends_(io_, config, state_, reaper_,
-                {[this](core::Event event) { feed(std::move(event)); },
-                 [this](core::Generation generation) { return clients_.inside(generation); }},
-                tasks_),
+      backends_(make_backends()),
       clients_(io_, config, open_files_,
                {[this](core::Event event) { feed(std::move(event)); },
-                [this](core::Generation generation) { return backends_.address_of(generation); },
-                [this](core::Generation generation) { return backends_.instance_of(generation); },
-                [this](core::Generation generation) { return backends_.is_ending(generation); },
-                [this](core::Generation generation) { return backends_.has_died(generation); }},
+                [this](core::Generation generation) { return backends_->address_of(generation); },
+                [this](core::Generation generation) { return backends_->instance_of(generation); },
+                [this](core::Generation generation) { return backends_->is_ending(generation); },
+                [this](core::Generation generation) { return backends_->has_died(generation); }},
                tasks_, sessions_),
       sessions_(io_.get_executor(), [this](const std::string& name,
                                            std::exception_ptr failure) { die(name, failure); }),
       tasks_(io_.get_executor(),
              [this](const std::string& name, std::exception_ptr failure) { die(name, failure); }) {}
+
+std::unique_ptr<Backends> Daemon::make_backends() {
+    Backends::Callbacks callbacks{
+        [this](core::Event event) { feed(std::move(event)); },
+        [this](core::Generation generation) { return clients_.inside(generation); },
+        [this](core::Generation generation) { clients_.abort_sessions(generation); }};
+    if (!config_.owns_backend()) {
+        return std::make_unique<ForeignBackend>(io_, config_, reaper_, std::move(callbacks),
+                                                tasks_);
+    }
+    return std::make_unique<OwnBackends>(io_, config_, reaper_, std::move(callbacks), tasks_);
+}
 
 int Daemon::run() {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
@@ -113,7 +123,7 @@ int Daemon::run() {
 
 // Until orphans are gone nothing may start; clients who connect meanwhile wait in the listeners.
 boost::asio::awaitable<void> Daemon::begin() {
-    co_await backends_.end_orphans();
+    co_await backends_->begin();
     clients_.start();
     has_begun_ = true;
     feed(core::DeadlineReached{});
@@ -147,7 +157,7 @@ void Daemon::perform(const core::Effect& effect) {
         [this](const auto& what) {
             using What = std::decay_t<decltype(what)>;
             if constexpr (Performs<Backends, What>) {
-                backends_.perform(what);
+                backends_->perform(what);
             }
             if constexpr (Performs<Clients, What>) {
                 clients_.perform(what);
@@ -254,7 +264,7 @@ void Daemon::finish() {
 // backend survives, and whoever runs us may start us again. Each step may fail for the same reason
 // as all else did, and the next is taken all the same.
 void Daemon::die(const std::string& where, std::exception_ptr failure) noexcept {
-    attempt([this] { backends_.kill_all(); });
+    attempt([this] { backends_->kill_all(); });
     attempt([&where, &failure] {
         Line(Line::Level::error, "internal error, ending at once")
             .with("where", where)

@@ -10,7 +10,6 @@
 #include "daemon/backends.hpp"
 #include "daemon/calendar.hpp"
 #include "daemon/clients.hpp"
-#include "daemon/state_directory.hpp"
 #include "io/reaper.hpp"
 #include "io/task_group.hpp"
 
@@ -23,6 +22,7 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -30,7 +30,7 @@ namespace tcplock::daemon {
 
 class Daemon {
 public:
-    // Locks the state directory and opens the listeners; nothing is spawned yet. Throws
+    // Makes the backends' half and opens the listeners; nothing is spawned yet. Throws
     // std::exception with a sentence for the operator.
     explicit Daemon(const config::Config& config);
 
@@ -38,6 +38,7 @@ public:
     int run();
 
 private:
+    std::unique_ptr<Backends> make_backends();
     void feed(core::Event event);
     void handle(const core::Event& event);
     void perform(const core::Effect& effect);
@@ -53,7 +54,6 @@ private:
     const config::Config& config_;
     const std::size_t open_files_;
     boost::asio::io_context io_{1};
-    StateDirectory state_;
     Calendar calendar_;
     core::Supervisor core_;
     std::deque<core::Event> inbox_;
@@ -66,7 +66,7 @@ private:
     boost::asio::signal_set signals_{io_};
     std::optional<std::chrono::steady_clock::time_point> told_to_stop_at_;
     io::Reaper reaper_{io_};
-    Backends backends_;
+    std::unique_ptr<Backends> backends_;
     Clients clients_;
     io::TaskGroup sessions_;  // may still owe their clients something when all else has ended
     io::TaskGroup tasks_;     // what uses the members above

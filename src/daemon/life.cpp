@@ -60,9 +60,7 @@ void tell_stop(Life& life, const core::StopBackend& effect) {
     if (const auto memory = life.tree.memory(pages)) {
         line.with("memory", in_mebibytes(*memory));
     }
-    const bool by_probe = effect.reason == core::StopReason::unresponsive ||
-                          effect.reason == core::StopReason::not_free;
-    if (by_probe) {
+    if (core::is_by_probe(effect.reason)) {
         line.with("probe", life.last_probe);
     }
 }
@@ -92,6 +90,13 @@ void tell_quarantine(Life& life, core::PlaceId place) {
         .with("instance", life.setting.values.instance)
         .with("generation", core::number(life.generation))
         .with("left", left);
+}
+
+void tell_failing(const core::AnnounceFailing& effect) {
+    Line(Line::Level::error,
+         "backend failing: newcomers are refused until a start succeeds; those who wait keep "
+         "their place")
+        .with("failures", effect.failed_starts);
 }
 
 std::string why_start_failed(const Life& life) {

@@ -40,9 +40,10 @@ struct Life {
     std::uint64_t lines = 0;
     std::optional<io::ExitStatus> exit = {};  // of the leader
     io::TaskGroup::Id probe = {};             // the last one
+    io::TaskGroup::Id hook = {};              // before admission
     io::TaskGroup::Id request = {};           // to end
     bool has_answered = false;
-    std::string last_probe = {};              // why it had no answer
+    std::string last_probe = {};  // why it had no answer
     bool is_stopping = false;
     bool is_killed = false;
     bool is_quarantined = false;
@@ -65,6 +66,8 @@ void tell_death(const Life& life);
 void tell_quarantine(Life& life, core::PlaceId place);
 
 std::string why_start_failed(const Life& life);
+
+void tell_failing(const core::AnnounceFailing& effect);
 
 // Failed starts: at length the first time, in short for as long as they fail in the same way.
 class FailedStarts {

@@ -15,8 +15,6 @@
 namespace tcplock::daemon {
 namespace {
 
-constexpr auto fallback_path = "/usr/local/bin:/usr/bin:/bin";
-
 // Makes a folder, the backend's user's and nobody else's to look into; a sentence if that fails.
 std::string make_folder(const std::filesystem::path& path,
                         const std::optional<io::Identity>& user) {

@@ -24,6 +24,8 @@ namespace tcplock::daemon {
 // one generation do.
 constexpr auto supervisor_variable = "TCPLOCK_SUPERVISOR";
 constexpr auto generation_variable = "TCPLOCK_GENERATION";
+// Where a program is sought that is started without a PATH of ours to hand on.
+constexpr auto fallback_path = "/usr/local/bin:/usr/bin:/bin";
 
 struct Setting {
     io::tcp::endpoint address;

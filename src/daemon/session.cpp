@@ -45,7 +45,7 @@ std::string_view end_code(const Session& session, io::RelayEnd how, config::Prot
         case io::RelayEnd::flush_failed:
             return "CL";
         case io::RelayEnd::cancelled:
-            return "GD";
+            return session.ended_with_backend ? "SD" : "GD";
     }
     return "??";
 }

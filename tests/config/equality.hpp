@@ -100,9 +100,11 @@ inline bool operator==(const RecyclePolicy& left, const RecyclePolicy& right) {
 }
 
 inline bool operator==(const Policy& left, const Policy& right) {
-    const auto& [gate, backend, probe, recycle, shutdown] = left;
-    return std::tie(gate, backend, probe, recycle, shutdown) ==
-           std::tie(right.gate, right.backend, right.probe, right.recycle, right.shutdown_timeout);
+    const auto& [gate, backend, probe, recycle, hooks, shutdown] = left;
+    return std::tie(gate, backend, probe, recycle, hooks.before_admission, hooks.session_timeout,
+                    shutdown) == std::tie(right.gate, right.backend, right.probe, right.recycle,
+                                          right.hooks.before_admission, right.hooks.session_timeout,
+                                          right.shutdown_timeout);
 }
 
 }  // namespace tcplock::core
@@ -110,12 +112,13 @@ inline bool operator==(const Policy& left, const Policy& right) {
 namespace tcplock::config {
 
 inline bool operator==(const Config& left, const Config& right) {
-    const auto& [protocol, listen, half_closed, idle, backend, probe, schedule, level, policy,
-                 positions] = left;
+    const auto& [protocol, listen, half_closed, idle, backend, probe, hooks, schedule, level,
+                 policy, positions] = left;
     static_cast<void>(positions);
-    return std::tie(protocol, listen, half_closed, idle, backend, probe, schedule, level, policy) ==
-           std::tie(right.protocol, right.listen, right.half_closed, right.idle_timeout,
-                    right.backend, right.probe, right.schedule, right.log_level, right.policy);
+    return std::tie(protocol, listen, half_closed, idle, backend, probe, hooks, schedule, level,
+                    policy) == std::tie(right.protocol, right.listen, right.half_closed,
+                                        right.idle_timeout, right.backend, right.probe, right.hooks,
+                                        right.schedule, right.log_level, right.policy);
 }
 
 }  // namespace tcplock::config

@@ -37,7 +37,8 @@ TEST(Keys, AreSuggestedWhenMisspelt) {
 TEST(Keys, AreShownWhereTheyBelong) {
     EXPECT_EQ(wrong_key("max_jobs"), "does not belong here, expected recycle.max_jobs");
     EXPECT_EQ(wrong_key("command"),
-              "does not belong here, expected backend.command or probe.command");
+              "does not belong here, expected backend.command, probe.command, "
+              "hooks.before_admission.command or hooks.session_timeout.command");
     EXPECT_EQ(wrong_key("gate.level"), "does not belong here, expected log.level");
     EXPECT_EQ(wrong_key("probe.idle_timeout"), "does not belong here, expected gate.idle_timeout");
 }
@@ -45,7 +46,7 @@ TEST(Keys, AreShownWhereTheyBelong) {
 TEST(Keys, AreListedWhenNothingIsNear) {
     EXPECT_EQ(wrong_key("log.zzzzzz"), "unknown key, expected level or format");
     EXPECT_EQ(wrong_key("recycle.<<"), "unknown key, expected max_jobs, max_age or schedule");
-    EXPECT_EQ(wrong_key("hooks.zzzzzz"), "unknown key");
+    EXPECT_EQ(wrong_key("admin.zzzzzz"), "unknown key");
     EXPECT_EQ(wrong_key("log." + std::string(100'000, 'x')),
               "unknown key, expected level or format");
 }

@@ -81,6 +81,36 @@ TEST(Load, ReadsEveryKeyOfTheGate) {
     EXPECT_EQ(config.policy.shutdown_timeout, 0s);
 }
 
+TEST(Load, AnAddressAloneIsASomebodyElsesService) {
+    const Config config = loaded(
+        "protocol: tcp\n"
+        "listen: [{address: \"127.0.0.1:9000\"}]\n"
+        "gate: {concurrency: 3}\n"
+        "backend: {address: localhost:8100, start_timeout: 9s, restart_backoff: {max: 7s}}\n"
+        "probe: {kind: command, command: [look, \"{port}\"]}\n");
+    EXPECT_FALSE(config.owns_backend());
+    EXPECT_EQ(config.backend.address, "localhost:8100");
+    EXPECT_EQ(config.policy.gate.concurrency, 3U);
+    EXPECT_EQ(config.policy.backend.start_timeout, 9s);
+    EXPECT_EQ(config.policy.backend.restart_backoff.max, 7s);
+    EXPECT_EQ(config.policy.recycle.max_jobs, std::nullopt);
+    EXPECT_EQ(config.policy.recycle.max_age, std::nullopt);
+    EXPECT_TRUE(loaded("").owns_backend());
+}
+
+TEST(Load, ReadsHooks) {
+    const Config config = loaded(
+        "hooks:\n"
+        "  before_admission: {command: [restart, \"{port}\"], timeout: 9s}\n"
+        "  session_timeout:\n    command: [tell]\n");
+    EXPECT_EQ(config.hooks.before_admission, (Hook{{"restart", "{port}"}, 9s}));
+    EXPECT_EQ(config.hooks.session_timeout, (Hook{{"tell"}, 30s}));
+    EXPECT_TRUE(config.policy.hooks.before_admission);
+    EXPECT_TRUE(config.policy.hooks.session_timeout);
+    EXPECT_EQ(loaded("hooks: {before_admission: off}\n"), defaults(Protocol::uno));
+    EXPECT_FALSE(loaded("").policy.hooks.before_admission);
+}
+
 TEST(Load, ReadsEveryKeyOfTheBackend) {
     const Config config = loaded(
         "backend:\n"

@@ -8,8 +8,8 @@
 
 namespace tcplock::config::test {
 
-inline const std::vector<std::string> sample_names{"tcplock.yaml", "tcp-service.yaml",
-                                                   "openoffice.yaml", "unoserver.yaml"};
+inline const std::vector<std::string> sample_names{
+    "tcplock.yaml", "tcp-service.yaml", "gate-alone.yaml", "openoffice.yaml", "unoserver.yaml"};
 
 inline std::string sample(const std::string& name) {
     std::ifstream file{std::string{TCPLOCK_SAMPLES} + "/" + name};

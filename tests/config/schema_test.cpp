@@ -31,6 +31,9 @@ void collect(const json::object& mapping, const std::string& prefix, std::vector
         if (schema.contains("properties")) {
             collect(schema, path + ".", found);
         }
+        if (const json::value* const mapping_there = schema.if_contains("then")) {
+            collect(mapping_there->as_object(), path + ".", found);
+        }
         const json::value* const items = schema.if_contains("items");
         const json::object* const item = items == nullptr ? nullptr : items->if_object();
         if (item != nullptr && item->contains("properties")) {

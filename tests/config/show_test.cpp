@@ -43,6 +43,10 @@ const std::vector<std::string> variants{
     "probe: {kind: command, command: [check, \"$$\", \"{port}\", \"{{\"]}\n",
     "recycle: {max_jobs: off, max_age: off, schedule: [\"*/5 * * * *\", \"0 0 1 jan sun\"]}\n",
     "recycle: {max_jobs: 1, max_age: 90s}\nlog: {level: error}\nshutdown_timeout: 0s\n",
+    "hooks: {before_admission: {command: [\"a, b\", \"{port}\"], timeout: 9s},\n"
+    "        session_timeout: {command: [\"$$x\"]}}\n",
+    "protocol: tcp\nlisten: [{address: \"0.0.0.0:7\"}]\ngate: {concurrency: 3}\n"
+    "backend: {address: \"service.example:8\", start_timeout: 9s}\n",
     "log: {level: debug}\n",
     "log: {level: warn}\n",
 };

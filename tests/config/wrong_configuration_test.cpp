@@ -77,8 +77,87 @@ TEST(WrongConfiguration, HasUnknownKeys) {
          {"f:3: listen[0].deny: unknown key, expected address or allow"}},
         {"\"a\\nb\": 5\n",
          {"f:1: a\\x0ab: unknown key, expected protocol, listen, gate, backend, probe, recycle, "
-          "log "
-          "or shutdown_timeout"}},
+          "hooks, log or shutdown_timeout"}},
+    });
+}
+
+TEST(WrongConfiguration, HasHooksThatAreNone) {
+    const std::string none =
+        " is no hook, expected off, or a mapping like {command: [program, argument]}";
+    expect_all({
+        {"hooks: {before_admission: on}\n", {"f:1: hooks.before_admission: \"on\"" + none}},
+        {"hooks: {session_timeout: [restart]}\n",
+         {"f:1: hooks.session_timeout: found a list, expected off, or a mapping like {command: "
+          "[program, argument]}"}},
+        {"hooks: {before_admission: }\n",
+         {"f:1: hooks.before_admission: has no value, expected off, or a mapping like {command: "
+          "[program, argument]}"}},
+        {"hooks: {session_timeout: {timeout: 5s}}\n",
+         {"f:1: hooks.session_timeout.command: missing, expected a list like [program, "
+          "argument]"}},
+        {"hooks:\n  before_admission:\n    command: []\n    timeout: 5\n",
+         {"f:3: hooks.before_admission.command: names no program, expected a list like [program, "
+          "argument]",
+          "f:4: hooks.before_admission.timeout: \"5\" has no unit, expected 5s or 5ms"}},
+        {"hooks: {before_admission: {comand: [x]}}\n",
+         {"f:1: hooks.before_admission.comand: unknown key, did you mean command?",
+          "f:1: hooks.before_admission.command: missing, expected a list like [program, "
+          "argument]"}},
+    });
+}
+
+const std::string alone =
+    "protocol: tcp\n"
+    "listen: [{address: \"127.0.0.1:7000\"}]\n";
+
+// Before a service that somebody else runs.
+TEST(WrongConfiguration, OfAGateAloneHasKeysForABackendOfItsOwn) {
+    const std::string no_effect =
+        ": has no effect without backend.command, expected it to be left "
+        "out";
+    expect_all({
+        {alone + "backend:\n  address: localhost:8100\n  stop_grace: 5s\n  limits: {core: 0}\n",
+         {"f:5: backend.stop_grace" + no_effect, "f:6: backend.limits" + no_effect}},
+        {alone + "backend: {address: \"localhost:8100\"}\nrecycle:\n  max_jobs: 5\n"
+                 "  schedule: []\n",
+         {"f:5: recycle.max_jobs" + no_effect, "f:6: recycle.schedule" + no_effect}},
+        {alone + "backend: {address: \"localhost:8100\"}\n"
+                 "hooks: {before_admission: {command: [run, \"{directory}/x\"]}}\n"
+                 "probe: {kind: command, command: [look, \"{profile}\"]}\n",
+         {"f:4: hooks.before_admission.command: holds {directory}, which there is not without "
+          "backend.command, expected another path",
+          "f:5: probe.command: holds {profile}, which there is not without backend.command, "
+          "expected another path"}},
+    });
+}
+
+TEST(WrongConfiguration, OfAGateAloneNamesNoService) {
+    const std::string service =
+        "an address or a name, and a port, like 127.0.0.1:8100, [::1]:8100 or localhost:8100";
+    expect_all({
+        {alone + "backend: {address: localhost}\n",
+         {"f:3: backend.address: \"localhost\" is not the address of a service, expected " +
+          service}},
+        {alone + "backend: {address: \"local host:1\"}\n",
+         {"f:3: backend.address: \"local host:1\" is not the address of a service, expected " +
+          service}},
+        {alone + "backend: {address: \"127.0.0:1\"}\n",
+         {"f:3: backend.address: \"127.0.0:1\" is not the address of a service, expected " +
+          service}},
+        {alone + "backend: {address: \"office:70000\"}\n",
+         {"f:3: backend.address: \"office:70000\" has no possible port, expected a port from 1 to "
+          "65535"}},
+        {alone + "backend: {address: \"localhost:{port}\"}\n",
+         {"f:3: backend.address: \"localhost:{port}\" has no possible port, expected a port from 1 "
+          "to 65535"}},
+        {alone + "backend: {address: \"localhost:7000\"}\n",
+         {"f:3: backend.address: the gate itself listens on 127.0.0.1:7000, expected an address "
+          "of the backend's own"}},
+        {alone,
+         {"f:1: backend.address: missing, protocol tcp has no default, expected a numeric address "
+          "and a port like \"127.0.0.1:{port}\"",
+          "f:1: backend.command: missing, protocol tcp has no default, expected a list like "
+          "[program, argument], or the address alone of a service somebody else runs"}},
     });
 }
 
@@ -104,8 +183,8 @@ TEST(WrongConfiguration, HasKeysThatAreStillToCome) {
          {"f:2: recycle.memory_soft_limit" + coming, "f:3: recycle.memory_hard_limit" + coming,
           "f:4: recycle.idle_shutdown" + coming}},
         {"hooks:\n  before_admission: off\n  backend_ready: {command: [x]}\n",
-         {"f:2: hooks.before_admission" + coming, "f:3: hooks.backend_ready" + coming}},
-        {"hooks:\nadmin: {}\n", {"f:1: hooks" + coming, "f:2: admin" + coming}},
+         {"f:3: hooks.backend_ready" + coming}},
+        {"admin: {}\n", {"f:1: admin" + coming}},
         {"admin: {http: off, sokcet: x}\n",
          {"f:1: admin.http" + coming, "f:1: admin.sokcet: unknown key, did you mean socket?"}},
     });
@@ -114,7 +193,10 @@ TEST(WrongConfiguration, HasKeysThatAreStillToCome) {
 TEST(WrongConfiguration, HasValuesThatAreStillToCome) {
     expect_all({
         {"gate: {concurrency: 2}\n",
-         {"f:1: gate.concurrency: \"2\" is not available yet, expected 1"}},
+         {"f:1: gate.concurrency: \"2\" is not possible with protocol uno: an office has one main "
+          "lock, expected 1"}},
+        {tcp + "gate: {concurrency: 2}\n",
+         {"f:4: gate.concurrency: \"2\" is not available yet with backend.command, expected 1"}},
         {"backend: {instances: 4, standby: 1}\n",
          {"f:1: backend.instances: \"4\" is not available yet, expected 1",
           "f:1: backend.standby: \"1\" is not available yet, expected 0"}},
@@ -132,11 +214,6 @@ TEST(WrongConfiguration, HasValuesThatAreStillToCome) {
         {"backend: {address: \"unix:/tmp/{name}\"}\n",
          {"f:1: backend.address: \"unix:/tmp/{name}\" is not available yet, expected a numeric "
           "address and a port like \"127.0.0.1:{port}\""}},
-        {"protocol: tcp\nlisten: [{address: \"127.0.0.1:1\"}]\nbackend: {address: "
-         "\"127.0.0.1:2\"}\n",
-         {"f:3: backend.command: missing, and the gate alone before a service somebody else runs "
-          "is "
-          "not available yet, expected a list like [program, argument]"}},
     });
 }
 
@@ -299,12 +376,10 @@ TEST(WrongConfiguration, HasAWrongBackend) {
         {"protocol: tcp\n",
          {"f:1: listen: missing, protocol tcp has no default, expected at least one listener like "
           "\"- address: 127.0.0.1:2002\"",
-          "f:1: backend.command: missing, protocol tcp has no default, expected a list like "
-          "[program, "
-          "argument]",
           "f:1: backend.address: missing, protocol tcp has no default, expected a numeric address "
-          "and "
-          "a port like \"127.0.0.1:{port}\""}},
+          "and a port like \"127.0.0.1:{port}\"",
+          "f:1: backend.command: missing, protocol tcp has no default, expected a list like "
+          "[program, argument], or the address alone of a service somebody else runs"}},
         {"protocol: tcp\nlisten: [{address: \"127.0.0.1:1\"}]\nbackend: {command: [x]}\n",
          {"f:3: backend.address: missing, protocol tcp has no default, expected a numeric address "
           "and "

@@ -53,6 +53,9 @@ struct Teller {
         out << "ProbeBackend gen=" << number(e.generation) << " "
             << purposes[static_cast<int>(e.purpose)];
     }
+    void operator()(const RunHook& e) const {
+        out << "RunHook gen=" << number(e.generation) << " " << to_string(e.hook);
+    }
     void operator()(const AnnounceReady& e) const {
         out << "AnnounceReady gen=" << number(e.generation) << " after=" << in_words(e.after);
     }
@@ -173,6 +176,12 @@ protected:
     }
     void probe_fails(std::uint64_t generation) {
         happens(ProbeEnded{Generation{generation}, ProbeEnded::Verdict::failed});
+    }
+    void hook_succeeds(std::uint64_t generation, Hook hook = Hook::before_admission) {
+        happens(HookEnded{Generation{generation}, hook, HookEnded::How::succeeded});
+    }
+    void hook_fails(std::uint64_t generation, Hook hook = Hook::before_admission) {
+        happens(HookEnded{Generation{generation}, hook, HookEnded::How::failed});
     }
     void exits(std::uint64_t generation, int status) {
         happens(BackendExited{Generation{generation}, {Exit::Kind::status, status}});

@@ -456,6 +456,206 @@ TEST_F(Sessions, CutForOneHungClientLeaveTheOthersOfTheBackendAlone) {
     expect({StopBackend{1_gen, StopReason::session_timeout, StopHow::kill, 0, 150s}});
 }
 
+// ---- Hooks -------------------------------------------------------------------------------------
+
+class Hooks : public Script {
+protected:
+    Hooks() {
+        policy.hooks.before_admission = true;
+        policy.probe.admission = 15s;
+    }
+
+    // The hook has succeeded, and the backend has answered after it.
+    void is_prepared(std::uint64_t generation) {
+        hook_succeeds(generation);
+        answers(generation);
+        skip();
+    }
+};
+
+TEST_F(Hooks, AreRunBeforeTheFirstClientAndBeforeEachOther) {
+    starts();
+    spawned(1);
+    arrives(1);
+    arrives(2);
+    skip();
+    answers(1);
+    expect({AnnounceReady{1_gen, 0s}, RunHook{1_gen, Hook::before_admission}});
+    hook_succeeds(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    answers(1);
+    expect({AdmitClient{1_client, 1_gen, 0s}});
+    session_ends(1);
+    expect({RunHook{1_gen, Hook::before_admission}});
+    hook_succeeds(1);
+    answers(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}, AdmitClient{2_client, 1_gen, 0s}});
+    session_ends(2);
+    expect({RunHook{1_gen, Hook::before_admission}});
+}
+
+// It may restart the backend: no answer from before it proves anything, nor does the lack of one.
+TEST_F(Hooks, AreNotRunBesideProbes) {
+    policy.probe.interval = 1s;
+    policy.probe.failure_threshold = 1;
+    serving();
+    after(20s);
+    expect({});
+    hook_succeeds(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    answers(1);
+    arrives(1);
+    skip();
+    after(1s);
+    expect({ProbeBackend{1_gen, ProbePurpose::liveness}});
+    session_ends(1);
+    expect({RunHook{1_gen, Hook::before_admission}});
+    probe_fails(1);
+    expect({});
+}
+
+TEST_F(Hooks, AreFollowedByAProofAlsoWhereNoneIsAskedForOtherwise) {
+    policy.probe.admission.reset();
+    policy.backend.start_timeout = 60s;
+    serving();
+    arrives(1);
+    hook_succeeds(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+    after(60s);
+    expect({StopBackend{1_gen, StopReason::not_free, StopHow::kill, 0, 60s}});
+}
+
+TEST_F(Hooks, AreNotRunForAVisit) {
+    serving();
+    is_prepared(1);
+    arrives(1);
+    skip();
+    goes_without_a_word(1);
+    expect({});
+    arrives(2);
+    expect({AdmitClient{2_client, 1_gen, 0s}});
+}
+
+TEST_F(Hooks, ThatFailAreAFailedStartAndTheHeadKeepsItsPlace) {
+    serving();
+    arrives(1);
+    hook_fails(1);
+    expect({StopBackend{1_gen, StopReason::hook_failed, StopHow::ask, 0, 0s},
+            BackOff{1_gen, 200ms, 1}});
+    cleared(1);
+    after(200ms);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance}});
+    becomes_ready(2);
+    skip();
+    hook_succeeds(2);
+    answers(2);
+    expect({ProbeBackend{2_gen, ProbePurpose::admission}, AdmitClient{1_client, 2_gen, 200ms}});
+}
+
+TEST_F(Hooks, ThatFailInARowAreFailing) {
+    serving();
+    for (std::uint64_t generation = 1; generation <= 5; ++generation) {
+        hook_fails(generation);
+        cleared(generation);
+        after(30s);
+        becomes_ready(generation + 1);
+    }
+    skip();
+    EXPECT_TRUE(core().is_failing());
+    arrives(1);
+    expect({RefuseClient{1_client, RefuseReason::backend_failing, 0s}});
+    hook_succeeds(6);
+    EXPECT_FALSE(core().is_failing());
+    skip();
+}
+
+TEST_F(Hooks, ThatFailBesideAClientWaitForIt) {
+    policy.gate.concurrency = 2;
+    serving();
+    is_prepared(1);
+    arrives(1);
+    arrives(2);
+    session_ends(1);
+    skip();
+    hook_fails(1);
+    expect({});
+    arrives(3);
+    expect({});
+    session_ends(2);
+    expect({StopBackend{1_gen, StopReason::hook_failed, StopHow::ask, 0, 0s},
+            BackOff{1_gen, 200ms, 1}});
+}
+
+TEST_F(Hooks, AreRunAgainForASessionThatEndedMeanwhile) {
+    policy.gate.concurrency = 2;
+    serving();
+    is_prepared(1);
+    arrives(1);
+    arrives(2);
+    session_ends(1);
+    session_ends(2);
+    skip();
+    hook_succeeds(1);
+    expect({RunHook{1_gen, Hook::before_admission}});
+    hook_succeeds(1);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
+}
+
+TEST_F(Hooks, OfAGenerationThatIsBeingEndedAreOldNews) {
+    serving();
+    recycle_requested();
+    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s}});
+    hook_succeeds(1);
+    hook_fails(1);
+    expect({});
+}
+
+class HookAfterATimeout : public Script {
+protected:
+    HookAfterATimeout() { policy.hooks.session_timeout = true; }
+
+    void times_out() {
+        serving();
+        arrives(1);
+        arrives(2);
+        skip();
+        after(120s);
+        expect({CutClient{1_client, CutReason::session_timeout},
+                StopBackend{1_gen, StopReason::session_timeout, StopHow::kill, 0, 120s},
+                RunHook{1_gen, Hook::session_timeout}});
+        session_ends(1);
+    }
+};
+
+TEST_F(HookAfterATimeout, IsWaitedForBeforeTheNextGeneration) {
+    times_out();
+    cleared(1);
+    expect({});
+    hook_succeeds(1, Hook::session_timeout);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance}});
+}
+
+TEST_F(HookAfterATimeout, MayEndBeforeThePlaceIsClear) {
+    times_out();
+    hook_succeeds(1, Hook::session_timeout);
+    expect({});
+    cleared(1);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance}});
+}
+
+TEST_F(HookAfterATimeout, MayFail) {
+    times_out();
+    cleared(1);
+    hook_fails(1, Hook::session_timeout);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance}});
+}
+
+TEST_F(HookAfterATimeout, IsNotRunForAnotherEnd) {
+    serving();
+    is_killed(1, 11);
+    expect({StopBackend{1_gen, StopReason::died, StopHow::kill, 0, 0s}, BackOff{1_gen, 200ms, 0}});
+}
+
 // ---- The row of failed starts ------------------------------------------------------------------
 
 class Failing : public Script {

@@ -63,6 +63,8 @@ Policy World::make_policy() {
     policy.probe.admission = one_of<std::optional<Duration>>({std::nullopt, 200ms, 1s});
     policy.probe.beside_clients = chance(0.5);
     policy.probe.tells_if_free = policy.probe.beside_clients && chance(0.5);
+    policy.hooks.before_admission = chance(0.3);
+    policy.hooks.session_timeout = chance(0.3);
     policy.recycle.max_jobs = one_of<std::optional<std::uint64_t>>({std::nullopt, 1, 3, 10});
     policy.recycle.max_age = one_of<std::optional<Duration>>({std::nullopt, 2s, 10s});
     policy.shutdown_timeout = one_of<Duration>({500ms, 3s});
@@ -254,6 +256,8 @@ void World::perform(const AdmitClient& effect) {
     check(!policy_.recycle.max_jobs || life.jobs < *policy_.recycle.max_jobs,
           "4: a client was admitted after the last job");
     check(!life.unproven_since, "5: a client was admitted to an unproven generation");
+    check(!life.needs_preparation && !life.is_preparing,
+          "4: a client was admitted before the hook that is due");
     const bool probe_is_inside = life.is_probing && !policy_.probe.beside_clients;
     check(life.inside.size() + (probe_is_inside ? 1 : 0) < policy_.gate.concurrency,
           "1: too many are inside");
@@ -396,12 +400,19 @@ void World::end_session(ClientId client, SessionEnded::How how) {
             life.computes_until = chance(0.2) ? Instant::max() : now_ + ticks(0, 40);
         }
         life.has_leftovers |= !is_friendly_ && chance(0.05);
-        if (policy_.probe.admission) {
-            life.unproven_since = now_;
-            life.is_probe_stale = life.is_probing;
+        if (policy_.hooks.before_admission) {
+            life.needs_preparation = true;
+        } else if (policy_.probe.admission) {
+            become_unproven(life, *policy_.probe.admission);
         }
     }
     feed(SessionEnded{client, how});
+}
+
+void World::become_unproven(Life& life, Duration limit) {
+    life.unproven_since = now_;
+    life.proof_limit = limit;
+    life.is_probe_stale = life.is_probing;
 }
 
 void World::perform(const RefuseClient& effect) {
@@ -479,6 +490,8 @@ void World::perform(const SpawnBackend& effect) {
         check(life.place != effect.place || !life.has_tree,
               "4: spawned into a place where a tree still lives");
     }
+    check(!place.needs_aftermath && !place.has_aftermath,
+          "4: spawned before the hook that follows a timeout had ended");
     check(!is_closing_, "4: spawned while everything closes");
     if (place.wasted > 0) {
         Duration pause = policy_.backend.restart_backoff.first;
@@ -558,6 +571,7 @@ void World::perform(const ProbeBackend& effect) {
     Life& life = lives_.at(effect.generation);
     check(life.was_spawned && !life.was_stopped, "4: a probe without a backend");
     check(!life.is_probing, "12: two probes of one generation at once");
+    check(!life.is_preparing, "4: a probe beside a hook");
     check(policy_.probe.beside_clients || life.inside.size() < policy_.gate.concurrency,
           "1: a probe went in where no slot was free");
     life.is_probing = true;
@@ -589,8 +603,9 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
         life.unproven_since.reset();
         if (!life.answered) {
             tell(say("first answer", generation));
-            life.answered = now_;
-            failed_starts_ = 0;
+            life.answered = life.prepared = now_;
+            life.needs_preparation = policy_.hooks.before_admission;
+            failed_starts_ = policy_.hooks.before_admission ? failed_starts_ : 0;
             places_[life.place].saw_fresh_exit = false;
         }
     }
@@ -606,6 +621,52 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
     }
     check(life.was_stopped || life.missed < policy_.probe.failure_threshold,
           "4: a hung generation was kept");
+}
+
+void World::perform(const RunHook& effect) {
+    tell(say("run hook for", effect.generation) + " " + std::string(to_string(effect.hook)));
+    const Generation generation = effect.generation;
+    Life& life = lives_.at(generation);
+    if (effect.hook == Hook::session_timeout) {
+        Record& place = places_[life.place];
+        check(std::exchange(place.needs_aftermath, false), "5: a hook follows no timeout");
+        place.has_aftermath = true;
+        at(ticks(0, 6), [this, generation] { aftermath_ends(generation); });
+        return;
+    }
+    check(is_open(life), "4: a hook was run in a generation that takes nobody");
+    check(life.needs_preparation && !life.is_preparing, "12: a hook was run that is not due");
+    life.needs_preparation = false;
+    life.is_preparing = true;
+    life.is_probe_stale = life.is_probing;
+    life.unproven_since.reset();
+    at(ticks(0, 4), [this, generation] { preparation_ends(generation); });
+}
+
+void World::preparation_ends(Generation generation) {
+    Life& life = lives_.at(generation);
+    const bool failed = !is_friendly_ && chance(0.1);
+    if (!life.was_stopped) {
+        life.is_preparing = false;
+        life.is_due |= failed;
+    }
+    if (!life.was_stopped && !failed) {
+        life.prepared = now_;
+        failed_starts_ = 0;
+        if (!life.needs_preparation) {
+            become_unproven(life, policy_.probe.admission.value_or(policy_.backend.start_timeout));
+        }
+    }
+    feed(HookEnded{generation, Hook::before_admission,
+                   failed ? HookEnded::How::failed : HookEnded::How::succeeded});
+    check(!failed || life.was_stopped || !life.uncut.empty(),
+          "4: a generation was kept although its hook failed");
+}
+
+void World::aftermath_ends(Generation generation) {
+    places_[lives_.at(generation).place].has_aftermath = false;
+    feed(HookEnded{generation, Hook::session_timeout,
+                   chance(0.5) ? HookEnded::How::failed : HookEnded::How::succeeded});
 }
 
 void World::leader_dies(Generation generation, Exit exit) {
@@ -677,6 +738,11 @@ void World::perform(const StopBackend& effect) {
         case StopReason::start_timeout:
             note_end_of_life(effect.generation, false);
             break;
+        case StopReason::hook_failed:
+            ++places_[life.place].wasted;
+            places_[life.place].ended = now_;
+            ++failed_starts_;
+            break;
         case StopReason::died:
         case StopReason::fresh_profile:
             break;  // noted when it happened
@@ -692,6 +758,8 @@ void World::perform(const StopBackend& effect) {
             break;
     }
     life.was_stopped = true;
+    places_[life.place].needs_aftermath =
+        effect.reason == StopReason::session_timeout && policy_.hooks.session_timeout;
     const Generation generation = effect.generation;
     const Exit exit{Exit::Kind::signal, 15};
     if (effect.how == StopHow::kill) {
@@ -802,12 +870,14 @@ bool World::is_open(const Life& life) const {
 void World::check_somebody_starts() {
     std::size_t living = 0;
     std::size_t quarantined = 0;
+    bool has_aftermath = false;
     for (const auto& [id, place] : places_) {
+        has_aftermath |= place.has_aftermath;
         if (place.occupant) {
             ++(lives_.at(*place.occupant).was_quarantined ? quarantined : living);
         }
     }
-    if (living > 0 || quarantined > policy_.backend.instances || shutdown_at_) {
+    if (living > 0 || has_aftermath || quarantined > policy_.backend.instances || shutdown_at_) {
         nothing_lives_since_.reset();
         return;
     }
@@ -843,11 +913,14 @@ void World::check_books() const {
         // A probe takes up to three ticks, is sent again two later, and a timer may be two late.
         const Duration found = policy_.probe.interval * policy_.probe.failure_threshold + 10 * tick;
         check(life.was_stopped || !life.hangs || !life.answered || !policy_.probe.beside_clients ||
-                  now_ - std::max(life.hung_since, *life.answered) <= found,
+                  life.is_preparing || now_ - std::max(life.hung_since, life.prepared) <= found,
               "5: a hung generation was not found in time");
         check(life.was_stopped || !life.unproven_since ||
-                  now_ - *life.unproven_since <= *policy_.probe.admission + 2 * tick,
+                  now_ - *life.unproven_since <= life.proof_limit + 2 * tick,
               "5: a generation was unproven for longer than allowed");
+        check(!is_open(life) || !life.needs_preparation || life.is_preparing || shutdown_at_,
+              "7: a hook that is due is not run");
+        check(!place.needs_aftermath, "5: no hook follows a timeout");
     }
     for (const auto& [client, guest] : waiting_) {
         check(now_ - guest.since <= policy_.gate.queue_timeout + 2 * tick,
@@ -870,7 +943,8 @@ void World::check_nobody_waits_in_vain() const {
         ++open;
         const bool probe_is_inside = life.is_probing && !policy_.probe.beside_clients;
         const std::size_t taken = life.inside.size() + (probe_is_inside ? 1 : 0);
-        has_free_slot |= !life.unproven_since && taken < policy_.gate.concurrency;
+        const bool is_prepared = !life.needs_preparation && !life.is_preparing;
+        has_free_slot |= is_prepared && !life.unproven_since && taken < policy_.gate.concurrency;
     }
     check(!has_free_slot || open > policy_.backend.instances,
           "2: a slot is free and somebody waits");

@@ -74,6 +74,10 @@ private:
         std::size_t missed = 0;             // in a row, while it had nothing to finish
         std::size_t missed_at_all = 0;      // in a row
         std::optional<Instant> unproven_since;
+        Duration proof_limit{};
+        bool needs_preparation = false;
+        bool is_preparing = false;
+        Instant prepared;
     };
 
     struct Guest {
@@ -93,6 +97,8 @@ private:
         std::size_t wasted = 0;  // lives in a row that were of no use
         Instant ended;
         bool saw_fresh_exit = false;
+        bool needs_aftermath = false;
+        bool has_aftermath = false;
     };
 
     struct Due {
@@ -121,6 +127,7 @@ private:
     // What the shell would do.
     void perform(const SpawnBackend& effect);
     void perform(const ProbeBackend& effect);
+    void perform(const RunHook& effect);
     void perform(const AnnounceReady& effect);
     void perform(const TakeOver& effect);
     void perform(const StopBackend& effect);
@@ -140,6 +147,9 @@ private:
     void come_to_life(Generation generation);
     void tree_dies(Generation generation, Exit exit);
     void probe_ends(Generation generation, ProbePurpose purpose);
+    void preparation_ends(Generation generation);
+    void aftermath_ends(Generation generation);
+    void become_unproven(Life& life, Duration limit);
     void leader_dies(Generation generation, Exit exit);
     void clear_place(Generation generation);
     void session(ClientId client);

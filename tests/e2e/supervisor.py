@@ -274,10 +274,12 @@ class Supervisor:
     def write_config(self, config):
         config = dict(config)
         config.setdefault("listen", [{"address": f"127.0.0.1:{self.port}"}])
-        config["backend"] = {
+        backend = config.get("backend", {})
+        is_alone = config["protocol"] == "tcp" and "command" not in backend
+        config["backend"] = backend if is_alone else {
             "ports": f"{self.first_port + 5}-{self.first_port + 19}",
             "state_directory": self.state_directory,
-            **config.get("backend", {}),
+            **backend,
         }
         text = as_yaml(config).replace("@PORT@", str(self.port))
         text = text.replace("@JOURNAL@", self.journal_file).replace("@DIRECTORY@", self.directory)

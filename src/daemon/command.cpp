@@ -1,4 +1,4 @@
-#include "daemon/probe_command.hpp"
+#include "daemon/command.hpp"
 
 #include "daemon/place.hpp"
 #include "io/output.hpp"
@@ -21,17 +21,17 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr auto cookie_variable = "TCPLOCK_PROBE";
+constexpr auto cookie_variable = "TCPLOCK_COMMAND";
 constexpr std::chrono::milliseconds look_interval{100};
-// After the timeout: for KILL to be done and the last output to be read.
+// After the limit: for KILL to be done and the last output to be read.
 constexpr std::chrono::seconds farewell_limit{1};
 
 struct Run {
-    Run(io::Tree tree_of_it, steady_clock::time_point limit)
-        : tree(std::move(tree_of_it)), until(limit) {}
+    Run(io::Tree tree_of_it, steady_clock::time_point limit, Commands::Outliving what_outlives)
+        : tree(std::move(tree_of_it)), until(limit), outliving(what_outlives) {}
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
-    // However the probe ends, also when it is cancelled, nothing of it goes on.
+    // However the wait for it ends, also when it is cancelled, nothing of it goes on.
     ~Run() {
         if (!is_gone) {
             tree.signal(SIGKILL);
@@ -40,16 +40,22 @@ struct Run {
 
     io::Tree tree;
     steady_clock::time_point until;
+    Commands::Outliving outliving;
     std::optional<io::ExitStatus> exit;
-    bool is_gone = false;  // its whole tree
+    bool is_gone = false;  // its whole tree, or all of it that is to go
     bool ran_out_of_time = false;
     std::string last_line;
 };
 
-// Ends when the program has exited and nothing of its tree is left; kills what is left at the end
-// of its time, and what outlives the program itself.
+bool has_ended(Run& run) {
+    const bool may_go_on = run.outliving == Commands::Outliving::left_alone;
+    return (may_go_on && run.exit && !run.ran_out_of_time) || run.tree.empty();
+}
+
+// Ends when the program has exited and nothing of its tree is left that is not to be left alone;
+// kills what is left at the end of its time, and what outlives the program itself.
 boost::asio::awaitable<void> await_end(io::Reaper& reaper, std::shared_ptr<Run> run) {
-    while (!run->tree.empty()) {
+    while (!has_ended(*run)) {
         const auto now = steady_clock::now();
         run->ran_out_of_time |= !run->exit && now >= run->until;
         if (run->exit || run->ran_out_of_time) {
@@ -64,7 +70,12 @@ boost::asio::awaitable<void> await_end(io::Reaper& reaper, std::shared_ptr<Run> 
 boost::asio::awaitable<void> await_end_and_output(io::Reaper& reaper, std::shared_ptr<Run> run,
                                                   std::shared_ptr<io::Output> output) {
     using namespace boost::asio::experimental::awaitable_operators;
-    co_await (await_end(reaper, run) && output->drain());
+    if (run->outliving == Commands::Outliving::left_alone) {
+        co_await (await_end(reaper, run) || output->drain());
+        co_await await_end(reaper, run);  // It may have closed its output long before.
+    } else {
+        co_await (await_end(reaper, run) && output->drain());
+    }
 }
 
 std::string why(const Run& run) {
@@ -75,7 +86,7 @@ std::string why(const Run& run) {
 
 }  // namespace
 
-void ProbeCommands::kill_unseen() {
+void Commands::kill_unseen() {
     for (const auto& entry : running_) {
         if (const auto tree = entry.lock()) {
             tree->signal_unseen(SIGKILL);
@@ -83,7 +94,7 @@ void ProbeCommands::kill_unseen() {
     }
 }
 
-void ProbeCommands::kill_all() {
+void Commands::kill_all() {
     for (const auto& entry : running_) {
         if (const auto tree = entry.lock()) {
             tree->signal(SIGKILL);
@@ -91,8 +102,9 @@ void ProbeCommands::kill_all() {
     }
 }
 
-boost::asio::awaitable<io::ProbeResult> ProbeCommands::run(io::ChildSpec child,
-                                                           std::chrono::nanoseconds timeout) {
+boost::asio::awaitable<CommandResult> Commands::run(io::ChildSpec child,
+                                                    std::chrono::nanoseconds limit,
+                                                    Outliving outliving, Line line) {
     // The backend's own cookie would make it a part of the backend's tree.
     const std::string value =
         child.environment[supervisor_variable] + "-" + std::to_string(++runs_);
@@ -100,32 +112,38 @@ boost::asio::awaitable<io::ProbeResult> ProbeCommands::run(io::ChildSpec child,
     const auto began = steady_clock::now();
     auto spawned = io::spawn(io_, child);
     if (const auto* const failure = std::get_if<io::SpawnFailure>(&spawned)) {
-        co_return io::ProbeResult{false, failure->what, steady_clock::now() - began};
+        co_return CommandResult{false, failure->what, steady_clock::now() - began};
     }
     auto& program = std::get<io::Child>(spawned);
     const auto run = std::make_shared<Run>(
-        io::Tree(program.pid, std::string(cookie_variable) + "=" + value), began + timeout);
+        io::Tree(program.pid, std::string(cookie_variable) + "=" + value), began + limit,
+        outliving);
     std::erase_if(running_, [](const auto& entry) { return entry.expired(); });
     running_.push_back(std::shared_ptr<io::Tree>(run, &run->tree));
-    // Weakly: the reaper's memory of the program must not keep a cancelled probe alive.
+    // Weakly: the reaper's memory of the program must not keep a cancelled run alive.
     reaper_.own(program.pid, [weak = std::weak_ptr(run)](io::ExitStatus status) {
-        if (const auto probed = weak.lock()) {
-            probed->exit = status;
+        if (const auto ended = weak.lock()) {
+            ended->exit = status;
         }
     });
     io::OutputSink sink;
-    sink.line = [run](std::string_view line) { run->last_line = line; };
+    sink.line = [run, line](std::string_view text) {
+        run->last_line = text;
+        if (line) {
+            line(text);
+        }
+    };
     sink.dropped = [run](std::uint64_t, const std::deque<std::string>& last) {
         run->last_line = last.back();
     };
     // Who holds the pipe or cannot be killed must not hold up the answer as well.
     auto output = std::make_shared<io::Output>(std::move(program.output), std::move(sink));
     auto end = await_end_and_output(reaper_, run, std::move(output));
-    const bool ended = co_await io::with_timeout(std::move(end), timeout + farewell_limit);
+    const bool ended = co_await io::with_timeout(std::move(end), limit + farewell_limit);
     run->ran_out_of_time |= !ended;
     const auto took = steady_clock::now() - began;
-    const bool answered = !run->ran_out_of_time && run->exit == io::ExitStatus{};
-    co_return io::ProbeResult{answered, answered ? std::string{} : why(*run), took};
+    const bool succeeded = !run->ran_out_of_time && run->exit == io::ExitStatus{};
+    co_return CommandResult{succeeded, succeeded ? std::string{} : why(*run), took};
 }
 
 }  // namespace tcplock::daemon

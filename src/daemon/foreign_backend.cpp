@@ -1,0 +1,242 @@
+#include "daemon/foreign_backend.hpp"
+
+#include "daemon/log.hpp"
+#include "daemon/place.hpp"
+#include "daemon/probing.hpp"
+#include "io/address.hpp"
+#include "io/look_up.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <random>
+#include <unistd.h>
+#include <utility>
+#include <variant>
+
+namespace tcplock::daemon {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto look_up_limit = 10s;
+constexpr auto next_look = 5ms;
+
+std::string random_identity() {
+    std::random_device device;
+    return "alone-" + std::to_string(device()) + "-" + std::to_string(device());
+}
+
+}  // namespace
+
+ForeignBackend::ForeignBackend(boost::asio::io_context& io, const config::Config& config,
+                               io::Reaper& reaper, Callbacks callbacks, io::TaskGroup& tasks)
+    : io_(io),
+      config_(config),
+      commands_(io, reaper),
+      callbacks_(std::move(callbacks)),
+      tasks_(tasks),
+      hooks_(config.hooks, commands_, random_identity(), callbacks_.feed) {}
+
+// Nothing of an earlier supervisor's can be left.
+boost::asio::awaitable<void> ForeignBackend::begin() {
+    co_return;
+}
+
+ForeignBackend::TrustPtr ForeignBackend::find(core::Generation generation) const {
+    const auto found = trusts_.find(generation);
+    return found == trusts_.end() ? nullptr : found->second;
+}
+
+io::tcp::endpoint ForeignBackend::address_of(core::Generation generation) const {
+    return trusts_.at(generation)->address;
+}
+
+std::string ForeignBackend::instance_of(core::Generation generation) const {
+    const TrustPtr trust = find(generation);
+    return trust ? trust->values.instance : "-";
+}
+
+bool ForeignBackend::is_ending(core::Generation generation) const {
+    const TrustPtr trust = find(generation);
+    return !trust || trust->is_ending;
+}
+
+bool ForeignBackend::has_died(core::Generation) const {
+    return false;  // Nobody tells us.
+}
+
+void ForeignBackend::kill_all() {
+    commands_.kill_unseen();
+    commands_.kill_all();
+}
+
+// ---- Beginning ---------------------------------------------------------------------------------
+
+void ForeignBackend::perform(const core::SpawnBackend& effect) {
+    auto trust = std::make_shared<Trust>();
+    trust->generation = effect.generation;
+    trust->values.name = "tcplock";
+    trust->values.instance = std::to_string(core::number(*effect.instance));
+    trust->values.generation = std::to_string(core::number(effect.generation));
+    trust->values.uid = std::to_string(::getuid());
+    trusts_[effect.generation] = trust;
+    tasks_.spawn("look-up", look_up(std::move(trust)));
+}
+
+boost::asio::awaitable<void> ForeignBackend::look_up(TrustPtr trust) {
+    const std::string& service = config_.backend.address;
+    const io::LookUp found = co_await io::look_up(service, look_up_limit);
+    if (found.endpoints.empty()) {
+        why_not_ = service + " cannot be looked up: " + found.why;
+        trusts_.erase(trust->generation);
+        callbacks_.feed(core::SpawnFailed{trust->generation});
+        co_return;
+    }
+    trust->candidates = found.endpoints;
+    trust->address = found.endpoints.front();
+    trust->values.port = std::to_string(trust->address.port());
+    Line(Line::Level::debug, "backend awaited")
+        .with("instance", trust->values.instance)
+        .with("generation", core::number(trust->generation))
+        .with("address", service);
+    callbacks_.feed(core::BackendSpawned{trust->generation});
+}
+
+void ForeignBackend::perform(const core::AnnounceReady& effect) {
+    failed_starts_.forget();
+    const TrustPtr trust = find(effect.generation);
+    Line(Line::Level::info, "backend ready")
+        .with("instance", trust->values.instance)
+        .with("generation", core::number(effect.generation))
+        .with("address", io::describe(trust->address))
+        .with("after", effect.after);
+}
+
+// There is no standby of a service that somebody else runs.
+void ForeignBackend::perform(const core::TakeOver&) {}
+
+// ---- Probes and hooks --------------------------------------------------------------------------
+
+void ForeignBackend::perform(const core::ProbeBackend& effect) {
+    const TrustPtr trust = find(effect.generation);
+    trust->probe = tasks_.spawn("probe", probe(trust, effect.purpose));
+}
+
+boost::asio::awaitable<void> ForeignBackend::probe(TrustPtr trust, core::ProbePurpose purpose) {
+    const io::ProbeResult result = co_await ask(trust, purpose);
+    if (trust->is_ending) {
+        co_return;  // It was cancelled, and says nothing of the service.
+    }
+    if (!result.answered) {
+        why_not_ = "no answer: " + result.detail;
+        Line(Line::Level::debug, "probe without an answer")
+            .with("instance", trust->values.instance)
+            .with("generation", core::number(trust->generation))
+            .with("why", result.detail);
+    }
+    callbacks_.feed(core::ProbeEnded{trust->generation, verdict_of(result)});
+}
+
+// At first each address that the name stands for is tried, in their order.
+boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask(TrustPtr trust,
+                                                            core::ProbePurpose purpose) {
+    if (std::holds_alternative<config::CommandProbe>(config_.probe.kind)) {
+        co_return co_await ask_by_command(trust);
+    }
+    if (purpose != core::ProbePurpose::readiness) {
+        co_return co_await io::probe(probe_spec(config_.probe, purpose), trust->address,
+                                     config_.probe.timeout);
+    }
+    io::ProbeResult result;
+    for (const auto& candidate : trust->candidates) {
+        result = co_await io::probe(probe_spec(config_.probe, purpose), candidate,
+                                    config_.probe.timeout);
+        if (result.answered) {
+            trust->address = candidate;
+            break;
+        }
+        result.detail = io::describe(candidate) + " " + result.detail;
+    }
+    co_return result;
+}
+
+boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask_by_command(TrustPtr trust) {
+    const auto& command = std::get<config::CommandProbe>(config_.probe.kind).command;
+    io::ChildSpec child = hooks_.program(command, trust->values);
+    const CommandResult result = co_await commands_.run(std::move(child), config_.probe.timeout,
+                                                        Commands::Outliving::killed);
+    co_return io::ProbeResult{result.succeeded, result.why, result.took};
+}
+
+void ForeignBackend::perform(const core::RunHook& effect) {
+    const TrustPtr trust = find(effect.generation);
+    const auto task =
+        tasks_.spawn("hook", hooks_.run(effect, io::describe(trust->address), trust->values));
+    if (effect.hook == core::Hook::before_admission) {
+        trust->hook = task;  // It ends with the generation.
+    }
+}
+
+// ---- Ending ------------------------------------------------------------------------------------
+
+void ForeignBackend::perform(const core::StopBackend& effect) {
+    const TrustPtr trust = find(effect.generation);
+    Line line(Line::Level::info, effect.reason == core::StopReason::shutdown
+                                     ? "backend left"
+                                     : "backend must answer again before the next client");
+    line.with("instance", trust->values.instance)
+        .with("generation", core::number(effect.generation))
+        .with("reason", core::to_string(effect.reason))
+        .with("jobs", effect.jobs)
+        .with("age", effect.age);
+    if (core::is_by_probe(effect.reason)) {
+        line.with("probe", why_not_);
+    }
+    trust->is_ending = true;
+    tasks_.cancel(trust->probe);
+    tasks_.cancel(trust->hook);
+    if (effect.how == core::StopHow::kill) {
+        callbacks_.abort_sessions(effect.generation);
+    }
+    tasks_.spawn("leave", leave(trust));
+}
+
+boost::asio::awaitable<void> ForeignBackend::leave(TrustPtr trust) {
+    const auto is_busy = [this, &trust] {
+        return tasks_.is_running(trust->probe) || tasks_.is_running(trust->hook) ||
+               callbacks_.inside(trust->generation) > 0;
+    };
+    boost::asio::steady_timer timer(io_);
+    while (is_busy()) {
+        timer.expires_after(next_look);
+        (void)co_await timer.async_wait(io::use_result);
+    }
+    trusts_.erase(trust->generation);
+    callbacks_.feed(core::PlaceCleared{trust->generation});
+}
+
+void ForeignBackend::perform(const core::KillBackend& effect) {
+    callbacks_.abort_sessions(effect.generation);
+}
+
+void ForeignBackend::perform(const core::QuarantinePlace& effect) {
+    Line(Line::Level::error, "clients cannot be brought to leave the backend")
+        .with("generation", core::number(effect.generation))
+        .with("clients", callbacks_.inside(effect.generation));
+}
+
+// ---- Telling -----------------------------------------------------------------------------------
+
+void ForeignBackend::perform(const core::BackOff& effect) {
+    if (effect.failed_starts > 0) {
+        failed_starts_.tell(nullptr, effect, why_not_);
+    }
+}
+
+void ForeignBackend::perform(const core::AnnounceFailing& effect) {
+    tell_failing(effect);
+}
+
+}  // namespace tcplock::daemon

@@ -1,0 +1,303 @@
+#include "daemon/own_backends.hpp"
+
+#include "daemon/log.hpp"
+#include "daemon/probing.hpp"
+#include "io/address.hpp"
+#include "io/orphans.hpp"
+#include "io/socket_owner.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <utility>
+#include <variant>
+
+namespace tcplock::daemon {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr auto orphan_limit = 10s;
+// For sessions that still end when a new generation serves already.
+constexpr std::size_t deaths_remembered = 16;
+
+}  // namespace
+
+OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& config,
+                         io::Reaper& reaper, Callbacks callbacks, io::TaskGroup& tasks)
+    : io_(io),
+      config_(config),
+      reaper_(reaper),
+      commands_(io, reaper),
+      callbacks_(std::move(callbacks)),
+      state_(config.backend.state_directory),
+      places_(config, state_),
+      tasks_(tasks),
+      kinship_(reaper, lives_, places_.user()),
+      hooks_(config.hooks, commands_, state_.identity(), callbacks_.feed),
+      ending_(io, config, reaper, kinship_, tasks,
+              {[this](Life& life) { tell_end(life); }, [this](LifePtr life) { cleared(*life); }}) {}
+
+LifePtr OwnBackends::find(core::Generation generation) const {
+    const auto found = lives_.find(generation);
+    return found == lives_.end() ? nullptr : found->second;
+}
+
+io::tcp::endpoint OwnBackends::address_of(core::Generation generation) const {
+    return lives_.at(generation)->setting.address;
+}
+
+std::string OwnBackends::instance_of(core::Generation generation) const {
+    const LifePtr life = find(generation);
+    return life ? life->setting.values.instance : "-";
+}
+
+bool OwnBackends::is_ending(core::Generation generation) const {
+    const LifePtr life = find(generation);
+    return !life || life->is_stopping;
+}
+
+bool OwnBackends::has_died(core::Generation generation) const {
+    return std::find(died_.begin(), died_.end(), generation) != died_.end();
+}
+
+boost::asio::awaitable<void> OwnBackends::begin() {
+    const io::OrphanReport report = co_await io::end_orphans(places_.cookie(), orphan_limit);
+    if (!report.has_looked) {
+        Line(
+            Line::Level::error,
+            "cannot look for orphans of an earlier supervisor: no descriptor or no memory is left; "
+            "one may still hold a place");
+    }
+    for (const io::Orphan& orphan : report.ended) {
+        Line(Line::Level::warn, "orphan of an earlier supervisor ended")
+            .with("pid", static_cast<std::uint64_t>(orphan.pid))
+            .with("command", orphan.command_line);
+    }
+    for (const io::Orphan& orphan : report.still_there) {
+        Line(Line::Level::error, "orphan of an earlier supervisor could not be ended")
+            .with("pid", static_cast<std::uint64_t>(orphan.pid))
+            .with("command", orphan.command_line);
+    }
+}
+
+// ---- Beginning ---------------------------------------------------------------------------------
+
+void OwnBackends::perform(const core::SpawnBackend& effect) {
+    auto setting = places_.prepare(effect);
+    if (auto* const unfit = std::get_if<Unfit>(&setting)) {
+        why_not_spawned_ = unfit->why;
+        callbacks_.feed(core::SpawnFailed{effect.generation});
+        return;
+    }
+    auto child = io::spawn(io_, std::get<Setting>(setting).child);
+    if (auto* const failure = std::get_if<io::SpawnFailure>(&child)) {
+        why_not_spawned_ = failure->what;
+        callbacks_.feed(core::SpawnFailed{effect.generation});
+        return;
+    }
+    begin_life(effect, std::move(std::get<Setting>(setting)),
+               std::move(std::get<io::Child>(child)));
+}
+
+void OwnBackends::begin_life(const core::SpawnBackend& effect, Setting setting, io::Child child) {
+    io::Tree tree(child.pid, setting.cookie);
+    auto life = std::make_shared<Life>(
+        Life{effect.generation, effect.place, std::move(setting), std::move(tree)});
+    lives_[effect.generation] = life;
+    reaper_.own(child.pid, [this, life](io::ExitStatus status) { leader_exited(life, status); });
+    Line(Line::Level::info, "backend starting")
+        .with("instance", life->setting.values.instance)
+        .with("generation", core::number(effect.generation))
+        .with("place", core::number(effect.place))
+        .with("address", io::describe(life->setting.address))
+        .with("pid", static_cast<std::uint64_t>(child.pid));
+    life->output.emplace(std::move(child.output), output_sink(*life, failed_starts_));
+    tasks_.spawn("output", read_output(life));
+    const double jitter = std::uniform_real_distribution<>(0, 1)(random_);
+    callbacks_.feed(core::BackendSpawned{effect.generation, jitter});
+}
+
+boost::asio::awaitable<void> OwnBackends::read_output(LifePtr life) {
+    co_await life->output->drain();
+}
+
+void OwnBackends::perform(const core::AnnounceReady& effect) {
+    failed_starts_.forget();
+    if (const LifePtr life = find(effect.generation)) {
+        life->has_answered = true;
+    }
+    Line(Line::Level::info, "backend ready")
+        .with("instance", instance_of(effect.generation))
+        .with("generation", core::number(effect.generation))
+        .with("after", effect.after);
+}
+
+void OwnBackends::perform(const core::TakeOver& effect) {
+    if (const LifePtr life = find(effect.generation)) {
+        life->setting.values.instance = std::to_string(core::number(effect.instance));
+        Line(Line::Level::info, "backend takes over")
+            .with("instance", life->setting.values.instance)
+            .with("generation", core::number(effect.generation));
+    }
+}
+
+// ---- Probes ------------------------------------------------------------------------------------
+
+void OwnBackends::perform(const core::ProbeBackend& effect) {
+    const LifePtr life = find(effect.generation);
+    life->probe = tasks_.spawn("probe", probe(life, effect.purpose));
+}
+
+boost::asio::awaitable<void> OwnBackends::probe(LifePtr life, core::ProbePurpose purpose) {
+    io::ProbeResult result;
+    if (std::holds_alternative<config::CommandProbe>(config_.probe.kind)) {
+        result = co_await probe_by_command(life);
+    } else {
+        const io::ProbeSpec spec = probe_spec(config_.probe, purpose);
+        result = co_await io::probe(spec, life->setting.address, config_.probe.timeout);
+    }
+    if (life->is_stopping) {
+        co_return;  // It was cancelled, and says nothing of the backend.
+    }
+    // An answer is believed for the first time only if it comes from the generation's own tree.
+    if (result.answered && purpose == core::ProbePurpose::readiness) {
+        result.detail = kinship_.doubt_who_answers(*life);
+        result.answered = result.detail.empty();
+        if (!result.answered && result.detail != life->last_probe) {
+            Line(Line::Level::warn, "an answer is not believed")
+                .with("instance", life->setting.values.instance)
+                .with("generation", core::number(life->generation))
+                .with("why", result.detail);
+        }
+    }
+    life->last_probe = result.detail;
+    if (!result.answered) {
+        Line(Line::Level::debug, "probe without an answer")
+            .with("instance", life->setting.values.instance)
+            .with("generation", core::number(life->generation))
+            .with("why", result.detail);
+    }
+    if (result.documents > 0) {
+        Line(Line::Level::warn, "documents were left open by clients who have gone")
+            .with("instance", life->setting.values.instance)
+            .with("generation", core::number(life->generation))
+            .with("documents", result.documents);
+    }
+    callbacks_.feed(core::ProbeEnded{life->generation, verdict_of(result), result.documents > 0});
+}
+
+boost::asio::awaitable<io::ProbeResult> OwnBackends::probe_by_command(LifePtr life) {
+    const auto& command = std::get<config::CommandProbe>(config_.probe.kind).command;
+    io::ChildSpec child = places_.beside(life->setting, command);
+    const CommandResult result = co_await commands_.run(std::move(child), config_.probe.timeout,
+                                                        Commands::Outliving::killed);
+    co_return io::ProbeResult{result.succeeded, result.why, result.took};
+}
+
+void OwnBackends::perform(const core::RunHook& effect) {
+    const LifePtr life = find(effect.generation);
+    const auto task = tasks_.spawn(
+        "hook", hooks_.run(effect, io::describe(life->setting.address), life->setting.values));
+    if (effect.hook == core::Hook::before_admission) {
+        life->hook = task;  // It ends with the generation.
+    }
+}
+
+// ---- Ending ------------------------------------------------------------------------------------
+
+void OwnBackends::leader_exited(LifePtr life, io::ExitStatus status) {
+    life->exit = status;
+    life->inside_at_death = callbacks_.inside(life->generation);
+    const bool by_signal = status.signal != 0;
+    callbacks_.feed(
+        core::BackendExited{life->generation,
+                            {by_signal ? core::Exit::Kind::signal : core::Exit::Kind::status,
+                             by_signal ? status.signal : status.code}});
+}
+
+void OwnBackends::perform(const core::StopBackend& effect) {
+    const LifePtr life = find(effect.generation);
+    tell_stop(*life, effect);
+    life->is_stopping = true;
+    life->has_died = effect.reason == core::StopReason::died;
+    if (life->has_died) {
+        died_.push_back(effect.generation);
+        if (died_.size() > deaths_remembered) {
+            died_.pop_front();
+        }
+    }
+    life->is_killed = effect.how == core::StopHow::kill;
+    ending_.begin(life);
+}
+
+void OwnBackends::perform(const core::KillBackend& effect) {
+    const LifePtr life = find(effect.generation);
+    Line(Line::Level::warn, "backend did not end when asked, killing it")
+        .with("instance", life->setting.values.instance)
+        .with("generation", core::number(effect.generation))
+        .with("grace", config_.policy.backend.stop_grace);
+    ending_.kill(*life);
+}
+
+// First what needs no memory, for we may be ending for want of it.
+void OwnBackends::kill_all() {
+    for (const auto& [generation, life] : lives_) {
+        life->tree.signal_unseen(SIGKILL);
+    }
+    commands_.kill_unseen();
+    for (const auto& [generation, life] : lives_) {
+        life->tree.signal(SIGKILL);
+    }
+    commands_.kill_all();
+}
+
+void OwnBackends::cleared(const Life& life) {
+    const core::Generation generation = life.generation;
+    Line(Line::Level::info, "backend stopped")
+        .with("instance", life.setting.values.instance)
+        .with("generation", core::number(generation))
+        .with("took", steady_clock::now() - life.stop_began)
+        .with("exit", in_words(*life.exit));
+    lives_.erase(generation);
+    callbacks_.feed(core::PlaceCleared{generation});
+}
+
+void OwnBackends::perform(const core::QuarantinePlace& effect) {
+    const LifePtr life = find(effect.generation);
+    life->is_quarantined = true;
+    tell_quarantine(*life, effect.place);
+}
+
+// ---- Telling -----------------------------------------------------------------------------------
+
+void OwnBackends::perform(const core::BackOff& effect) {
+    const LifePtr life = find(effect.generation);
+    if (!life) {
+        failed_starts_.tell(nullptr, effect, why_not_spawned_);
+    } else if (effect.failed_starts > 0) {
+        life->failed_start = effect;
+    } else {
+        Line(Line::Level::warn, "backend lived too briefly, waiting before the next start")
+            .with("instance", life->setting.values.instance)
+            .with("generation", core::number(effect.generation))
+            .with("next_try_in", effect.delay);
+    }
+}
+
+void OwnBackends::perform(const core::AnnounceFailing& effect) {
+    tell_failing(effect);
+}
+
+// An end that leaves nothing to tell is told by the line of its recycle.
+void OwnBackends::tell_end(Life& life) {
+    if (life.failed_start) {
+        failed_starts_.tell(&life, *life.failed_start, why_start_failed(life));
+    } else if (life.has_died) {
+        tell_death(life);
+    }
+}
+
+}  // namespace tcplock::daemon

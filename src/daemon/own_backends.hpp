@@ -1,0 +1,77 @@
+// Backends that are our own children: spawns, probes and ends them, and tells the log.
+#pragma once
+
+#include "config/config.hpp"
+#include "daemon/backends.hpp"
+#include "daemon/command.hpp"
+#include "daemon/ending.hpp"
+#include "daemon/hooks.hpp"
+#include "daemon/kinship.hpp"
+#include "daemon/life.hpp"
+#include "daemon/place.hpp"
+#include "daemon/state_directory.hpp"
+#include "io/probe.hpp"
+#include "io/reaper.hpp"
+#include "io/task_group.hpp"
+
+#include <deque>
+#include <random>
+#include <string>
+
+namespace tcplock::daemon {
+
+class OwnBackends final : public Backends {
+public:
+    // Locks the state directory. Throws std::runtime_error with a sentence for the operator.
+    OwnBackends(boost::asio::io_context& io, const config::Config& config, io::Reaper& reaper,
+                Callbacks callbacks, io::TaskGroup& tasks);
+
+    boost::asio::awaitable<void> begin() override;
+
+    void perform(const core::SpawnBackend& effect) override;
+    void perform(const core::ProbeBackend& effect) override;
+    void perform(const core::RunHook& effect) override;
+    void perform(const core::AnnounceReady& effect) override;
+    void perform(const core::TakeOver& effect) override;
+    void perform(const core::StopBackend& effect) override;
+    void perform(const core::KillBackend& effect) override;
+    void perform(const core::QuarantinePlace& effect) override;
+    void perform(const core::BackOff& effect) override;
+    void perform(const core::AnnounceFailing& effect) override;
+
+    io::tcp::endpoint address_of(core::Generation generation) const override;
+    std::string instance_of(core::Generation generation) const override;
+    bool is_ending(core::Generation generation) const override;
+    bool has_died(core::Generation generation) const override;
+
+    void kill_all() override;
+
+private:
+    LifePtr find(core::Generation generation) const;
+    void begin_life(const core::SpawnBackend& effect, Setting setting, io::Child child);
+    void leader_exited(LifePtr life, io::ExitStatus status);
+    boost::asio::awaitable<void> read_output(LifePtr life);
+    boost::asio::awaitable<void> probe(LifePtr life, core::ProbePurpose purpose);
+    boost::asio::awaitable<io::ProbeResult> probe_by_command(LifePtr life);
+    void cleared(const Life& life);
+    void tell_end(Life& life);
+
+    boost::asio::io_context& io_;
+    const config::Config& config_;
+    io::Reaper& reaper_;
+    Commands commands_;
+    Callbacks callbacks_;
+    StateDirectory state_;
+    Places places_;
+    io::TaskGroup& tasks_;
+    Lives lives_;
+    Kinship kinship_;
+    Hooks hooks_;
+    Ending ending_;
+    std::mt19937_64 random_{std::random_device{}()};
+    std::deque<core::Generation> died_;  // the last few
+    std::string why_not_spawned_;        // the last time
+    FailedStarts failed_starts_;
+};
+
+}  // namespace tcplock::daemon
