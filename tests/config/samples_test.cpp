@@ -11,6 +11,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <regex>
+#include <sstream>
+#include <string>
 
 namespace tcplock::config {
 namespace {
@@ -46,6 +49,22 @@ TEST(Samples, LoadWithoutProblemOrDoubt) {
     for (const std::string& name : test::sample_names) {
         const Config config = test::loaded(test::sample(name));
         EXPECT_EQ(test::lines_of(doubts(config)), std::vector<std::string>{}) << name;
+    }
+}
+
+// Beside it or in the line above; what holds other keys needs none.
+TEST(Samples, SayWhatEachKeyIsFor) {
+    const std::regex key(R"(\s*(- )?[a-z_]+: .*)");
+    for (const std::string& name : test::sample_names) {
+        std::istringstream lines(test::sample(name));
+        std::string before;
+        for (std::string line; std::getline(lines, line); before = line) {
+            const std::size_t first = before.find_first_not_of(' ');
+            const bool has_line_above = first != std::string::npos && before[first] == '#';
+            EXPECT_TRUE(!std::regex_match(line, key) || line.find('#') != std::string::npos ||
+                        has_line_above)
+                << name << ": " << line;
+        }
     }
 }
 
