@@ -188,6 +188,7 @@ class SomebodyElsesOfficeTest(unittest.TestCase):
                 runs = int(file.read())
             result("somebody_elses_office", converted=len(conversions.good), hook_runs=runs)
             self.assertEqual(conversions.errors, [])
+            supervisor.log.wait("session closed", nth=9)
             self.assertGreaterEqual(runs, 10)
             self.assertEqual(office.assert_served_in_order(self, supervisor), 9)
             self.assertEqual(supervisor.terminate(), 0)
