@@ -1,5 +1,5 @@
-// The shell's half that does what the core says about clients: accepts, keeps who waits, lets in,
-// turns away, cuts, and tells the log; one line for each client that came.
+// The shell's half that does what the core says about clients: accepts, keeps who waits, turns
+// away, and tells the log; one line for each client that came. Who is let in is a session.
 //
 // It decides nothing but who may wait at all (`allow`). Every client accepted ends in exactly one
 // line: session closed, client refused or client left.
@@ -62,28 +62,15 @@ public:
 
 private:
     class Count;
-    struct Refusal;
 
-    static Refusal describe(core::RefuseReason reason, std::size_t others_waiting);
     void listen(const config::Listen& listen);
     void accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer);
     void turn_away(core::ClientId client, io::Descriptor socket, const std::string& peer,
                    const Refusal& refusal);
     void left(core::ClientId client, std::chrono::nanoseconds waited);
     boost::asio::awaitable<void> say_why(io::Descriptor client, std::string why);
-    boost::asio::awaitable<void> serve(SessionPtr session);
-    boost::asio::awaitable<bool> speaks_protocol(SessionPtr session);
-    boost::asio::awaitable<bool> enter(SessionPtr session);
-    boost::asio::awaitable<void> relay(SessionPtr session);
-    boost::asio::awaitable<void> watch_idleness(SessionPtr session);
-    void began_job(Session& session);
-    void moved(Session& session);
-    void left_backend(Session& session);
-    void refuse_foreign(Session& session, const std::string& what);
-    void return_to_line(Session& session, const std::string& why);
-    void end(Session& session, const io::RelayTotals& totals);
-    void tell_refusal(core::ClientId client, std::chrono::nanoseconds waited,
-                      const Refusal& refusal);
+    void waits_again(core::ClientId client, io::Descriptor socket);
+    void has_gone(core::ClientId client);
 
     struct Client {
         std::string peer;
@@ -93,12 +80,13 @@ private:
     boost::asio::io_context& io_;
     const config::Config& config_;
     const std::size_t open_files_;
-    Callbacks callbacks_;
-    io::HalfClose half_close_;
+    std::function<void(core::Event)> feed_;
+    Session::Callbacks session_callbacks_;
     io::Waiting waiting_;
     std::list<io::Listener> listeners_;
-    std::map<core::ClientId, Client> clients_;       // all who have not ended
-    std::map<core::ClientId, SessionPtr> sessions_;  // inside, or still owed something
+    std::map<core::ClientId, Client> clients_;  // all who have not ended
+    std::map<core::ClientId, std::shared_ptr<Session>>
+        sessions_;  // inside, or still owed something
     std::uint64_t last_client_ = 0;
     unsigned being_told_why_ = 0;
     std::chrono::steady_clock::time_point turned_away_since_;  // the second that is counted

@@ -1,10 +1,18 @@
 #include "daemon/session.hpp"
 
 #include "daemon/log.hpp"
+#include "io/farewell.hpp"
+#include "io/opening.hpp"
+#include "io/probe.hpp"
 
-#include <string_view>
+#include <algorithm>
+#include <utility>
+#include <variant>
 
 namespace tcplock::daemon {
+
+using std::chrono::steady_clock;
+
 namespace {
 
 std::string_view code_of(core::CutReason reason) {
@@ -23,10 +31,198 @@ std::string_view code_of(core::CutReason reason) {
     return "??";
 }
 
-std::string_view end_code(const Session& session, io::RelayEnd how, config::Protocol protocol,
-                          BackendHas backend_has) {
-    if (session.cut) {
-        return code_of(*session.cut);
+}  // namespace
+
+io::HalfClose half_close(const config::Config& config) {
+    return config.half_closed == config::HalfClosed::leave ? io::HalfClose::leave
+                                                           : io::HalfClose::keep;
+}
+
+Session::Session(const config::Config& config, const Callbacks& callbacks, io::TaskGroup& tasks,
+                 Client client, core::Generation generation, io::tcp::socket socket)
+    : config_(config),
+      callbacks_(callbacks),
+      tasks_(tasks),
+      client_(std::move(client)),
+      generation_(generation),
+      instance_(callbacks.instance_of(generation)),
+      client_socket_(std::move(socket)),
+      backend_socket_(client_socket_.get_executor()),
+      idleness_(client_socket_.get_executor()) {}
+
+boost::asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
+    const bool may_enter = co_await self->speaks_protocol();
+    if (!may_enter) {
+        co_return;
+    }
+    const bool has_entered = co_await self->enter();
+    if (!has_entered) {
+        co_return;
+    }
+    if (self->config_.idle_timeout) {
+        self->moved_ = steady_clock::now();
+        self->tasks_.spawn("idleness", watch_idleness(self));
+    }
+    co_await self->relay();
+}
+
+// An office is not touched by who does not speak its protocol.
+boost::asio::awaitable<bool> Session::speaks_protocol() {
+    if (config_.protocol != config::Protocol::uno) {
+        co_return true;
+    }
+    const io::ClientOpening opening = co_await io::await_uno_opening(client_socket_);
+    if (opening.how == io::ClientOpening::How::uno && !cut_) {
+        began_job();
+        co_return true;
+    }
+    if (opening.how == io::ClientOpening::How::foreign && !cut_) {
+        refuse(opening.what);
+        co_return false;
+    }
+    if (!cut_ && !io::has_finished(client_socket_)) {
+        wait_again("it is being ended");
+        co_return false;
+    }
+    io::RelayTotals nothing;
+    nothing.how = io::RelayEnd::client_closed;
+    end(nothing);
+    callbacks_.feed(core::SessionEnded{client_.id, core::SessionEnded::How::untouched});
+    co_return false;
+}
+
+boost::asio::awaitable<bool> Session::enter() {
+    const bool greets = std::holds_alternative<config::UnoProbe>(config_.probe.kind);
+    const auto way = greets ? io::OpenWay::uno_speaks_first : io::OpenWay::connect;
+    std::string error;
+    bool is_ending = callbacks_.is_ending(generation_);
+    if (!is_ending) {
+        const auto address = callbacks_.address_of(generation_);
+        error = co_await io::open_backend(backend_socket_, address, way, config_.probe.timeout);
+        is_ending = callbacks_.is_ending(generation_);
+    }
+    is_entering_ = false;
+    if (error.empty() && !cut_ && !is_ending) {
+        co_return true;
+    }
+    io::abort(backend_socket_);
+    if (cut_) {
+        end({});
+        callbacks_.feed(core::SessionEnded{client_.id});
+    } else {
+        wait_again(is_ending ? "it is being ended" : error);
+    }
+    co_return false;
+}
+
+// It is refused after all.
+void Session::refuse(const std::string& what) {
+    tell_refusal(client_, {"PR", "it does not speak UNO: " + what});
+    callbacks_.has_gone(client_.id);
+    boost::system::error_code error;
+    io::Descriptor socket(client_socket_.release(error));
+    if (!error) {
+        io::say_farewell(std::move(socket));
+    }
+    callbacks_.feed(core::SessionEnded{client_.id, core::SessionEnded::How::foreign});
+}
+
+// Nothing of the client has been touched: it waits again, where it was.
+void Session::wait_again(const std::string& why) {
+    Line(Line::Level::warn, "backend could not be reached, the client waits again")
+        .with("client", core::number(client_.id))
+        .with("instance", instance_)
+        .with("generation", core::number(generation_))
+        .with("why", why);
+    boost::system::error_code error;
+    callbacks_.waits_again(client_.id, io::Descriptor(client_socket_.release(error)));
+    callbacks_.feed(core::SessionEnded{client_.id, core::SessionEnded::How::not_reached});
+}
+
+boost::asio::awaitable<void> Session::relay() {
+    io::RelayObserver observer;
+    observer.client_spoke = [this] { began_job(); };
+    observer.client_finished = [this] { callbacks_.feed(core::ClientFinished{client_.id}); };
+    observer.bytes_moved = [this] { moved(); };
+    observer.backend_released = [this] { left_backend(); };
+    const io::RelayTotals totals =
+        co_await io::relay(client_socket_, backend_socket_, {half_close(config_)}, observer);
+    end(totals);
+}
+
+void Session::began_job() {
+    if (!std::exchange(has_job_, true)) {
+        callbacks_.feed(core::JobBegan{client_.id});
+    }
+}
+
+void Session::left_backend() {
+    is_inside_ = false;
+    idleness_.cancel();
+    // Before the event: the session's own end may be what its generation is recycled for.
+    ended_with_backend_ = callbacks_.is_ending(generation_);
+    callbacks_.feed(core::SessionEnded{client_.id});
+}
+
+// ---- From outside ------------------------------------------------------------------------------
+
+void Session::cut(core::CutReason reason) {
+    cut_ = reason;
+    abort();
+}
+
+void Session::abort() {
+    io::abort(client_socket_);
+    io::abort(backend_socket_);
+}
+
+// What it has to say is not waited for any longer. And the address may soon be the next
+// generation's: a connection that is still being made would end there, beside the client who is let
+// in by right.
+void Session::backend_is_ending() {
+    if (is_entering_) {
+        boost::system::error_code ignored;  // It may be past that.
+        client_socket_.cancel(ignored);
+        io::abort(backend_socket_);
+    }
+}
+
+void Session::backend_is_gone() {
+    if (!is_entering_) {
+        abort();
+    }
+}
+
+// ---- Idle --------------------------------------------------------------------------------------
+
+// Tells that nothing has moved for gate.idle_timeout, and again each time as much has passed.
+boost::asio::awaitable<void> Session::watch_idleness(std::shared_ptr<Session> self) {
+    auto told = self->moved_;
+    while (self->is_inside_) {
+        const auto due = std::max(self->moved_, told) + *self->config_.idle_timeout;
+        if (due <= steady_clock::now()) {
+            told = steady_clock::now();
+            self->is_told_idle_ = true;
+            self->callbacks_.feed(core::ClientIdle{self->client_.id});
+            continue;
+        }
+        self->idleness_.expires_at(due);
+        (void)co_await self->idleness_.async_wait(io::use_result);
+    }
+}
+
+void Session::moved() {
+    moved_ = steady_clock::now();
+    if (std::exchange(is_told_idle_, false)) {
+        callbacks_.feed(core::ClientStirred{client_.id});
+    }
+}
+
+// ---- Telling -----------------------------------------------------------------------------------
+
+std::string_view Session::end_code(io::RelayEnd how) const {
+    if (cut_) {
+        return code_of(*cut_);
     }
     switch (how) {
         case io::RelayEnd::client_closed:
@@ -35,9 +231,8 @@ std::string_view end_code(const Session& session, io::RelayEnd how, config::Prot
             return "CD";
         case io::RelayEnd::backend_closed: {
             // An office never closes first, unless it dies.
-            const bool is_orderly = protocol == config::Protocol::tcp &&
-                                    !session.ended_with_backend &&
-                                    backend_has == BackendHas::not_died;
+            const bool is_orderly = config_.protocol == config::Protocol::tcp &&
+                                    !ended_with_backend_ && !callbacks_.has_died(generation_);
             return is_orderly ? "S-" : "SD";
         }
         case io::RelayEnd::backend_reset:
@@ -45,26 +240,33 @@ std::string_view end_code(const Session& session, io::RelayEnd how, config::Prot
         case io::RelayEnd::flush_failed:
             return "CL";
         case io::RelayEnd::cancelled:
-            return session.ended_with_backend ? "SD" : "GD";
+            return ended_with_backend_ ? "SD" : "GD";
     }
     return "??";
 }
 
-}  // namespace
-
-void tell_end(const Session& session, const io::RelayTotals& totals, config::Protocol protocol,
-              BackendHas backend_has) {
+void Session::end(const io::RelayTotals& totals) {
     Line(Line::Level::info, "session closed")
-        .with("client", core::number(session.client))
-        .with("peer", session.peer)
-        .with("instance", session.instance)
-        .with("generation", core::number(session.generation))
-        .with("waited", session.waited)
-        .with("lasted", std::chrono::steady_clock::now() - session.admitted)
+        .with("client", core::number(client_.id))
+        .with("peer", client_.peer)
+        .with("instance", instance_)
+        .with("generation", core::number(generation_))
+        .with("waited", client_.waited)
+        .with("lasted", steady_clock::now() - admitted_)
         .with("in", totals.bytes_in)
         .with("out", totals.bytes_out)
-        .with("job", session.has_job ? "yes" : "no")
-        .with("end", end_code(session, totals.how, protocol, backend_has));
+        .with("job", has_job_ ? "yes" : "no")
+        .with("end", end_code(totals.how));
+    callbacks_.has_gone(client_.id);
+}
+
+void tell_refusal(const Session::Client& client, const Refusal& refusal) {
+    Line(Line::Level::warn, "client refused")
+        .with("client", core::number(client.id))
+        .with("peer", client.peer)
+        .with("waited", client.waited)
+        .with("end", refusal.code)
+        .with("reason", refusal.reason);
 }
 
 }  // namespace tcplock::daemon

@@ -1,49 +1,110 @@
-// One admitted client, from its turn to the line in the log that says how it ended.
+// One admitted client, from its turn to the line in the log that says how it ended: it is looked
+// at, let into the backend, relayed, and perhaps cut.
 //
-// It holds what is known of it and tells; who moves it along is clients.hpp.
+// It decides nothing. However it goes, exactly one SessionEnded is fed, and the client is told of
+// by one line, or goes back to those who wait.
 #pragma once
 
 #include "config/config.hpp"
+#include "core/events.hpp"
 #include "core/reasons.hpp"
 #include "core/types.hpp"
+#include "io/descriptor.hpp"
 #include "io/relay.hpp"
+#include "io/task_group.hpp"
 #include "io/tcp.hpp"
 
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace tcplock::daemon {
 
-struct Session {
-    core::ClientId client;
-    core::Generation generation;
-    std::string instance;
-    std::string peer;
-    std::chrono::nanoseconds waited;
-    std::chrono::steady_clock::time_point admitted;
-    io::tcp::socket client_socket;
-    io::tcp::socket backend_socket;
-    boost::asio::steady_timer idleness;  // runs out when it is to be told as idle
-    std::chrono::steady_clock::time_point moved = admitted;  // the last byte, either way
-    bool is_told_idle = false;
-    // From the look at what it says to the open backend; from its turn to the release of that.
-    bool is_entering = true;
-    bool is_inside = true;
-    bool has_job = false;
-    bool ended_with_backend = false;  // that was being ended when the session ended
-    std::optional<core::CutReason> cut = {};
+class Session {
+public:
+    struct Client {
+        core::ClientId id;
+        std::string peer;
+        std::chrono::nanoseconds waited;
+    };
+
+    struct Callbacks {
+        std::function<void(core::Event)> feed;
+        std::function<io::tcp::endpoint(core::Generation)> address_of;
+        std::function<std::string(core::Generation)> instance_of;
+        std::function<bool(core::Generation)> is_ending;
+        std::function<bool(core::Generation)> has_died;
+        // Before its end is fed: the client waits again, or has gone.
+        std::function<void(core::ClientId, io::Descriptor)> waits_again;
+        std::function<void(core::ClientId)> has_gone;
+    };
+
+    // All must outlive it.
+    Session(const config::Config& config, const Callbacks& callbacks, io::TaskGroup& tasks,
+            Client client, core::Generation generation, io::tcp::socket socket);
+
+    // To its end; it is kept until then.
+    static boost::asio::awaitable<void> run(std::shared_ptr<Session> self);
+
+    core::Generation generation() const { return generation_; }
+    // From its turn to the release of the backend.
+    bool is_inside() const { return is_inside_; }
+
+    void cut(core::CutReason reason);
+    // Who is about to enter it does not.
+    void backend_is_ending();
+    // Who is inside is so no longer. Nothing else tells, where the backend is not ours.
+    void backend_is_gone();
+
+private:
+    void abort();
+    boost::asio::awaitable<bool> speaks_protocol();
+    boost::asio::awaitable<bool> enter();
+    boost::asio::awaitable<void> relay();
+    static boost::asio::awaitable<void> watch_idleness(std::shared_ptr<Session> self);
+    void began_job();
+    void moved();
+    void left_backend();
+    void refuse(const std::string& what);
+    void wait_again(const std::string& why);
+    void end(const io::RelayTotals& totals);
+    std::string_view end_code(io::RelayEnd how) const;
+
+    const config::Config& config_;
+    const Callbacks& callbacks_;
+    io::TaskGroup& tasks_;
+    const Client client_;
+    const core::Generation generation_;
+    const std::string instance_;
+    const std::chrono::steady_clock::time_point admitted_ = std::chrono::steady_clock::now();
+    io::tcp::socket client_socket_;
+    io::tcp::socket backend_socket_;
+
+    bool is_entering_ = true;  // from the look at what it says to the open backend
+    bool is_inside_ = true;
+    bool has_job_ = false;
+    bool ended_with_backend_ = false;  // that was being ended when the session ended
+    std::optional<core::CutReason> cut_;
+
+    boost::asio::steady_timer idleness_;           // runs out when it is to be told as idle
+    std::chrono::steady_clock::time_point moved_;  // the last byte, either way
+    bool is_told_idle_ = false;
 };
 
-using SessionPtr = std::shared_ptr<Session>;
+// What a client shut down its sending side for.
+io::HalfClose half_close(const config::Config& config);
 
-// Whether its backend had died, nobody having asked for it.
-enum class BackendHas { not_died, died };
-
-void tell_end(const Session& session, const io::RelayTotals& totals, config::Protocol protocol,
-              BackendHas backend_has);
+// The line of a client that was turned away.
+struct Refusal {
+    std::string_view code;
+    std::string reason;
+};
+void tell_refusal(const Session::Client& client, const Refusal& refusal);
 
 }  // namespace tcplock::daemon
