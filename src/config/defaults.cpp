@@ -30,6 +30,7 @@ Config plain_service() {
     config.half_closed = HalfClosed::keep;
     config.idle_timeout.reset();
     config.policy.gate.first_byte_timeout.reset();
+    config.policy.gate.looks_first = false;
     config.probe.kind = ConnectProbe{};
     config.policy.probe.admission = std::nullopt;
     config.policy.probe.beside_clients = false;

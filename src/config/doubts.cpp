@@ -57,6 +57,20 @@ void doubt_queue(const core::Policy& policy, Doubts& doubts) {
                    to_text(policy.gate.queue_timeout) + " (queue_timeout)");
 }
 
+void doubt_silence(const Config& config, Doubts& doubts) {
+    const Duration session = config.policy.gate.session_timeout;
+    const auto doubt = [&](std::string_view key, const std::optional<Duration>& limit) {
+        if (limit && *limit >= session) {
+            doubts.add(doubts.written({key, "gate.session_timeout"}),
+                       std::string{key} + " (" + to_text(*limit) +
+                           ") is not shorter than session_timeout (" + to_text(session) +
+                           "), which always comes first");
+        }
+    };
+    doubt("gate.first_byte_timeout", config.policy.gate.first_byte_timeout);
+    doubt("gate.idle_timeout", config.idle_timeout);
+}
+
 void doubt_probe(const Config& config, Doubts& doubts) {
     const Duration interval = config.policy.probe.interval;
     if (config.probe.timeout >= interval) {
@@ -211,6 +225,7 @@ std::vector<Problem> doubts(const Config& config) {
     Doubts found{config.positions};
     doubt_listeners(config.listen, found);
     doubt_queue(config.policy, found);
+    doubt_silence(config, found);
     if (config.owns_backend()) {
         doubt_port(config, found);
         doubt_ports(config, found);

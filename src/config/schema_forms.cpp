@@ -47,7 +47,8 @@ std::vector<Form> gate_forms() {
         {"gate.session_timeout", "Inside longer: cut, and the backend recycled.",
          defined("duration")},
         {"gate.first_byte_timeout",
-         "Admitted, and its first byte (uno: its whole first message) is not here: cut.",
+         "So long after it was let in (uno: after it came) its first byte (uno: its whole first "
+         "message) is not here: cut, and the backend is kept.",
          or_off(defined("duration"))},
         {"gate.idle_timeout",
          "For so long no byte either way while the office is free: cut, and the office is kept.",

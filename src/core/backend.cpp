@@ -67,7 +67,8 @@ void Backend::spawn(Generation generation, Instant now) {
     wear_ = Wear{0, now, 0};
     has_served_ = false;
     due_.reset();
-    inside_ = cut_ = 0;
+    inside_ = working_ = 0;
+    has_been_open_ = is_aftermath_due_ = false;
     is_probing_ = probe_is_stale_ = wants_to_know_if_free_ = false;
     next_probe_ = now;
     missed_probes_ = 0;
@@ -196,11 +197,12 @@ Backend::News Backend::judge(ProbeEnded::Verdict verdict, Instant now) {
     if (verdict == ProbeEnded::Verdict::answered) {
         prove_by_.reset();
         if (phase_ != Phase::starting) {
-            return News::nothing;
+            return std::exchange(has_been_open_, true) ? News::nothing : News::opened;
         }
         answered_at_ = free_since_ = now;
         fresh_profile_seen_ = false;
         needs_preparation_ = policy_.hooks.before_admission;
+        has_been_open_ = !needs_preparation_;
         enter(Phase::ready, std::nullopt);
         return News::first_answer;
     }
@@ -255,9 +257,12 @@ void Backend::preparation_failed() noexcept {
     make_due(StopReason::hook_failed);
 }
 
-RunHook Backend::begin_aftermath() noexcept {
+std::optional<RunHook> Backend::begin_aftermath() noexcept {
+    if (!std::exchange(is_aftermath_due_, false)) {
+        return std::nullopt;
+    }
     has_aftermath_ = true;
-    return {generation_, Hook::session_timeout};
+    return RunHook{generation_, Hook::session_timeout};
 }
 
 // ---- Sessions ----------------------------------------------------------------------------------
@@ -267,19 +272,22 @@ void Backend::admit() {
     ++inside_;
 }
 
-void Backend::leave_slot(WasCut was_cut, Instant now) {
+void Backend::begin_job() noexcept {
+    ++wear_.jobs;
+    ++working_;
+}
+
+void Backend::leave_slot(HadJob had_job, Instant now) {
     require(inside_ > 0, "more sessions ended than had begun");
     --inside_;
-    if (was_cut == WasCut::yes) {
-        --cut_;
-    }
+    working_ -= had_job == HadJob::yes ? 1 : 0;
     wants_to_know_if_free_ = wants_to_know_if_free_ && inside_ > 0;
     free_since_ = now;
 }
 
-void Backend::session_ended(WasCut was_cut, Instant now) {
-    leave_slot(was_cut, now);
-    has_served_ = true;
+void Backend::session_ended(HadJob had_job, Instant now) {
+    leave_slot(had_job, now);
+    has_served_ = has_served_ || had_job == HadJob::yes;
     if (policy_.hooks.before_admission) {
         needs_preparation_ = true;  // The proof follows.
     } else if (policy_.probe.admission) {
@@ -294,8 +302,8 @@ void Backend::prove_within(Duration limit, Instant now) {
     probe_is_stale_ = is_probing_;
 }
 
-void Backend::not_entered(WasCut was_cut, Instant now) {
-    leave_slot(was_cut, now);
+void Backend::not_entered(HadJob had_job, Instant now) {
+    leave_slot(had_job, now);
 }
 
 // ---- Its end -----------------------------------------------------------------------------------
@@ -327,11 +335,12 @@ Duration Backend::back_off(Instant now) {
     return pause;
 }
 
-// A death with a client inside is the client's doing: a poisonous document costs one restart.
+// A death with a client's job inside is the client's doing: a poisonous document costs one restart.
+// One who has said nothing has done nothing.
 bool Backend::was_healthy(Instant now) const noexcept {
     const bool has_answered = phase_ == Phase::ready;
     const bool was_long = now - answered_at_ >= policy_.backend.restart_backoff.max;
-    return has_answered && (has_served_ || inside_ > 0 || was_long);
+    return has_answered && (has_served_ || working_ > 0 || was_long);
 }
 
 std::optional<Instant> Backend::deadline() const noexcept {

@@ -53,7 +53,6 @@ public:
     bool has_free_slot() const noexcept;
     Instant free_since() const noexcept { return free_since_; }
     std::size_t inside() const noexcept { return inside_; }
-    std::size_t inside_uncut() const noexcept { return inside_ - cut_; }
 
     // The phases.
     void spawn(Generation generation, Instant now);
@@ -70,6 +69,7 @@ public:
     enum class News {
         nothing,
         first_answer,
+        opened,  // for the first time somebody may go in, which is later where a hook comes first
         unresponsive,
         is_free,      // it was asked, with clients inside
         is_not_free,  // nor may it be
@@ -89,17 +89,17 @@ public:
     void prepared(Instant now);
     void preparation_failed() noexcept;
     // And one that is run after the end: until then nothing is spawned here.
-    RunHook begin_aftermath() noexcept;
+    void need_aftermath() noexcept { is_aftermath_due_ = policy_.hooks.session_timeout; }
+    std::optional<RunHook> begin_aftermath() noexcept;
     void aftermath_ended() noexcept { has_aftermath_ = false; }
 
     // Sessions.
     void admit();
-    void count_job() noexcept { ++wear_.jobs; }
-    void cut_one() noexcept { ++cut_; }
-    enum class WasCut { no, yes };
-    void session_ended(WasCut was_cut, Instant now);
+    void begin_job() noexcept;
+    enum class HadJob { no, yes };
+    void session_ended(HadJob had_job, Instant now);
     // The client did not get in: as if it had not been admitted.
-    void not_entered(WasCut was_cut, Instant now);
+    void not_entered(HadJob had_job, Instant now);
 
     // Once due, no newcomer goes in. The first reason stands, but a hung one outranks a planned
     // one.
@@ -109,6 +109,8 @@ public:
     // An exit by which a backend asks to be started again, believed once before the next answer.
     bool is_fresh_profile_exit(const Exit& exit) noexcept;
 
+    // Whether anybody could have gone in: if not, its unasked end is a failed start.
+    bool has_been_open() const noexcept { return has_been_open_; }
     // Whether this life was worth something: if not, its unasked end backs off.
     bool was_healthy(Instant now) const noexcept;
     Duration back_off(Instant now);
@@ -125,7 +127,7 @@ private:
     void prove_within(Duration limit, Instant now);
     ProbePurpose next_purpose() const noexcept;
     News judge(ProbeEnded::Verdict verdict, Instant now);
-    void leave_slot(WasCut was_cut, Instant now);
+    void leave_slot(HadJob had_job, Instant now);
 
     PlaceId place_;
     Policy policy_;
@@ -136,11 +138,12 @@ private:
     std::optional<InstanceId> instance_;
     Wear wear_;
     Instant answered_at_;
-    bool has_served_ = false;
+    bool has_served_ = false;  // somebody with a job
+    bool has_been_open_ = false;
     std::optional<StopReason> due_;
 
     std::size_t inside_ = 0;
-    std::size_t cut_ = 0;  // of those inside: cut, and not yet ended
+    std::size_t working_ = 0;  // of those inside: with a job
     Instant free_since_;
 
     bool is_probing_ = false;
@@ -156,6 +159,7 @@ private:
     bool needs_preparation_ = false;
     bool is_preparing_ = false;
     bool has_aftermath_ = false;
+    bool is_aftermath_due_ = false;
 
     Backoff backoff_;
     Instant not_before_;

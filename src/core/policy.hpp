@@ -19,6 +19,9 @@ struct GatePolicy {
     Duration queue_timeout = 10min;   // waiting longer: refused
     Duration session_timeout = 120s;  // admitted longer: cut, and the backend recycled
     std::optional<Duration> first_byte_timeout = 5s;  // admitted, and silent so far: cut
+    // Whether what a client says first is looked at before the backend is touched. Then it is to
+    // speak as soon as it has come, without waiting for anything.
+    bool looks_first = true;
     Duration release_timeout = 5s;  // from the client's leaving to the backend's closing
 };
 

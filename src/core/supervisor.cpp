@@ -48,18 +48,18 @@ void Supervisor::on(const JobBegan& event, Instant, Effects&) {
     found->second.has_job = true;
     found->second.speaks_by.reset();
     if (Backend* const backend = pool_.find(found->second.generation)) {
-        backend->count_job();
+        backend->begin_job();
     }
 }
 
 // Idle is who says nothing while the backend is free; one that waits for its job is not.
-void Supervisor::on(const ClientIdle& event, Instant, Effects& effects) {
+void Supervisor::on(const ClientIdle& event, Instant now, Effects& effects) {
     const auto found = sessions_.find(event.client);
     if (found == sessions_.end() || found->second.is_cut || found->second.has_left) {
         return;
     }
     if (!policy_.probe.tells_if_free) {
-        cut(event.client, found->second, CutReason::idle_timeout, effects);
+        send_away(event.client, found->second, CutReason::idle_timeout, now, effects);
         return;
     }
     found->second.is_idle = true;
@@ -96,8 +96,8 @@ void Supervisor::on(const SessionEnded& event, Instant now, Effects& effects) {
     const bool was_touched = event.how == SessionEnded::How::released ||
                              (event.how == SessionEnded::How::not_reached && session.is_cut);
     if (backend) {
-        const auto was_cut = session.is_cut ? Backend::WasCut::yes : Backend::WasCut::no;
-        was_touched ? backend->session_ended(was_cut, now) : backend->not_entered(was_cut, now);
+        const auto had_job = session.has_job ? Backend::HadJob::yes : Backend::HadJob::no;
+        was_touched ? backend->session_ended(had_job, now) : backend->not_entered(had_job, now);
     }
     if (session.is_cut) {
         return;  // However it ended: that is what became of the client.
@@ -131,16 +131,13 @@ void Supervisor::refuse(Waiter waiter, RefuseReason reason, Instant now, Effects
 
 void Supervisor::cut(ClientId client, Session& session, CutReason reason, Effects& effects) {
     session.is_cut = true;
-    if (Backend* const backend = pool_.find(session.generation)) {
-        backend->cut_one();
-    }
     effects.push_back(CutClient{client, reason});
 }
 
-void Supervisor::cut_who_is_idle(Generation generation, Effects& effects) {
+void Supervisor::cut_who_is_idle(Generation generation, Instant now, Effects& effects) {
     for (auto& [client, session] : sessions_) {
         if (session.generation == generation && session.is_idle && !session.is_cut) {
-            cut(client, session, CutReason::idle_timeout, effects);
+            send_away(client, session, CutReason::idle_timeout, now, effects);
         }
     }
 }
@@ -191,17 +188,20 @@ void Supervisor::on(const ProbeEnded& event, Instant now, Effects& effects) {
         case Backend::News::nothing:
             break;
         case Backend::News::first_answer:
-            // With that hook a start has not succeeded before it has.
-            if (!policy_.hooks.before_admission) {
+            // With that hook a start has not succeeded before clients may go in.
+            if (backend->has_been_open()) {
                 failed_starts_ = 0;
             }
             effects.push_back(AnnounceReady{event.generation, backend->age(now)});
+            break;
+        case Backend::News::opened:
+            failed_starts_ = 0;
             break;
         case Backend::News::unresponsive:
             stop_unasked(*backend, StopReason::unresponsive, now, effects);
             break;
         case Backend::News::is_free:
-            cut_who_is_idle(event.generation, effects);
+            cut_who_is_idle(event.generation, now, effects);
             break;
         case Backend::News::is_not_free:
             forget_who_is_idle(event.generation);
@@ -227,7 +227,6 @@ void Supervisor::on(const HookEnded& event, Instant now, Effects&) {
         return;
     }
     if (event.how == HookEnded::How::succeeded) {
-        failed_starts_ = 0;
         backend->prepared(now);
     } else {
         backend->preparation_failed();
@@ -250,15 +249,14 @@ void Supervisor::on(const RecycleRequested& event, Instant, Effects&) {
 
 void Supervisor::stop(Backend& backend, StopReason reason, Instant now, Effects& effects) {
     effects.push_back(backend.stop(reason, how_to_stop(reason), now));
-    if (reason == StopReason::session_timeout && policy_.hooks.session_timeout) {
-        effects.push_back(backend.begin_aftermath());
+    if (const auto aftermath = backend.begin_aftermath()) {
+        effects.push_back(*aftermath);
     }
 }
 
 // An end that nobody planned: a failed start backs off, and so does a life that was too short.
 void Supervisor::stop_unasked(Backend& backend, StopReason reason, Instant now, Effects& effects) {
-    const bool is_failed_start =
-        backend.phase() == Phase::starting || reason == StopReason::hook_failed;
+    const bool is_failed_start = !backend.has_been_open() || reason == StopReason::hook_failed;
     const bool was_healthy = backend.was_healthy(now);
     stop(backend, reason, now, effects);
     if (is_failed_start) {
@@ -371,11 +369,26 @@ void Supervisor::cut_overdue_sessions(Instant now, Effects& effects) {
             continue;
         }
         if (session.ends <= now) {
-            cut_overdue(client, session, effects);
+            cut_overdue(client, session, effects);  // Whatever else it is.
         } else if (session.speaks_by && *session.speaks_by <= now) {
-            cut(client, session, CutReason::first_byte_timeout, effects);
+            send_away(client, session, CutReason::first_byte_timeout, now, effects);
         }
     }
+}
+
+// Its backend is kept, and so has to close its side first, as if the client had left by itself.
+void Supervisor::send_away(ClientId client, Session& session, CutReason reason, Instant now,
+                           Effects& effects) {
+    session.has_left = true;
+    session.is_idle = false;
+    session.speaks_by.reset();
+    session.ends = now + policy_.gate.release_timeout;
+    effects.push_back(CutClient{client, reason});
+}
+
+// It has not said what lets it in to the backend.
+bool Supervisor::is_outside(const Session& session) const noexcept {
+    return policy_.gate.looks_first && !session.has_job;
 }
 
 // Nobody knows what its backend was left doing.
@@ -384,9 +397,22 @@ void Supervisor::cut_overdue(ClientId client, Session& session, Effects& effects
     const auto why_due =
         session.has_left ? StopReason::release_timeout : StopReason::session_timeout;
     cut(client, session, why_cut, effects);
-    if (Backend* const backend = pool_.find(session.generation)) {
-        backend->make_due(why_due);
+    Backend* const backend = pool_.find(session.generation);
+    if (!backend || is_outside(session)) {
+        return;
     }
+    backend->make_due(why_due);
+    if (why_due == StopReason::session_timeout) {
+        backend->need_aftermath();
+    }
+}
+
+// A client that is only looked at goes back to the line.
+bool Supervisor::is_waited_for(Generation generation) const noexcept {
+    return std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+        const Session& session = entry.second;
+        return session.generation == generation && !session.is_cut && !is_outside(session);
+    });
 }
 
 void Supervisor::retire_what_is_due(Instant now, Effects& effects) {
@@ -398,7 +424,7 @@ void Supervisor::retire_what_is_due(Instant now, Effects& effects) {
             effects.push_back(backend.stop(StopReason::shutdown, shutdown_how_, now));
         } else if (backend.phase() == Phase::ready) {
             const auto due = backend.due(now);
-            if (!due || backend.inside_uncut() > 0) {
+            if (!due || is_waited_for(backend.generation())) {
                 continue;
             }
             if (*due == StopReason::hook_failed) {
@@ -437,11 +463,20 @@ void Supervisor::admit_from_the_line(Instant now, Effects& effects) {
         ++counts_.admitted;
         Session session{backend->generation(), head.since, now + policy_.gate.session_timeout};
         if (policy_.gate.first_byte_timeout) {
-            session.speaks_by = now + *policy_.gate.first_byte_timeout;
+            session.speaks_by = to_speak_by(head.since, now);
         }
         sessions_[head.client] = session;
         effects.push_back(AdmitClient{head.client, backend->generation(), now - head.since});
     }
+}
+
+// Where it is looked at first, its time has run since it came; what it said is there to be seen.
+Instant Supervisor::to_speak_by(Instant since, Instant now) const noexcept {
+    const Duration limit = *policy_.gate.first_byte_timeout;
+    if (!policy_.gate.looks_first) {
+        return now + limit;
+    }
+    return std::max(since + limit, now + std::min(limit, time_to_look));
 }
 
 void Supervisor::finish_if_done(Effects& effects) {

@@ -36,6 +36,9 @@
 
 namespace tcplock::core {
 
+// So long may it take to see what a client has said while it waited.
+constexpr Duration time_to_look = 100ms;
+
 // So many starts in a row must fail before newcomers are refused.
 constexpr std::size_t failing_after = 5;
 
@@ -110,8 +113,13 @@ private:
     void back_off(Backend& backend, Instant now, Effects& effects);
     void refuse(Waiter waiter, RefuseReason reason, Instant now, Effects& effects);
     void cut(ClientId client, Session& session, CutReason reason, Effects& effects);
+    void send_away(ClientId client, Session& session, CutReason reason, Instant now,
+                   Effects& effects);
+    bool is_outside(const Session& session) const noexcept;
+    bool is_waited_for(Generation generation) const noexcept;
+    Instant to_speak_by(Instant since, Instant now) const noexcept;
     void cut_overdue(ClientId client, Session& session, Effects& effects);
-    void cut_who_is_idle(Generation generation, Effects& effects);
+    void cut_who_is_idle(Generation generation, Instant now, Effects& effects);
     void forget_who_is_idle(Generation generation);
 
     Policy policy_;

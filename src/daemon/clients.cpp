@@ -32,7 +32,7 @@ io::Allow allow_of(const config::Listen& listen) {
 
 constexpr unsigned turned_away_told_max = 10;  // a second
 // More clients at once are refused without words.
-constexpr unsigned being_told_why_max = 64;
+constexpr std::size_t being_told_why_max = 64;
 constexpr std::chrono::seconds why_limit{5};
 
 Refusal describe(core::RefuseReason reason, std::size_t others_waiting) {
@@ -49,19 +49,19 @@ Refusal describe(core::RefuseReason reason, std::size_t others_waiting) {
     return {"??", "unknown"};
 }
 
+void tell_refusal(const Session::Client& client, const Refusal& refusal, std::uint64_t untold) {
+    Line line(Line::Level::warn, "client refused");
+    line.with("client", core::number(client.id))
+        .with("peer", client.peer)
+        .with("waited", client.waited)
+        .with("end", refusal.code)
+        .with("reason", refusal.reason);
+    if (untold > 0) {
+        line.with("untold", untold);
+    }
+}
+
 }  // namespace
-
-// How many of something are going on.
-class Clients::Count {
-public:
-    explicit Count(unsigned& count) : count_(count) { ++count_; }
-    ~Count() { --count_; }
-    Count(const Count&) = delete;
-    Count& operator=(const Count&) = delete;
-
-private:
-    unsigned& count_;
-};
 
 Clients::Clients(boost::asio::io_context& io, const config::Config& config, std::size_t open_files,
                  Callbacks callbacks, io::TaskGroup& tasks, io::TaskGroup& sessions)
@@ -82,6 +82,9 @@ Clients::Clients(boost::asio::io_context& io, const config::Config& config, std:
                           std::move(callbacks.instance_of),
                           std::move(callbacks.is_ending),
                           std::move(callbacks.has_died),
+                          [this](const Session::Client& client, const Refusal& refusal) {
+                              tell_some_refusals(client, refusal);
+                          },
                           [this](core::ClientId client, io::Descriptor socket) {
                               waits_again(client, std::move(socket));
                           },
@@ -135,11 +138,15 @@ void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::e
     feed_(core::ClientArrived{client});
 }
 
-// Before the core has heard of him. He may knock as often as he likes: he gets a few lines a
-// second.
+// Before the core has heard of him.
 void Clients::turn_away(core::ClientId client, io::Descriptor socket, const std::string& peer,
                         const Refusal& refusal) {
     io::say_farewell(std::move(socket));
+    tell_some_refusals({client, peer, std::chrono::nanoseconds{0}}, refusal);
+}
+
+// Strangers may knock as often as they like: they get a few lines a second.
+void Clients::tell_some_refusals(const Session::Client& client, const Refusal& refusal) {
     const auto now = steady_clock::now();
     if (now - turned_away_since_ >= std::chrono::seconds{1}) {
         turned_away_since_ = now;
@@ -149,15 +156,7 @@ void Clients::turn_away(core::ClientId client, io::Descriptor socket, const std:
         ++turned_away_untold_;
         return;
     }
-    Line line(Line::Level::warn, "client refused");
-    line.with("client", core::number(client))
-        .with("peer", peer)
-        .with("waited", std::chrono::nanoseconds{0})
-        .with("end", refusal.code)
-        .with("reason", refusal.reason);
-    if (turned_away_untold_ > 0) {
-        line.with("untold", std::exchange(turned_away_untold_, 0));
-    }
+    tell_refusal(client, refusal, std::exchange(turned_away_untold_, 0));
 }
 
 void Clients::perform(const core::StopListening&) {
@@ -183,21 +182,28 @@ void Clients::left(core::ClientId client, std::chrono::nanoseconds waited) {
 
 void Clients::perform(const core::RefuseClient& effect) {
     const Refusal refusal = describe(effect.reason, waiting_.size() - 1);
-    tell_refusal({effect.client, clients_.at(effect.client).peer, effect.waited}, refusal);
+    tell_refusal({effect.client, clients_.at(effect.client).peer, effect.waited}, refusal, 0);
     clients_.erase(effect.client);
     io::Descriptor client = waiting_.take(core::number(effect.client));
-    if (config_.protocol == config::Protocol::uno && being_told_why_ < being_told_why_max) {
-        session_tasks_.spawn(
-            "refusal", say_why(std::move(client),
-                               "tcplock-supervisor: " + refusal.reason + ", try again later"));
+    if (config_.protocol == config::Protocol::uno && may_tell_one_more()) {
+        auto words = io::say_why_in_uno(
+            std::move(client), "tcplock-supervisor: " + refusal.reason + ", try again later",
+            why_limit);
+        being_told_why_.push_back(session_tasks_.spawn("refusal", std::move(words)));
     } else {
         io::say_farewell(std::move(client));
     }
 }
 
-boost::asio::awaitable<void> Clients::say_why(io::Descriptor client, std::string why) {
-    const Count count(being_told_why_);
-    co_await io::say_why_in_uno(std::move(client), std::move(why), why_limit);
+bool Clients::may_tell_one_more() {
+    std::erase_if(being_told_why_, [this](auto task) { return !session_tasks_.is_running(task); });
+    return being_told_why_.size() < being_told_why_max;
+}
+
+void Clients::hurry() {
+    for (const auto task : being_told_why_) {
+        session_tasks_.cancel(task);
+    }
 }
 
 // ---- Inside ------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@
 #include <list>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace tcplock::daemon {
 
@@ -57,18 +58,20 @@ public:
     std::size_t waiting() const { return waiting_.size(); }
     std::size_t inside(core::Generation generation) const;
 
+    // Who is being told why he was turned away gets no more words.
+    void hurry();
+
     // Nobody waits any more and nobody is let in: ends what watches the waiting ones.
     void close();
 
 private:
-    class Count;
-
     void listen(const config::Listen& listen);
     void accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer);
     void turn_away(core::ClientId client, io::Descriptor socket, const std::string& peer,
                    const Refusal& refusal);
+    void tell_some_refusals(const Session::Client& client, const Refusal& refusal);
     void left(core::ClientId client, std::chrono::nanoseconds waited);
-    boost::asio::awaitable<void> say_why(io::Descriptor client, std::string why);
+    bool may_tell_one_more();
     void waits_again(core::ClientId client, io::Descriptor socket);
     void has_gone(core::ClientId client);
 
@@ -88,7 +91,7 @@ private:
     std::map<core::ClientId, std::shared_ptr<Session>>
         sessions_;  // inside, or still owed something
     std::uint64_t last_client_ = 0;
-    unsigned being_told_why_ = 0;
+    std::vector<io::TaskGroup::Id> being_told_why_;
     std::chrono::steady_clock::time_point turned_away_since_;  // the second that is counted
     unsigned turned_away_told_ = 0;
     std::uint64_t turned_away_untold_ = 0;

@@ -224,6 +224,9 @@ void Daemon::signal_came(int number) {
     Line(Line::Level::info, is_second ? "shutting down at once" : "shutting down")
         .with("signal", name_of(number))
         .with("waiting", clients_.waiting());
+    if (is_second) {
+        clients_.hurry();
+    }
     feed(core::ShutdownRequested{is_second ? core::ShutdownRequested::Urgency::at_once
                                            : core::ShutdownRequested::Urgency::drain});
 }

@@ -85,7 +85,8 @@ boost::asio::awaitable<bool> Session::speaks_protocol() {
         co_return false;
     }
     io::RelayTotals nothing;
-    nothing.how = io::RelayEnd::client_closed;
+    const bool was_reset = !cut_ && io::was_reset(client_socket_);
+    nothing.how = was_reset ? io::RelayEnd::client_reset : io::RelayEnd::client_closed;
     end(nothing);
     callbacks_.feed(core::SessionEnded{client_.id, core::SessionEnded::How::untouched});
     co_return false;
@@ -117,7 +118,7 @@ boost::asio::awaitable<bool> Session::enter() {
 
 // It is refused after all.
 void Session::refuse(const std::string& what) {
-    tell_refusal(client_, {"PR", "it does not speak UNO: " + what});
+    callbacks_.turned_away(client_, {"PR", "it does not speak UNO: " + what});
     callbacks_.has_gone(client_.id);
     boost::system::error_code error;
     io::Descriptor socket(client_socket_.release(error));
@@ -134,8 +135,8 @@ void Session::wait_again(const std::string& why) {
         .with("instance", instance_)
         .with("generation", core::number(generation_))
         .with("why", why);
-    boost::system::error_code error;
-    callbacks_.waits_again(client_.id, io::Descriptor(client_socket_.release(error)));
+    boost::system::error_code ignored;  // It is open: only a cut closes it, and that ends us.
+    callbacks_.waits_again(client_.id, io::Descriptor(client_socket_.release(ignored)));
     callbacks_.feed(core::SessionEnded{client_.id, core::SessionEnded::How::not_reached});
 }
 
@@ -166,9 +167,17 @@ void Session::left_backend() {
 
 // ---- From outside ------------------------------------------------------------------------------
 
+// One that is sent away leaves a backend that is kept: that is told as if the client had left, and
+// closes its side in its own time. Of the others the backend is ended, or closed too late.
 void Session::cut(core::CutReason reason) {
     cut_ = reason;
-    abort();
+    const bool is_sent_away =
+        reason == core::CutReason::first_byte_timeout || reason == core::CutReason::idle_timeout;
+    if (is_sent_away && !is_entering_) {
+        io::abort(client_socket_);
+    } else {
+        abort();
+    }
 }
 
 void Session::abort() {
@@ -258,15 +267,6 @@ void Session::end(const io::RelayTotals& totals) {
         .with("job", has_job_ ? "yes" : "no")
         .with("end", end_code(totals.how));
     callbacks_.has_gone(client_.id);
-}
-
-void tell_refusal(const Session::Client& client, const Refusal& refusal) {
-    Line(Line::Level::warn, "client refused")
-        .with("client", core::number(client.id))
-        .with("peer", client.peer)
-        .with("waited", client.waited)
-        .with("end", refusal.code)
-        .with("reason", refusal.reason);
 }
 
 }  // namespace tcplock::daemon

@@ -26,6 +26,12 @@
 
 namespace tcplock::daemon {
 
+// Why a client is turned away, and the end code of its line.
+struct Refusal {
+    std::string_view code;
+    std::string reason;
+};
+
 class Session {
 public:
     struct Client {
@@ -40,6 +46,8 @@ public:
         std::function<std::string(core::Generation)> instance_of;
         std::function<bool(core::Generation)> is_ending;
         std::function<bool(core::Generation)> has_died;
+        // Tells of a client that speaks something else.
+        std::function<void(const Client&, const Refusal&)> turned_away;
         // Before its end is fed: the client waits again, or has gone.
         std::function<void(core::ClientId, io::Descriptor)> waits_again;
         std::function<void(core::ClientId)> has_gone;
@@ -53,8 +61,8 @@ public:
     static boost::asio::awaitable<void> run(std::shared_ptr<Session> self);
 
     core::Generation generation() const { return generation_; }
-    // From its turn to the release of the backend.
-    bool is_inside() const { return is_inside_; }
+    // From the open backend to its release.
+    bool is_inside() const { return is_inside_ && !is_entering_; }
 
     void cut(core::CutReason reason);
     // Who is about to enter it does not.
@@ -97,14 +105,7 @@ private:
     bool is_told_idle_ = false;
 };
 
-// What a client shut down its sending side for.
+// What a client means by shutting down its sending side.
 io::HalfClose half_close(const config::Config& config);
-
-// The line of a client that was turned away.
-struct Refusal {
-    std::string_view code;
-    std::string reason;
-};
-void tell_refusal(const Session::Client& client, const Refusal& refusal);
 
 }  // namespace tcplock::daemon

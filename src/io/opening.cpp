@@ -3,8 +3,10 @@
 #include "uno/block.hpp"
 #include "uno/opening.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
 #include <algorithm>
-#include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <sys/socket.h>
 #include <utility>
@@ -14,6 +16,8 @@ namespace {
 
 using How = ClientOpening::How;
 using Verdict = uno::Opening::Verdict;
+
+constexpr auto early_pause = std::chrono::milliseconds(50);
 
 // Readable means from now on: so many bytes have come, or an end.
 void wake_at(tcp::socket& client, std::size_t bytes) {
@@ -41,7 +45,9 @@ ClientOpening ended_early(const uno::Buffer& received) {
 }  // namespace
 
 boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client) {
-    while (true) {
+    boost::asio::steady_timer pause(client.get_executor());
+    std::size_t wanted = 0;
+    while (client.is_open()) {
         const bool has_ended = has_finished(client);  // Before what came, or that would be missed.
         const uno::Buffer received = peek(client);
         const uno::Opening opening = uno::judge_opening(received);
@@ -54,12 +60,20 @@ boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client) {
         if (has_ended) {
             co_return ended_early(received);
         }
-        wake_at(client, opening.wanted);
+        // Urgent bytes wake us, and are not shown; so does a lack of memory.
+        if (received.size() < std::exchange(wanted, opening.wanted)) {
+            pause.expires_after(early_pause);
+            (void)co_await pause.async_wait(use_result);
+            continue;
+        }
+        wake_at(client, wanted);
         const auto [error] = co_await client.async_wait(tcp::socket::wait_read, use_result);
         if (error) {
-            co_return ClientOpening{};
+            wake_at(client, 1);
+            break;
         }
     }
+    co_return ClientOpening{};
 }
 
 }  // namespace tcplock::io

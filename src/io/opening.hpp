@@ -1,8 +1,9 @@
 // Waits for what a client says first, and looks whether it is UNO's protocol. All of it stays in
 // the system's buffer, to be read by whoever serves the client.
 //
-// It has no limit of its own: whoever waits for it aborts the socket. A client that sends byte by
-// byte wakes it three times at most.
+// It has no limit of its own: whoever waits for it aborts the socket, or cancels what waits on it.
+// A client that sends byte by byte wakes it three times; one that sends urgent bytes, which cannot
+// be seen, twenty times a second.
 #pragma once
 
 #include "io/tcp.hpp"

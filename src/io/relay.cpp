@@ -67,6 +67,7 @@ private:
     void backend_takes(Takes what);
     void flush_limit_reached();
     bool was_aborted();
+    bool client_was_cut() const;
 
     // What is done about it.
     void closed_by(RelayEnd side);
@@ -266,6 +267,10 @@ asio::awaitable<void> Relay::say_goodbye_to_client() {
 // It has gone, though the backend has yet to take what it had sent. Who counts the time that the
 // backend has for this must hear of it now.
 void Relay::look_for_client() {
+    if (client_was_cut()) {
+        client_ended(asio::error::operation_aborted);
+        return;
+    }
     if (keeps() ? was_reset(client_) : has_finished(client_)) {
         tell_finished();
     }
@@ -421,18 +426,21 @@ void Relay::flush_limit_reached() {
     reset_client();
 }
 
-// Whether somebody else closed our sockets; then everything ends.
+// Whether somebody else closed the backend's socket; then everything ends.
 bool Relay::was_aborted() {
     if (end_ == RelayEnd::cancelled) {
         return true;
     }
-    const bool client_gone = !client_.is_open() && !client_closed_;
-    const bool backend_gone = !backend_.is_open() && !backend_released_;
-    if (client_gone || backend_gone) {
+    if (!backend_.is_open() && !backend_released_) {
         stop();
         return true;
     }
     return false;
+}
+
+// Somebody else closed the client's socket, and left us the backend's: as if it had been reset.
+bool Relay::client_was_cut() const {
+    return !client_.is_open() && !client_closed_;
 }
 
 // Who closes first gives the session its end, unless something fails after all.

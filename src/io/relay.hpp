@@ -58,8 +58,9 @@ struct RelayTotals {
     RelayEnd how = RelayEnd::cancelled;
 };
 
-// Both sockets are connected, and closed when it ends. Sockets and observer must outlive it. A
-// cancel of the calling coroutine is the same as abort() on both sockets.
+// Both sockets are connected, and closed when it ends. Sockets and observer must outlive it.
+// abort() on both ends it; on the client's alone, that client has been reset. A cancel of the
+// calling coroutine is the same as abort() on both sockets.
 boost::asio::awaitable<RelayTotals> relay(tcp::socket& client, tcp::socket& backend,
                                           RelayOptions options, RelayObserver& observer);
 

@@ -101,6 +101,14 @@ TEST(Doubts, NameWhatAnOfficeShouldNotHave) {
     EXPECT_EQ(doubts_about(std::string{tcp} + "gate: {half_closed: keep}\n"), Lines{});
 }
 
+TEST(Doubts, NameLimitsThatNeverMatter) {
+    EXPECT_EQ(doubts_about("gate: {first_byte_timeout: 5min, idle_timeout: 2min}\n"),
+              (Lines{"f:1: gate.first_byte_timeout: gate.first_byte_timeout (5min) is not shorter "
+                     "than session_timeout (2min), which always comes first",
+                     "f:1: gate.idle_timeout: gate.idle_timeout (2min) is not shorter than "
+                     "session_timeout (2min), which always comes first"}));
+}
+
 TEST(Doubts, NameAnIdleTimeoutThatCutsJobs) {
     EXPECT_EQ(
         doubts_about("gate: {idle_timeout: 40s}\nprobe: {kind: greeting, expect: x}\n"),

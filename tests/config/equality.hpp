@@ -69,10 +69,11 @@ inline bool operator==(const Probe& left, const Probe& right) {
 namespace tcplock::core {
 
 inline bool operator==(const GatePolicy& left, const GatePolicy& right) {
-    const auto& [concurrency, limit, queue, session, first_byte, release] = left;
-    return std::tie(concurrency, limit, queue, session, first_byte, release) ==
+    const auto& [concurrency, limit, queue, session, first_byte, looks, release] = left;
+    return std::tie(concurrency, limit, queue, session, first_byte, looks, release) ==
            std::tie(right.concurrency, right.queue_limit, right.queue_timeout,
-                    right.session_timeout, right.first_byte_timeout, right.release_timeout);
+                    right.session_timeout, right.first_byte_timeout, right.looks_first,
+                    right.release_timeout);
 }
 
 inline bool operator==(const BackoffPolicy& left, const BackoffPolicy& right) {

@@ -245,12 +245,13 @@ TEST_F(BackingOff, IsEndedByAServedSession) {
     pause_after_failed_spawn(2);
     becomes_ready(3);
     arrives(1);
+    begins_job(1);
     session_ends(1);
     answers(3);
     skip();
     is_killed(3, 11);
     cleared(3);
-    expect({StopBackend{3_gen, StopReason::died, StopHow::kill, 0, 0s},
+    expect({StopBackend{3_gen, StopReason::died, StopHow::kill, 1, 0s},
             SpawnBackend{0_place, 4_gen, 0_instance}});
     EXPECT_EQ(pause_after_failed_spawn(4), 200ms);
 }
@@ -274,6 +275,15 @@ TEST_F(BackingOff, IsForIdleLivesThatWereTooShort) {
     is_killed(1, 11);
     expect({StopBackend{1_gen, StopReason::died, StopHow::kill, 0, 30s - 1ns},
             BackOff{1_gen, 200ms, 0}});
+}
+
+// Who has said nothing has done nothing to it.
+TEST_F(BackingOff, IsForADeathBesideASilentClient) {
+    serving();
+    arrives(1);
+    skip();
+    is_killed(1, 11);
+    expect({StopBackend{1_gen, StopReason::died, StopHow::kill, 0, 0s}, BackOff{1_gen, 200ms, 0}});
 }
 
 TEST_F(BackingOff, IsNotForADeathWithAClientInside) {
@@ -345,6 +355,7 @@ TEST_F(Probes, FindAFrozenBackendWithinThresholdTimesIntervalPlusTimeout) {
 TEST_F(Probes, FindABackendThatFreezesAsItsClientLeaves) {
     serving();
     arrives(1);
+    begins_job(1);
     session_ends(1);
     skip();
     for (int tries = 0; tries < 5; ++tries) {
@@ -355,7 +366,7 @@ TEST_F(Probes, FindABackendThatFreezesAsItsClientLeaves) {
     }
     after(2s);
     probe_fails(1);
-    expect({StopBackend{1_gen, StopReason::unresponsive, StopHow::kill, 0, 12500ms}});
+    expect({StopBackend{1_gen, StopReason::unresponsive, StopHow::kill, 1, 12500ms}});
 }
 
 // Asked every 0.9 s, one miss counts in each whole second since the session's end.
@@ -364,6 +375,7 @@ TEST_F(Probes, FindItSoWhateverTheInterval) {
     policy.probe.failure_threshold = 5;
     serving();
     arrives(1);
+    begins_job(1);
     session_ends(1);
     skip();
     for (int tries = 0; tries < 5; ++tries) {
@@ -374,7 +386,7 @@ TEST_F(Probes, FindItSoWhateverTheInterval) {
     }
     after(800ms);
     probe_fails(1);
-    expect({StopBackend{1_gen, StopReason::unresponsive, StopHow::kill, 0, 5300ms}});
+    expect({StopBackend{1_gen, StopReason::unresponsive, StopHow::kill, 1, 5300ms}});
 }
 
 // A job of a client who has gone still runs: the backend lives, but nobody goes in.
@@ -397,6 +409,7 @@ TEST_F(Probes, OfABusyBackendKeepTheNextClientOutAndCondemnNobody) {
 TEST_F(Probes, OfABackendThatStaysBusyEndWhenItsTimeForAdmissionDoes) {
     serving();
     arrives(1);
+    begins_job(1);
     arrives(2);
     session_ends(1);
     skip();
@@ -407,7 +420,7 @@ TEST_F(Probes, OfABackendThatStaysBusyEndWhenItsTimeForAdmissionDoes) {
         expect({ProbeBackend{1_gen, ProbePurpose::admission}});
     }
     after(300ms);
-    expect({StopBackend{1_gen, StopReason::not_free, StopHow::kill, 0, 15s}});
+    expect({StopBackend{1_gen, StopReason::not_free, StopHow::kill, 1, 15s}});
 }
 
 // Misses must come in a row, and a busy answer is one.
@@ -482,11 +495,12 @@ TEST_F(Probes, NeverGoOutTwiceAtATime) {
 TEST_F(Probes, GoInBesideAClient) {
     serving();
     arrives(1);
+    begins_job(1);
     expect({AdmitClient{1_client, 1_gen, 0s}});
     is_asked_in_vain(5s);
     is_asked_in_vain(3s);
     is_asked_in_vain(3s);
-    expect({StopBackend{1_gen, StopReason::unresponsive, StopHow::kill, 0, 17s}});
+    expect({StopBackend{1_gen, StopReason::unresponsive, StopHow::kill, 1, 17s}});
     session_ends(1);
     expect({});
 }

@@ -39,7 +39,7 @@ BUGS = [
     (4, "backend.cpp", "enter(Phase::killing, now + policy_.backend.stop_timeout);",
      "enter(Phase::vacant, std::nullopt);"),
     (4, "supervisor.cpp", "if (!backend || !backend->is_alive()) {", "if (!backend) {"),
-    (4, "supervisor.cpp", "if (!due || backend.inside_uncut() > 0) {", "if (!due) {"),
+    (4, "supervisor.cpp", "if (!due || is_waited_for(backend.generation())) {", "if (!due) {"),
     (5, "backend.cpp", "probe_is_stale_ = is_probing_;", ";"),
     (3, "supervisor.cpp", "++counts_.refused;\n            break;", "break;"),
     (5, "supervisor.cpp", "found->second.speaks_by.reset();\n    if", "if"),

@@ -128,8 +128,8 @@ TEST_F(Standby, TakesOverAtOnceAndTheOldTreeIsEndedBehindTheScenes) {
     arrives(2);
     skip();
     is_killed(1, 9);
-    expect({StopBackend{1_gen, StopReason::died, StopHow::kill, 0, 0s}, TakeOver{2_gen, 0_instance},
-            AdmitClient{2_client, 2_gen, 0s}});
+    expect({StopBackend{1_gen, StopReason::died, StopHow::kill, 0, 0s}, BackOff{1_gen, 200ms, 0},
+            TakeOver{2_gen, 0_instance}, AdmitClient{2_client, 2_gen, 0s}});
     after(1s);
     cleared(1);
     expect({SpawnBackend{0_place, 3_gen, std::nullopt}});

@@ -111,6 +111,7 @@ protected:
     Script() {
         policy.probe.interval = 1000h;
         policy.gate.first_byte_timeout.reset();
+        policy.gate.looks_first = false;
         policy.recycle.max_jobs.reset();
         policy.recycle.max_age.reset();
     }

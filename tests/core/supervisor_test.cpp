@@ -276,6 +276,79 @@ TEST_F(Sessions, ThatSayNothingAreCutAndTheirBackendIsKept) {
     EXPECT_EQ(core().counts().admitted, 2U);
 }
 
+// The backend is kept, and so must let go of the client first.
+TEST_F(Sessions, ThatWereSentAwayAreWaitedForAsIfTheyHadLeft) {
+    policy.gate.first_byte_timeout = 5s;
+    policy.gate.release_timeout = 3s;
+    serving();
+    arrives(1);
+    arrives(2);
+    skip();
+    after(5s);
+    expect({CutClient{1_client, CutReason::first_byte_timeout}});
+    finishes(1);
+    after(3s - 1ns);
+    expect({});
+    after(1ns);
+    expect({CutClient{1_client, CutReason::release_timeout},
+            StopBackend{1_gen, StopReason::release_timeout, StopHow::kill, 0, 8s}});
+    session_ends(1);
+}
+
+class Looks : public Script {
+protected:
+    Looks() {
+        policy.gate.looks_first = true;
+        policy.gate.first_byte_timeout = 5s;
+    }
+};
+
+// Who is silent in the line is so no longer than anybody.
+TEST_F(Looks, TakeNoLongerHoweverManyAreSilent) {
+    serving();
+    arrives(1);
+    arrives(2);
+    arrives(3);
+    skip();
+    after(5s);
+    expect({CutClient{1_client, CutReason::first_byte_timeout}});
+    goes_without_a_word(1);
+    expect({AdmitClient{2_client, 1_gen, 5s}});
+    after(100ms);
+    expect({CutClient{2_client, CutReason::first_byte_timeout}});
+    goes_without_a_word(2);
+    expect({AdmitClient{3_client, 1_gen, 5100ms}});
+    begins_job(3);
+    after(60s);
+    expect({});
+}
+
+TEST_F(Looks, AreNotWaitedForByARecycle) {
+    serving();
+    arrives(1);
+    skip();
+    recycle_requested();
+    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s}});
+    cannot_enter(1);
+    cleared(1);
+    becomes_ready(2);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance}, ProbeBackend{2_gen, ProbePurpose::readiness},
+            AnnounceReady{2_gen, 0s}, AdmitClient{1_client, 2_gen, 0s}});
+}
+
+TEST_F(Looks, ThatLastTooLongAreNotTheBackendsFault) {
+    policy.gate.first_byte_timeout.reset();
+    policy.hooks.session_timeout = true;
+    serving();
+    arrives(1);
+    skip();
+    after(120s);
+    expect({CutClient{1_client, CutReason::session_timeout}});
+    goes_without_a_word(1);
+    arrives(2);
+    expect({AdmitClient{2_client, 1_gen, 0s}});
+}
+
 TEST_F(Sessions, ThatHaveLeftAreNotCutAsSilent) {
     policy.gate.first_byte_timeout = 5s;
     policy.gate.release_timeout = 20s;
@@ -522,7 +595,8 @@ TEST_F(Hooks, AreFollowedByAProofAlsoWhereNoneIsAskedForOtherwise) {
     hook_succeeds(1);
     expect({ProbeBackend{1_gen, ProbePurpose::admission}});
     after(60s);
-    expect({StopBackend{1_gen, StopReason::not_free, StopHow::kill, 0, 60s}});
+    expect({StopBackend{1_gen, StopReason::not_free, StopHow::kill, 0, 60s},
+            BackOff{1_gen, 200ms, 1}});
 }
 
 TEST_F(Hooks, AreNotRunForAVisit) {
@@ -565,8 +639,24 @@ TEST_F(Hooks, ThatFailInARowAreFailing) {
     arrives(1);
     expect({RefuseClient{1_client, RefuseReason::backend_failing, 0s}});
     hook_succeeds(6);
+    EXPECT_TRUE(core().is_failing());
+    answers(6);
     EXPECT_FALSE(core().is_failing());
     skip();
+}
+
+// It may end well and leave the backend dead.
+TEST_F(Hooks, ThatAreFollowedByNoAnswerAreFailedStarts) {
+    serving();
+    for (std::uint64_t generation = 1; generation <= 5; ++generation) {
+        hook_succeeds(generation);
+        is_killed(generation, 9);
+        cleared(generation);
+        after(30s);
+        becomes_ready(generation + 1);
+    }
+    skip();
+    EXPECT_TRUE(core().is_failing());
 }
 
 TEST_F(Hooks, ThatFailBesideAClientWaitForIt) {
@@ -648,6 +738,24 @@ TEST_F(HookAfterATimeout, MayFail) {
     cleared(1);
     hook_fails(1, Hook::session_timeout);
     expect({SpawnBackend{0_place, 2_gen, 0_instance}});
+}
+
+// Whatever else came due first.
+TEST_F(HookAfterATimeout, IsRunAlsoIfItsGenerationIsEndedForAnotherReason) {
+    policy.gate.concurrency = 2;
+    policy.gate.release_timeout = 5s;
+    policy.probe.admission.reset();
+    serving();
+    arrives(1);
+    arrives(2);
+    finishes(1);
+    after(5s);
+    session_ends(1);
+    skip();
+    after(115s);
+    expect({CutClient{2_client, CutReason::session_timeout},
+            StopBackend{1_gen, StopReason::release_timeout, StopHow::kill, 0, 120s},
+            RunHook{1_gen, Hook::session_timeout}});
 }
 
 TEST_F(HookAfterATimeout, IsNotRunForAnotherEnd) {

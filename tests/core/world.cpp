@@ -50,6 +50,7 @@ Policy World::make_policy() {
     policy.gate.queue_timeout = one_of<Duration>({1s, 5s, 60s});
     policy.gate.session_timeout = one_of<Duration>({1s, 3s});
     policy.gate.first_byte_timeout = one_of<std::optional<Duration>>({std::nullopt, 100ms, 500ms});
+    policy.gate.looks_first = chance(0.5);
     policy.gate.release_timeout = one_of<Duration>({100ms, 500ms});
     policy.backend.instances = one_of<std::size_t>({1, 1, 2, 3});
     policy.backend.standby = one_of<std::size_t>({0, 0, 1, 2});
@@ -276,7 +277,7 @@ void World::perform(const AdmitClient& effect) {
 
 void World::session(ClientId client) {
     const auto found = guests_.find(client);
-    if (found == guests_.end()) {
+    if (found == guests_.end() || found->second.has_left) {
         return;
     }
     Guest& guest = found->second;
@@ -288,6 +289,9 @@ void World::session(ClientId client) {
         stay_outside(client);
         return;
     }
+    if (policy_.gate.looks_first && !guest.is_cut) {
+        begin_job(client);
+    }
     const Life& life = lives_.at(guest.generation);
     if (!life.has_tree || now_ < life.answers_from || (life.hangs && chance(0.5))) {
         end_session(client, SessionEnded::How::not_reached);
@@ -295,6 +299,34 @@ void World::session(ClientId client) {
     }
     guest.has_entered = true;
     enter(client);
+}
+
+void World::begin_job(ClientId client) {
+    const auto speaker = guests_.find(client);
+    if (speaker == guests_.end() || speaker->second.is_cut || speaker->second.has_left ||
+        speaker->second.has_job) {
+        return;
+    }
+    speaker->second.has_job = true;
+    ++lives_.at(speaker->second.generation).jobs;
+    feed(JobBegan{client});
+}
+
+bool World::is_outside(const Guest& guest) const {
+    return policy_.gate.looks_first && !guest.has_job;
+}
+
+bool World::is_waited_for(const Life& life) const {
+    return std::any_of(life.uncut.begin(), life.uncut.end(),
+                       [this](ClientId client) { return !is_outside(guests_.at(client)); });
+}
+
+Instant World::to_speak_by(const Guest& guest) const {
+    const Duration limit = *policy_.gate.first_byte_timeout;
+    if (!policy_.gate.looks_first) {
+        return guest.entered + limit;
+    }
+    return std::max(guest.since + limit, guest.entered + std::min(limit, time_to_look));
 }
 
 // What it says is looked at before the backend is touched; and some say nothing.
@@ -308,15 +340,7 @@ void World::stay_outside(ClientId client) {
 
 void World::enter(ClientId client) {
     if (chance(0.9)) {
-        at(ticks(0, 4), [this, client] {
-            const auto speaker = guests_.find(client);
-            if (speaker == guests_.end() || speaker->second.is_cut) {
-                return;
-            }
-            speaker->second.has_job = true;
-            ++lives_.at(speaker->second.generation).jobs;
-            feed(JobBegan{client});
-        });
+        at(ticks(0, 4), [this, client] { begin_job(client); });
     }
     if (is_friendly_ || !chance(rude_clients_)) {
         const int stay = chance(0.1) ? 100 : 10;
@@ -349,7 +373,7 @@ void World::become_idle(ClientId client) {
 
 void World::leave(ClientId client) {
     const auto found = guests_.find(client);
-    if (found == guests_.end() || found->second.is_cut) {
+    if (found == guests_.end() || found->second.is_cut || found->second.has_left) {
         return;
     }
     const Life& life = lives_.at(found->second.generation);
@@ -395,7 +419,7 @@ void World::end_session(ClientId client, SessionEnded::How how) {
     } else {
         tell(say("session ended", client));
         how = SessionEnded::How::released;
-        ++life.served;
+        life.served += guest.has_job ? 1 : 0;
         if (!is_friendly_ && chance(0.1)) {
             life.computes_until = chance(0.2) ? Instant::max() : now_ + ticks(0, 40);
         }
@@ -452,7 +476,7 @@ void World::perform(const CutClient& effect) {
             break;
         case CutReason::first_byte_timeout:
             check(!guest.has_job && !guest.has_left && policy_.gate.first_byte_timeout &&
-                      now_ - guest.entered >= *policy_.gate.first_byte_timeout,
+                      now_ >= to_speak_by(guest),
                   "5: cut as silent, but too early");
             break;
         case CutReason::idle_timeout:
@@ -470,13 +494,27 @@ void World::perform(const CutClient& effect) {
                   "12: cut long after the time for the shutdown had ended");
             break;
     }
-    guest.is_cut = true;
     Life& life = lives_.at(guest.generation);
-    life.uncut.erase(effect.client);
-    life.is_due |=
-        effect.reason == CutReason::session_timeout || effect.reason == CutReason::release_timeout;
     const ClientId client = effect.client;
     const auto how = guest.has_entered ? SessionEnded::How::released : SessionEnded::How::untouched;
+    const bool is_sent_away =
+        effect.reason == CutReason::first_byte_timeout || effect.reason == CutReason::idle_timeout;
+    if (is_sent_away) {
+        // The backend is kept, and closes its side in its own time, or never.
+        guest.has_left = true;
+        guest.is_idle = false;
+        guest.entered = now_;
+        if (!guest.has_entered || (!life.hangs && !chance(0.1))) {
+            at(ticks(0, 3), [this, client, how] { end_session(client, how); });
+        }
+        return;
+    }
+    guest.is_cut = true;
+    life.uncut.erase(effect.client);
+    const bool is_its_fault = effect.reason != CutReason::shutdown && !is_outside(guest);
+    life.is_due |= is_its_fault;
+    life.is_aftermath_due |= is_its_fault && policy_.hooks.session_timeout &&
+                             effect.reason == CutReason::session_timeout;
     at(ticks(0, 2), [this, client, how] { end_session(client, how); });
 }
 
@@ -605,9 +643,12 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
             tell(say("first answer", generation));
             life.answered = life.prepared = now_;
             life.needs_preparation = policy_.hooks.before_admission;
-            failed_starts_ = policy_.hooks.before_admission ? failed_starts_ : 0;
             places_[life.place].saw_fresh_exit = false;
         }
+    }
+    const bool opens = counts && verdict == Verdict::answered && !life.needs_preparation;
+    if (opens && !std::exchange(life.has_been_open, true)) {
+        failed_starts_ = 0;
     }
     if (counts && has_leftovers && life.inside.empty()) {
         tell(say("has leftovers", generation));
@@ -652,14 +693,13 @@ void World::preparation_ends(Generation generation) {
     }
     if (!life.was_stopped && !failed) {
         life.prepared = now_;
-        failed_starts_ = 0;
         if (!life.needs_preparation) {
             become_unproven(life, policy_.probe.admission.value_or(policy_.backend.start_timeout));
         }
     }
     feed(HookEnded{generation, Hook::before_admission,
                    failed ? HookEnded::How::failed : HookEnded::How::succeeded});
-    check(!failed || life.was_stopped || !life.uncut.empty(),
+    check(!failed || life.was_stopped || is_waited_for(life),
           "4: a generation was kept although its hook failed");
 }
 
@@ -724,9 +764,9 @@ void World::perform(const StopBackend& effect) {
     check(!life.was_stopped, "4: a generation was stopped twice");
     check(effect.jobs == life.jobs, "3: jobs were counted wrongly");
     const bool is_planned = effect.how == StopHow::ask && effect.reason != StopReason::shutdown;
-    check(!is_planned || life.uncut.empty(), "4: a planned recycle with a client inside");
+    check(!is_planned || !is_waited_for(life), "4: a planned recycle with a client inside");
     check(effect.reason != StopReason::max_age || is_old(life), "4: recycled too early");
-    check(effect.reason != StopReason::session_timeout || life.uncut.empty(),
+    check(effect.reason != StopReason::session_timeout || !is_waited_for(life),
           "4: a neighbour was killed by somebody else's timeout");
     const std::size_t missed = policy_.probe.beside_clients ? life.missed_at_all : life.missed;
     check(effect.reason != StopReason::unresponsive || missed >= policy_.probe.failure_threshold,
@@ -759,7 +799,8 @@ void World::perform(const StopBackend& effect) {
     }
     life.was_stopped = true;
     places_[life.place].needs_aftermath =
-        effect.reason == StopReason::session_timeout && policy_.hooks.session_timeout;
+        life.is_aftermath_due && effect.reason != StopReason::shutdown;
+    turn_back_who_is_outside(effect.generation);
     const Generation generation = effect.generation;
     const Exit exit{Exit::Kind::signal, 15};
     if (effect.how == StopHow::kill) {
@@ -768,6 +809,20 @@ void World::perform(const StopBackend& effect) {
         at(ticks(0, 2), [this, generation] { clear_place(generation); });
     } else if (!life.ignores_term && !life.hangs) {
         at(ticks(0, 4), [this, generation, exit] { tree_dies(generation, exit); });
+    }
+}
+
+void World::turn_back_who_is_outside(Generation generation) {
+    for (const ClientId client : lives_.at(generation).inside) {
+        at(ticks(0, 2), [this, client, generation] {
+            const auto found = guests_.find(client);
+            const bool waits = found != guests_.end() && found->second.generation == generation &&
+                               !found->second.is_cut && !found->second.has_left &&
+                               !found->second.has_entered && is_outside(found->second);
+            if (waits) {
+                end_session(client, SessionEnded::How::not_reached);
+            }
+        });
     }
 }
 
@@ -840,16 +895,19 @@ void World::note_end_of_life(Generation generation, bool was_planned) {
     Record& place = places_[life.place];
     const bool was_long =
         life.answered && now_ - *life.answered >= policy_.backend.restart_backoff.max;
-    const bool was_healthy = life.answered && (life.served > 0 || !life.inside.empty() || was_long);
+    const bool has_job_inside =
+        std::any_of(life.inside.begin(), life.inside.end(),
+                    [this](ClientId client) { return guests_.at(client).has_job; });
+    const bool was_healthy = life.answered && (life.served > 0 || has_job_inside || was_long);
     if (was_healthy) {
         place.wasted = 0;
-    } else if (!was_planned) {
+    }
+    const bool is_failed_start = !life.has_been_open && !was_planned;
+    if (is_failed_start || (!was_healthy && !was_planned)) {
         ++place.wasted;
         place.ended = now_;
     }
-    if (!life.answered && !was_planned) {
-        ++failed_starts_;
-    }
+    failed_starts_ += is_failed_start ? 1 : 0;
 }
 
 bool World::is_old(const Life& life) const {
@@ -902,7 +960,7 @@ void World::check_books() const {
         check(guest.is_cut || now_ - guest.entered <= limit + 2 * tick,
               "5: somebody is inside for longer than allowed");
         check(guest.is_cut || guest.has_job || guest.has_left || !policy_.gate.first_byte_timeout ||
-                  now_ - guest.entered <= *policy_.gate.first_byte_timeout + 2 * tick,
+                  now_ <= to_speak_by(guest) + 2 * tick,
               "5: somebody is inside and silent for longer than allowed");
     }
     for (const auto& [id, place] : places_) {

@@ -75,6 +75,8 @@ private:
         std::size_t missed_at_all = 0;      // in a row
         std::optional<Instant> unproven_since;
         Duration proof_limit{};
+        bool has_been_open = false;
+        bool is_aftermath_due = false;
         bool needs_preparation = false;
         bool is_preparing = false;
         Instant prepared;
@@ -154,7 +156,12 @@ private:
     void clear_place(Generation generation);
     void session(ClientId client);
     void stay_outside(ClientId client);
+    void begin_job(ClientId client);
     void enter(ClientId client);
+    void turn_back_who_is_outside(Generation generation);
+    bool is_outside(const Guest& guest) const;
+    bool is_waited_for(const Life& life) const;
+    Instant to_speak_by(const Guest& guest) const;
     void become_idle(ClientId client);
     void leave(ClientId client);
     void end_session(ClientId client, SessionEnded::How how);

@@ -2,6 +2,7 @@
 is reached."""
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -10,7 +11,7 @@ import unittest
 import crowd
 import fake
 import office
-from supervisor import Supervisor, result, wait_clients
+from supervisor import SCHEDULING_MARGIN, Supervisor, result, wait_clients
 
 COUNT = 50  # of each kind
 FIRST_BYTE = 0.2  # gate.first_byte_timeout, seconds
@@ -225,6 +226,77 @@ class VisitTest(unittest.TestCase):
             self.assertIn("and no more", line["reason"])
 
 
+class SilentCrowdTest(unittest.TestCase):
+    def test_many_silent_ones_hold_up_the_others_for_little_longer_than_one(self):
+        # With the limits as they are shipped.
+        with Supervisor(office.config()) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready", timeout=60)
+            silent = [crowd.Client(supervisor.port) for _ in range(20)]
+            wait_clients(supervisor.port, 20)
+            office.convert_one(supervisor.port)
+            served = supervisor.log.wait("session closed", client=21)
+            result("silent_crowd", silent=len(silent), limit="5s", next_waited=served["waited"])
+            self.assertEqual(supervisor.log.count("session closed", end="cR"), 20)
+            self.assertLess(served.seconds("waited"), 5 + 20 * 0.1 + 2 * SCHEDULING_MARGIN)
+
+
+class LookTest(unittest.TestCase):
+    """What happens while a client is looked at, and has not spoken."""
+
+    def looked_at(self, **config):
+        supervisor = Supervisor(office.config(gate={"first_byte_timeout": "1min"}, **config))
+        self.enterContext(supervisor)
+        supervisor.start()
+        supervisor.log.wait("backend ready", timeout=60)
+        client = crowd.Client(supervisor.port, timeout=60)
+        wait_clients(supervisor.port, 1)
+        client.sock.sendall(office.opening()[:20])
+        return supervisor, client
+
+    def test_a_recycle_does_not_wait_for_it_and_it_is_let_in_afterwards(self):
+        supervisor, client = self.looked_at()
+        supervisor.signal(signal.SIGUSR1)
+        supervisor.log.wait("backend recycling", reason="requested", timeout=2 * SCHEDULING_MARGIN)
+        client.sock.sendall(office.opening()[20:])
+        self.assertEqual(len(client.sock.recv(office.URP_GREETING_SIZE)), office.URP_GREETING_SIZE)
+        client.close()
+        line = supervisor.log.wait("session closed", client=1)
+        self.assertEqual(line["generation"], "2")
+        # What the office has said since then makes its closing a reset.
+        self.assertIn(line["end"], ("--", "CD"))
+
+    def test_the_end_of_the_supervisor_cuts_it(self):
+        supervisor, client = self.looked_at(shutdown_timeout="1s")
+        self.assertEqual(supervisor.terminate(), 0)
+        self.assertEqual(client.rest(), "reset")
+        line = supervisor.log.wait("session closed", client=1)
+        self.assertEqual((line["end"], line["out"], line["job"]), ("GD", "0", "no"))
+
+    def test_the_end_at_once_is_at_once(self):
+        supervisor, client = self.looked_at()
+        supervisor.signal(signal.SIGTERM)
+        supervisor.log.wait("shutting down")
+        time.sleep(0.3)  # Sooner, the two would be one request.
+        begin = time.monotonic()
+        supervisor.signal(signal.SIGTERM)
+        self.assertEqual(supervisor.wait_exit(20), 0)
+        self.assertLess(time.monotonic() - begin, 2 * SCHEDULING_MARGIN)
+        self.assertEqual(client.rest(), "reset")
+
+    def test_its_time_is_up_and_the_office_is_kept(self):
+        config = office.config(gate={"first_byte_timeout": "off", "session_timeout": "1s"})
+        with Supervisor(config) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready", timeout=60)
+            client = crowd.Client(supervisor.port)
+            self.assertEqual(client.rest(), "reset")
+            self.assertEqual(supervisor.log.wait("session closed")["end"], "TD")
+            guest = office.guest(supervisor.port)
+            guest.close()
+            self.assertEqual(supervisor.log.count("backend recycling"), 0)
+
+
 class EndOfItsGenerationTest(unittest.TestCase):
     def test_who_had_said_nothing_yet_waits_again_at_the_head_of_the_line(self):
         with Supervisor(office.config(gate={"first_byte_timeout": "1min"})) as supervisor:
@@ -251,7 +323,10 @@ class TcpTest(unittest.TestCase):
     """Of another protocol nothing is looked at; a silent client costs its time only where asked."""
 
     def test_a_silent_client_is_cut_and_its_backend_kept(self):
-        with fake.supervisor(gate={"first_byte_timeout": "300ms"}) as supervisor:
+        # It is slow to let go, and so is known to have let go before the next goes in.
+        with fake.supervisor(
+            "--close-delay-max", "150", gate={"first_byte_timeout": "300ms"}
+        ) as supervisor:
             supervisor.start()
             silent = crowd.Client(supervisor.port)
             begin = time.monotonic()
@@ -264,17 +339,34 @@ class TcpTest(unittest.TestCase):
             self.assertEqual(client.answer(), "2 g1")
             client.close()
             supervisor.log.wait("session closed", client=2, end="--")
+            self.assertEqual(fake.Journal(supervisor.journal_file).count["violation"], 0)
 
     def test_an_idle_client_is_cut_and_its_backend_kept(self):
-        with fake.supervisor(gate={"idle_timeout": "300ms"}) as supervisor:
+        gate = {"idle_timeout": "300ms"}
+        with fake.supervisor("--close-delay-max", "150", gate=gate) as supervisor:
             supervisor.start()
-            idle = crowd.Client(supervisor.port, "1")
+            for number in range(1, 11, 2):
+                idle = crowd.Client(supervisor.port, number)
+                waiting = crowd.Client(supervisor.port, number + 1)
+                self.assertEqual(idle.answer(), f"{number} g1")
+                self.assertEqual(idle.rest(), "reset")
+                self.assertEqual(waiting.answer(), f"{number + 1} g1")
+                waiting.close()
+                line = supervisor.log.wait("session closed", client=number)
+                self.assertEqual(line["end"], "cD")
+            journal = fake.Journal(supervisor.journal_file)
+            self.assertEqual((journal.most_inside(), journal.count["violation"]), (1, 0))
+
+    def test_one_whose_backend_does_not_let_go_is_cut_for_that(self):
+        gate = {"idle_timeout": "300ms", "release_timeout": "500ms"}
+        with fake.supervisor(gate=gate) as supervisor:
+            supervisor.start()
+            idle = crowd.Client(supervisor.port, "1 linger for-ever")
             self.assertEqual(idle.answer(), "1 g1")
-            self.assertEqual(idle.rest(), "reset")
             line = supervisor.log.wait("session closed", client=1)
-            self.assertEqual(line["end"], "cD")
-            client = crowd.Client(supervisor.port, "2")
-            self.assertEqual(client.answer(), "2 g1")
+            self.assertEqual(line["end"], "TL")
+            recycled = supervisor.log.wait("backend recycling")
+            self.assertEqual(recycled["reason"], "release_timeout")
 
     def test_without_these_limits_it_may_be_silent(self):
         with fake.supervisor() as supervisor:

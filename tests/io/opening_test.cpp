@@ -70,6 +70,22 @@ TEST_F(FirstWords, LeaveTheSocketAsItWas) {
     EXPECT_EQ(mark.value(), 1);
 }
 
+TEST_F(FirstWords, AreNotWaitedForInHasteIfOneIsUrgent) {
+    says(request().substr(0, 4));
+    settle();
+    const char urgent = 'u';
+    client.far.send(boost::asio::buffer(&urgent, 1), tcp::socket::message_out_of_band);
+    says(request().substr(4));
+    std::size_t wakes = 0;
+    const auto end = std::chrono::steady_clock::now() + 300ms;
+    while (std::chrono::steady_clock::now() < end) {
+        context.restart();
+        wakes += context.run_one_for(10ms);
+    }
+    EXPECT_FALSE(opening.has_value());
+    EXPECT_LT(wakes, 20U);
+}
+
 TEST_F(FirstWords, MayBelongToAnotherProtocol) {
     says("GET / HTTP/1.1\r\n\r\n");
     EXPECT_EQ(how(), How::foreign);
@@ -100,6 +116,16 @@ TEST_F(FirstWords, NeedNotComeBeforeAReset) {
     EXPECT_TRUE(is_awaited());
     abort(client.far);
     EXPECT_EQ(how(), How::none);
+}
+
+TEST_F(FirstWords, AreNotWaitedForWhenThatIsCancelledAndTheSocketIsAsItWas) {
+    says(request().substr(0, 10));
+    settle();
+    client.near.cancel();
+    EXPECT_EQ(how(), How::none);
+    boost::asio::socket_base::receive_low_watermark mark;
+    client.near.get_option(mark);
+    EXPECT_EQ(mark.value(), 1);
 }
 
 TEST_F(FirstWords, AreNotWaitedForWhenTheSocketIsAborted) {

@@ -318,13 +318,43 @@ TEST_P(InBothModes, EndsAtOnceWhenItsSocketsAreAborted) {
     EXPECT_EQ(receive_all(backend()).second, Ending::reset);
 }
 
-TEST_P(InBothModes, EndsAtOnceWhenOneSocketIsAborted) {
+TEST_P(InBothModes, EndsAtOnceWhenTheBackendsSocketIsAborted) {
     start(GetParam());
     settle();
-    abort(client_side.near);
+    abort(backend_side.near);
     ASSERT_TRUE(run_until([&] { return totals.has_value(); }, 1s));
     EXPECT_EQ(totals->how, RelayEnd::cancelled);
-    EXPECT_EQ(receive_all(backend()).second, Ending::reset);
+    EXPECT_EQ(receive_all(client()).second, Ending::reset);
+}
+
+// A reset would say nothing of when the backend is done with it.
+TEST_P(InBothModes, LetsTheBackendCloseWhenItsClientWasCut) {
+    start(GetParam());
+    send(client(), "question");
+    EXPECT_EQ(receive(backend(), 8), "question");
+    abort(client_side.near);
+    EXPECT_EQ(receive_all(client()).second, Ending::reset);
+    EXPECT_EQ(receive_all(backend()).second, Ending::fin);
+    settle();
+    EXPECT_EQ(finished, 1);
+    EXPECT_EQ(released, 0);
+    finish(backend());
+    ASSERT_TRUE(ends());
+    EXPECT_EQ(released, 1);
+    EXPECT_EQ(totals->how, RelayEnd::client_reset);
+}
+
+// Its end is seen, though the backend takes none of what it had sent.
+TEST_P(InBothModes, TellsOfAClientThatWasCutWhileTheBackendTakesNothing) {
+    start(GetParam());
+    const std::string much(1 << 20, 'x');
+    client().send(boost::asio::buffer(much));
+    settle();
+    abort(client_side.near);
+    EXPECT_TRUE(run_until([&] { return finished == 1; }, 2s));
+    EXPECT_EQ(released, 0);
+    abort_both();
+    ASSERT_TRUE(ends());
 }
 
 TEST_P(InBothModes, EndsWhenItsCallerIsCancelled) {
