@@ -3,6 +3,7 @@
 
 #include "config/address.hpp"
 #include "config/defaults.hpp"
+#include "config/read.hpp"
 #include "daemon/program.hpp"
 
 #include <boost/program_options.hpp>
@@ -75,6 +76,8 @@ Arguments parse(int count, char** values) {
     options::variables_map read;
     options::store(options::command_line_parser(count, values)
                        .options(named)
+                       .style(options::command_line_style::default_style &
+                              ~options::command_line_style::allow_guessing)
                        .positional({})  // There are no others.
                        .run(),
                    read);
@@ -128,6 +131,11 @@ config::Config configuration(const Arguments& arguments) {
     made.listen = {
         {.address = listener(needed(arguments.listen, "-l")), .allow_any = false, .allow = {}}};
     made.backend.address = service(arguments.host, needed(arguments.port, "-p"));
+    const auto endpoint = config::parse_endpoint(made.listen.front().address);
+    if (config::is_own_client(std::get<config::Endpoint>(endpoint), made.backend)) {
+        throw WrongUsage("-p: " + made.backend.address +
+                         " is where tcplock itself listens, expected the service's own port");
+    }
     auto& gate = made.policy.gate;
     gate.concurrency =
         static_cast<std::size_t>(number("-n", arguments.connections, 1, most_at_once));

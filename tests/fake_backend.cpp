@@ -67,6 +67,7 @@ constexpr auto usage = R"(fake_backend --port N [options]
   --grandchild-with-port  leave one outside our session that holds the listening socket
   --flood                 write to standard output at full speed
   --exit N                exit with N at once
+  --listen-for N          take nobody any more when N clients have come, and serve those
   --exit-after N          exit with 0 after N clients
   --freeze-after N        stop (SIGSTOP) after N clients
 verbs of a client's line:
@@ -115,8 +116,8 @@ std::optional<std::uint64_t> Options::number(std::string_view name) const {
 
 Options parse(int argc, char** argv) {
     const std::set<std::string, std::less<>> with_value{
-        "port",  "journal", "marker", "close-delay-max", "seed",         "start-delay",
-        "greet", "say",     "exit",   "exit-after",      "freeze-after", "at-most"};
+        "port", "journal", "marker",     "close-delay-max", "seed",    "start-delay", "greet",
+        "say",  "exit",    "exit-after", "freeze-after",    "at-most", "listen-for"};
     const std::set<std::string, std::less<>> alone{
         "never-listen", "ignore-term", "double-fork", "grandchild-with-port", "flood", "ipv6"};
     Options options;
@@ -223,6 +224,7 @@ private:
     int listener_;
     std::mt19937_64 random_;
     std::list<Guest> guests_;
+    std::uint64_t entered_ = 0;
     std::uint64_t served_ = 0;
 };
 
@@ -334,6 +336,8 @@ void Server::obey_line(Guest& guest, const std::string& line) {
     }
     const auto number = std::to_string(*guest.number);
     journal_.write("enter " + number + " " + std::to_string(guest.inside));
+    if (options_.number("listen-for") == ++entered_)
+        ::close(std::exchange(listener_, -1));
     auto answer = number + " " + options_.text("marker");
     if (verb == "flooded")
         answer += " " + std::to_string(flooded.load());

@@ -3,6 +3,7 @@
 #include "config/read.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -14,7 +15,11 @@ namespace {
 // What the backend's address would be if its port were the gate's.
 Parsed<Endpoint> backend_at(const std::string& address, std::uint16_t port) {
     constexpr std::string_view local = "localhost:";
-    const bool is_local = address.starts_with(local);
+    const bool is_local =
+        address.size() > local.size() &&
+        std::equal(local.begin(), local.end(), address.begin(), [](char known, char c) {
+            return known == std::tolower(static_cast<unsigned char>(c));
+        });
     return parse_endpoint(fill(is_local ? "127.0.0.1:" + address.substr(local.size()) : address,
                                {.port = std::to_string(port),
                                 .name = "name",
@@ -23,19 +28,6 @@ Parsed<Endpoint> backend_at(const std::string& address, std::uint16_t port) {
                                 .uid = "1000",
                                 .directory = "/directory",
                                 .profile = "/profile"}));
-}
-
-bool is_own_client(const Endpoint& gate, const Backend& backend) {
-    const auto parsed = backend_at(backend.address, gate.port);
-    const auto* const endpoint = std::get_if<Endpoint>(&parsed);
-    if (endpoint == nullptr || endpoint->port != gate.port) {
-        return false;
-    }
-    const bool is_in_range = gate.port >= backend.ports.first && gate.port <= backend.ports.last;
-    if (has_placeholder(backend.address, "port") && !is_in_range) {
-        return false;
-    }
-    return endpoint->host == gate.host || gate.reach == Reach::every_address;
 }
 
 // How many clients a backend can have at once.
@@ -100,6 +92,21 @@ void check_own_client(const Section& root, const Config& config) {
 }
 
 }  // namespace
+
+bool is_own_client(const Endpoint& gate, const Backend& backend) {
+    const auto parsed = backend_at(backend.address, gate.port);
+    const auto* const endpoint = std::get_if<Endpoint>(&parsed);
+    if (endpoint == nullptr || endpoint->port != gate.port) {
+        return false;
+    }
+    const bool is_in_range = gate.port >= backend.ports.first && gate.port <= backend.ports.last;
+    if (has_placeholder(backend.address, "port") && !is_in_range) {
+        return false;
+    }
+    // Somebody else's service may have our port on another machine.
+    const bool is_here = !backend.command.empty() || endpoint->reach != Reach::one_address;
+    return endpoint->host == gate.host || (gate.reach == Reach::every_address && is_here);
+}
 
 void check_together(const Section& root, const Config& config) {
     check_own_client(root, config);

@@ -4,6 +4,7 @@
 // is checked in check_together(), after all of them were read.
 #pragma once
 
+#include "config/address.hpp"
 #include "config/config.hpp"
 #include "config/section.hpp"
 
@@ -25,6 +26,9 @@ inline constexpr std::string_view without_command =
 
 // A program and its arguments, in the key `command` of a section that must have it.
 void read_command(const Section& section, std::vector<std::string>& command);
+
+// Whether a gate that listens there would become its own client.
+bool is_own_client(const Endpoint& gate, const Backend& backend);
 
 // That the gate would not become its own client, and what only some backends can have.
 void check_together(const Section& root, const Config& config);

@@ -86,6 +86,13 @@ std::string why(const Run& run) {
 
 }  // namespace
 
+bool Commands::know(const io::ProcessStat& process) const {
+    return std::any_of(running_.begin(), running_.end(), [&process](const auto& entry) {
+        const auto tree = entry.lock();
+        return tree && tree->scan() && tree->knows(process);
+    });
+}
+
 void Commands::kill_unseen() {
     for (const auto& entry : running_) {
         if (const auto tree = entry.lock()) {
@@ -115,9 +122,9 @@ boost::asio::awaitable<CommandResult> Commands::run(io::ChildSpec child,
         co_return CommandResult{false, failure->what, steady_clock::now() - began};
     }
     auto& program = std::get<io::Child>(spawned);
-    const auto run = std::make_shared<Run>(
-        io::Tree(program.pid, std::string(cookie_variable) + "=" + value), began + limit,
-        outliving);
+    const auto run =
+        std::make_shared<Run>(io::Tree(program.pid, std::string(cookie_variable) + "=" + value),
+                              began + limit, outliving);
     std::erase_if(running_, [](const auto& entry) { return entry.expired(); });
     running_.push_back(std::shared_ptr<io::Tree>(run, &run->tree));
     // Weakly: the reaper's memory of the program must not keep a cancelled run alive.
@@ -133,8 +140,11 @@ boost::asio::awaitable<CommandResult> Commands::run(io::ChildSpec child,
             line(text);
         }
     };
-    sink.dropped = [run](std::uint64_t, const std::deque<std::string>& last) {
+    sink.dropped = [run, line](std::uint64_t lines, const std::deque<std::string>& last) {
         run->last_line = last.back();
+        if (line) {
+            line("… and " + std::to_string(lines) + " lines more, the last: " + last.back());
+        }
     };
     // Who holds the pipe or cannot be killed must not hold up the answer as well.
     auto output = std::make_shared<io::Output>(std::move(program.output), std::move(sink));

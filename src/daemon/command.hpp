@@ -5,6 +5,7 @@
 #pragma once
 
 #include "io/child.hpp"
+#include "io/proc.hpp"
 #include "io/reaper.hpp"
 #include "io/tree.hpp"
 
@@ -42,6 +43,9 @@ public:
     // Tells each line it prints, if that is asked for.
     boost::asio::awaitable<CommandResult> run(io::ChildSpec child, std::chrono::nanoseconds limit,
                                               Outliving outliving, Line line = {});
+
+    // Whether it belongs to a tree that runs.
+    bool know(const io::ProcessStat& process) const;
 
     // KILL to every tree that runs, and no look back; or to what can be reached of each without a
     // descriptor or memory.

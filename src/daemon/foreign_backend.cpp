@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto look_up_limit = 10s;
+constexpr auto look_up_limit = 5s;
 constexpr auto next_look = 5ms;
 
 std::string random_identity() {
@@ -170,10 +170,17 @@ boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask_by_command(TrustPtr 
     co_return io::ProbeResult{result.succeeded, result.why, result.took};
 }
 
+boost::asio::awaitable<void> ForeignBackend::run_hook(core::RunHook what, TrustPtr trust) {
+    const std::string why = co_await hooks_.run(what, io::describe(trust->address), trust->values);
+    if (!why.empty()) {
+        why_not_ = why;
+    }
+    hooks_.tell_core(what, why);
+}
+
 void ForeignBackend::perform(const core::RunHook& effect) {
     const TrustPtr trust = find(effect.generation);
-    const auto task =
-        tasks_.spawn("hook", hooks_.run(effect, io::describe(trust->address), trust->values));
+    const auto task = tasks_.spawn("hook", run_hook(effect, trust));
     if (effect.hook == core::Hook::before_admission) {
         trust->hook = task;  // It ends with the generation.
     }
@@ -181,6 +188,8 @@ void ForeignBackend::perform(const core::RunHook& effect) {
 
 // ---- Ending ------------------------------------------------------------------------------------
 
+// Nothing is gained by cutting those who are inside and may well be served. But nobody else goes in
+// before they have left, or there would be more inside than may be.
 void ForeignBackend::perform(const core::StopBackend& effect) {
     const TrustPtr trust = find(effect.generation);
     Line line(Line::Level::info, effect.reason == core::StopReason::shutdown
@@ -197,8 +206,9 @@ void ForeignBackend::perform(const core::StopBackend& effect) {
     trust->is_ending = true;
     tasks_.cancel(trust->probe);
     tasks_.cancel(trust->hook);
-    if (effect.how == core::StopHow::kill) {
-        callbacks_.abort_sessions(effect.generation);
+    const std::size_t inside = callbacks_.inside(effect.generation);
+    if (inside > 0) {
+        line.with("inside", inside);
     }
     tasks_.spawn("leave", leave(trust));
 }

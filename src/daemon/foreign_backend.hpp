@@ -1,8 +1,8 @@
 // A service that somebody else runs: probes it, and tells the log. It can neither be started nor
 // ended, and so a generation of it is the time from one answer to the next doubt.
 //
-// Its place is clear when none of our clients is inside any more. What was left behind there is the
-// business of hooks.session_timeout.
+// Its place is clear when none of our clients is inside any more: they are let finish. What was
+// left behind there is the business of hooks.session_timeout.
 #pragma once
 
 #include "config/config.hpp"
@@ -66,6 +66,7 @@ private:
     boost::asio::awaitable<void> probe(TrustPtr trust, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> ask(TrustPtr trust, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> ask_by_command(TrustPtr trust);
+    boost::asio::awaitable<void> run_hook(core::RunHook what, TrustPtr trust);
     boost::asio::awaitable<void> leave(TrustPtr trust);
 
     boost::asio::io_context& io_;

@@ -61,8 +61,8 @@ io::ChildSpec Hooks::describe(const config::Hook& hook, const core::RunHook& wha
     return child;
 }
 
-boost::asio::awaitable<void> Hooks::run(core::RunHook what, std::string address,
-                                        config::Placeholders values) {
+boost::asio::awaitable<std::string> Hooks::run(core::RunHook what, std::string address,
+                                               config::Placeholders values) {
     const config::Hook& hook = find(hooks_, what.hook);
     auto line = [what, values](std::string_view text) {
         Line output(Line::Level::info, "hook output");
@@ -79,9 +79,14 @@ boost::asio::awaitable<void> Hooks::run(core::RunHook what, std::string address,
             told.with("why", result.why);
         }
     }
+    const std::string name = "hooks." + std::string{core::to_string(what.hook)};
+    co_return result.succeeded ? std::string{} : name + ": " + result.why;
+}
+
+void Hooks::tell_core(const core::RunHook& what, const std::string& why) const {
     feed_(core::HookEnded{
         what.generation, what.hook,
-        result.succeeded ? core::HookEnded::How::succeeded : core::HookEnded::How::failed});
+        why.empty() ? core::HookEnded::How::succeeded : core::HookEnded::How::failed});
 }
 
 }  // namespace tcplock::daemon

@@ -25,9 +25,10 @@ public:
     Hooks(const config::Hooks& hooks, Commands& commands, std::string identity,
           std::function<void(core::Event)> feed);
 
-    // Feeds HookEnded, unless it is cancelled.
-    boost::asio::awaitable<void> run(core::RunHook what, std::string address,
-                                     config::Placeholders values);
+    // Why it failed, in words; empty when it succeeded. Tells the log.
+    boost::asio::awaitable<std::string> run(core::RunHook what, std::string address,
+                                            config::Placeholders values);
+    void tell_core(const core::RunHook& what, const std::string& why) const;
 
     // A program of the operator's that is no hook, as it would be run if it were one.
     io::ChildSpec program(const std::vector<std::string>& command,

@@ -45,9 +45,11 @@ bool is_own(const io::SocketOwner& owner, const std::vector<io::Member>& members
     });
 }
 
-Kinship::Kinship(const io::Reaper& reaper, const Lives& lives, uid_t backends_user)
+Kinship::Kinship(const io::Reaper& reaper, const Lives& lives, const Commands& commands,
+                 uid_t backends_user)
     : reaper_(reaper),
       lives_(lives),
+      commands_(commands),
       backends_user_(backends_user),
       strays_are_ours_(has_no_children()) {}
 
@@ -57,9 +59,10 @@ bool Kinship::may_adopt(const Life& life) const {
 }
 
 bool Kinship::is_of_no_tree(const io::ProcessStat& process) const {
-    return std::none_of(lives_.begin(), lives_.end(), [&process](const auto& entry) {
-        return entry.second->tree.knows(process);
-    });
+    const bool is_of_a_backend =
+        std::any_of(lives_.begin(), lives_.end(),
+                    [&process](const auto& entry) { return entry.second->tree.knows(process); });
+    return !is_of_a_backend && !commands_.know(process);
 }
 
 // What runs as somebody else might never be ours to kill, and would keep the place for ever.

@@ -2,6 +2,7 @@
 // a stray, and whose is the answer at an address?
 #pragma once
 
+#include "daemon/command.hpp"
 #include "daemon/life.hpp"
 #include "io/reaper.hpp"
 #include "io/socket_owner.hpp"
@@ -24,7 +25,8 @@ enum class Strays { none, some, could_not_look };
 class Kinship {
 public:
     // To be made before anything is started: what is our child by then is none of a backend's.
-    Kinship(const io::Reaper& reaper, const Lives& lives, uid_t backends_user);
+    Kinship(const io::Reaper& reaper, const Lives& lives, const Commands& commands,
+            uid_t backends_user);
 
     // What fled from its session and its environment both, and lost its parent, is our child now
     // but nobody's by any mark. If it runs as a backend does, or as we do, it is taken for a
@@ -46,6 +48,7 @@ private:
 
     const io::Reaper& reaper_;
     const Lives& lives_;
+    const Commands& commands_;
     uid_t backends_user_;
     // We had no children when we began: what is reparented to us is a backend's. As process 1 of a
     // container it may be somebody else's, left by `docker exec` for instance, which nothing tells

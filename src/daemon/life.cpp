@@ -100,6 +100,9 @@ void tell_failing(const core::AnnounceFailing& effect) {
 }
 
 std::string why_start_failed(const Life& life) {
+    if (!life.why_not_open.empty()) {
+        return life.why_not_open;
+    }
     return life.exit && life.has_died ? io::in_words(*life.exit)
                                       : "no answer in time: " + life.last_probe;
 }

@@ -43,7 +43,8 @@ struct Life {
     io::TaskGroup::Id hook = {};              // before admission
     io::TaskGroup::Id request = {};           // to end
     bool has_answered = false;
-    std::string last_probe = {};  // why it had no answer
+    std::string last_probe = {};    // why it had no answer
+    std::string why_not_open = {};  // the hook before admission failed
     bool is_stopping = false;
     bool is_killed = false;
     bool is_quarantined = false;

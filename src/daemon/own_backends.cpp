@@ -35,7 +35,7 @@ OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& conf
       state_(config.backend.state_directory),
       places_(config, state_),
       tasks_(tasks),
-      kinship_(reaper, lives_, places_.user()),
+      kinship_(reaper, lives_, commands_, places_.user()),
       hooks_(config.hooks, commands_, state_.identity(), callbacks_.feed),
       ending_(io, config, reaper, kinship_, tasks,
               {[this](Life& life) { tell_end(life); }, [this](LifePtr life) { cleared(*life); }}) {}
@@ -197,10 +197,18 @@ boost::asio::awaitable<io::ProbeResult> OwnBackends::probe_by_command(LifePtr li
     co_return io::ProbeResult{result.succeeded, result.why, result.took};
 }
 
+boost::asio::awaitable<void> OwnBackends::run_hook(core::RunHook what, LifePtr life) {
+    const std::string why =
+        co_await hooks_.run(what, io::describe(life->setting.address), life->setting.values);
+    if (what.hook == core::Hook::before_admission) {
+        life->why_not_open = why;
+    }
+    hooks_.tell_core(what, why);
+}
+
 void OwnBackends::perform(const core::RunHook& effect) {
     const LifePtr life = find(effect.generation);
-    const auto task = tasks_.spawn(
-        "hook", hooks_.run(effect, io::describe(life->setting.address), life->setting.values));
+    const auto task = tasks_.spawn("hook", run_hook(effect, life));
     if (effect.hook == core::Hook::before_admission) {
         life->hook = task;  // It ends with the generation.
     }

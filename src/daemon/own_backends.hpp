@@ -53,6 +53,7 @@ private:
     boost::asio::awaitable<void> read_output(LifePtr life);
     boost::asio::awaitable<void> probe(LifePtr life, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> probe_by_command(LifePtr life);
+    boost::asio::awaitable<void> run_hook(core::RunHook what, LifePtr life);
     void cleared(const Life& life);
     void tell_end(Life& life);
 

@@ -1,10 +1,23 @@
 #include "io/look_up.hpp"
 
 #include "io/address.hpp"
+#include "io/descriptor.hpp"
 #include "io/timeout.hpp"
 
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <cstdint>
+#include <cstring>
+#include <fcntl.h>
+#include <memory>
+#include <mutex>
+#include <netdb.h>
+#include <optional>
+#include <sys/eventfd.h>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
 #include <utility>
 
 namespace tcplock::io {
@@ -12,18 +25,53 @@ namespace {
 
 constexpr std::size_t endpoints_max = 8;
 
-boost::asio::awaitable<LookUp> resolve(std::string host, std::string port) {
-    tcp::resolver resolver(co_await boost::asio::this_coro::executor);
-    const auto [error, results] =
-        co_await resolver.async_resolve(host, port, tcp::resolver::numeric_service, use_result);
+// Between us and the thread that looks up. Whoever comes last lets it go: we may not have waited.
+struct Answer {
+    std::mutex mutex;
+    std::optional<LookUp> found;
+    Descriptor ready{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+};
+
+LookUp read(const addrinfo* results) {
     LookUp found;
-    found.why = error ? error.message() : "";
-    for (const auto& result : results) {
-        if (found.endpoints.size() < endpoints_max) {
-            found.endpoints.push_back(result.endpoint());
-        }
+    for (; results != nullptr && found.endpoints.size() < endpoints_max;
+         results = results->ai_next) {
+        tcp::endpoint endpoint;
+        std::memcpy(endpoint.data(), results->ai_addr, results->ai_addrlen);
+        endpoint.resize(results->ai_addrlen);
+        found.endpoints.push_back(endpoint);
     }
-    co_return found;
+    return found;
+}
+
+// For as long as the name service takes.
+void ask(const std::shared_ptr<Answer>& answer, const std::string& host, const std::string& port) {
+    addrinfo hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV;
+    addrinfo* results = nullptr;
+    const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &results);
+    LookUp found = error == 0 ? read(results) : LookUp{{}, ::gai_strerror(error)};
+    if (results != nullptr) {
+        ::freeaddrinfo(results);
+    }
+    {
+        const std::lock_guard lock(answer->mutex);
+        answer->found = std::move(found);
+    }
+    const std::uint64_t one = 1;
+    (void)!::write(answer->ready.get(), &one, sizeof one);  // It cannot be full.
+}
+
+boost::asio::awaitable<void> await(std::shared_ptr<Answer> answer) {
+    boost::asio::posix::stream_descriptor ready(co_await boost::asio::this_coro::executor);
+    boost::system::error_code error;
+    ready.assign(::fcntl(answer->ready.get(), F_DUPFD_CLOEXEC, 0), error);
+    if (!error) {
+        (void)co_await ready.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                                        use_result);
+    }
 }
 
 }  // namespace
@@ -33,12 +81,18 @@ boost::asio::awaitable<LookUp> look_up(std::string service, std::chrono::nanosec
         co_return LookUp{{*numeric}, {}};
     }
     const std::size_t colon = service.rfind(':');
-    auto resolution = resolve(service.substr(0, colon), service.substr(colon + 1));
-    auto found = co_await with_timeout(std::move(resolution), limit);
-    if (!found) {
-        co_return LookUp{{}, "no answer from the name service in time"};
+    const auto answer = std::make_shared<Answer>();
+    try {
+        std::thread(ask, answer, service.substr(0, colon), service.substr(colon + 1)).detach();
+    } catch (const std::system_error& error) {
+        co_return LookUp{{}, error.what()};
     }
-    co_return std::move(*found);
+    const bool has_come = co_await with_timeout(await(answer), limit);
+    const std::lock_guard lock(answer->mutex);
+    if (!has_come || !answer->found) {
+        co_return LookUp{{}, "the name service does not answer"};
+    }
+    co_return *answer->found;
 }
 
 }  // namespace tcplock::io

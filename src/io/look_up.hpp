@@ -1,6 +1,7 @@
 // The addresses that a host's name stands for, and a port.
 //
-// What blocks in it runs on Asio's own thread for that, and is not waited for beyond the limit.
+// The system's look-up blocks and cannot be broken off, so each has a thread of its own, which is
+// left to itself at the limit, and at our end. Asio's resolver would be waited for.
 #pragma once
 
 #include "io/tcp.hpp"

@@ -144,7 +144,8 @@ protected:
 
     Lives lives_;
     std::map<std::uint64_t, Running*> leaders_;
-    const Kinship kinship_{reaper_, lives_, ::getuid()};
+    Commands commands_{io_, reaper_};
+    const Kinship kinship_{reaper_, lives_, commands_, ::getuid()};
 };
 
 TEST_F(Strayed, IsAdoptedOnceAndEndsWithTheGeneration) {
@@ -239,7 +240,7 @@ TEST_F(Strayed, MayRunAsTheBackends) {
     if (::getuid() != 0) {
         GTEST_SKIP() << "only root can run something as somebody else";
     }
-    const Kinship kinship(reaper_, lives_, backends_user);
+    const Kinship kinship(reaper_, lives_, commands_, backends_user);
     Life& life = begin(1, "exec sleep 1000");
     const pid_t stray =
         leave_a_stray("setpriv --clear-groups --reuid " + std::to_string(backends_user));
@@ -250,7 +251,7 @@ TEST_F(Strayed, MayRunAsTheBackends) {
 
 TEST_F(Strayed, CannotBeToldIfWeBeganWithChildrenOfOurOwn) {
     const pid_t stray = leave_a_stray();
-    const Kinship began_late(reaper_, lives_, ::getuid());
+    const Kinship began_late(reaper_, lives_, commands_, ::getuid());
     Life& life = begin(1, "exec sleep 1000");
     EXPECT_EQ(began_late.adopt_strays(life), Strays::none);
     EXPECT_FALSE(has(life, stray));

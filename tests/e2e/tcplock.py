@@ -57,7 +57,7 @@ class Service:
 class Tcplock:
     """The command with some arguments, and its log."""
 
-    def __init__(self, *arguments, under=()):
+    def __init__(self, *arguments, under=(), **environment):
         if not COMMAND:
             raise AssertionError("TCPLOCK_COMMAND must name the command under test")
         self.log = Log()
@@ -66,6 +66,7 @@ class Tcplock:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env={**os.environ, **environment},
         )
         self._reader = threading.Thread(
             target=self.log.read, args=(self.process.stderr,), daemon=True

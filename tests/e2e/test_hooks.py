@@ -79,6 +79,9 @@ class BeforeAdmissionTest(unittest.TestCase):
                 then=repr(answer),
             )
             self.assertEqual(failed["why"], "exited with status 3: not yet")
+            start = supervisor.log.wait("backend start failed")
+            why = "hooks.before_admission: exited with status 3: not yet"
+            self.assertEqual(start["reason"], why)
             self.assertEqual({line["reason"] for line in recycled}, {"hook_failed"})
             self.assertTrue(answer.startswith("1 g"))
             self.assertEqual(supervisor.log.count("client refused"), 0)
@@ -130,6 +133,22 @@ class SessionTimeoutTest(unittest.TestCase):
             result("hook_after_timeout", next_waited=line["waited"], hook="1s")
             self.assertEqual(supervisor.log.count("hook ended", hook="session_timeout"), 1)
             self.assertLess(messages.index("hook ended"), starts[1])
+
+    def test_what_it_has_running_in_the_background_is_not_taken_for_the_backends(self):
+        folder = tempfile.mkdtemp(prefix="tcplock-hook-")
+        self.addCleanup(shutil.rmtree, folder)
+        mark = os.path.join(folder, "done")
+        script = f"(setsid sh -c 'sleep 1; touch {mark}' &); sleep 2"
+        config = {
+            "hooks": {"session_timeout": shell(script)},
+            "gate": {"session_timeout": "500ms"},
+        }
+        with fake.supervisor(**config) as supervisor:
+            supervisor.start()
+            slow = Client(supervisor.port, "1 linger for-ever")
+            self.assertEqual(slow.answer(), "1 g1")
+            supervisor.log.wait("hook ended", hook="session_timeout")
+            self.assertTrue(os.path.exists(mark))
 
     def test_it_may_fail(self):
         config = {

@@ -158,6 +158,65 @@ class OptionsTest(unittest.TestCase):
             self.assertIn("no-such-host.invalid:", line["reason"])
             self.assertEqual(tcplock.terminate(), 0)
 
+    def test_a_name_service_that_hangs_holds_up_nothing_for_long(self):
+        gate, port = ports()
+        environment = {
+            "LD_PRELOAD": os.environ["SLOW_NAMES"],
+            "ASAN_OPTIONS": "verify_asan_link_order=0",
+        }
+        with Tcplock("-l", gate, "-p", port, **environment) as tcplock:
+            line = tcplock.log.wait("backend start failed", timeout=5 + 2 * SCHEDULING_MARGIN)
+            begin = time.monotonic()
+            self.assertEqual(tcplock.terminate(), 0)
+            took = time.monotonic() - begin
+            result("tcplock_hung_names", reason=repr(line["reason"]), end_took=f"{took:.1f}s")
+            self.assertIn("the name service does not answer", line["reason"])
+            self.assertLess(took, 5 + 2 * SCHEDULING_MARGIN)
+
+    def test_clients_outlive_the_restart_of_a_service_for_several(self):
+        gate, port = ports()
+        service = Service(port, "--at-most", "3")
+        with service, Tcplock("-l", gate, "-p", port, "-n", 3) as tcplock:
+            served = 0
+            for _ in range(5):
+                service.start()
+                inside = [Client(gate, number) for number in (1, 2, 3)]
+                for client in inside:
+                    served += client.answer() != ""
+                waiting = [Client(gate, number) for number in (4, 5, 6)]
+                wait_clients(gate, 6)
+                service.stop()
+                for client in inside:
+                    client.rest()
+                    client.close()
+                service.start()
+                for client in waiting:
+                    served += client.answer() != ""
+                    client.close()
+                service.stop()
+            self.assertEqual(served, 30)
+            self.assertEqual(tcplock.terminate(), 0)
+            self.assertEqual(tcplock.log.count("internal error, ending at once"), 0)
+
+    def test_those_inside_go_on_when_the_service_takes_no_more(self):
+        # It closes its listener, as one does that is being restarted, and serves who is there.
+        gate, port = ports()
+        service = Service(port, "--at-most", "3", "--listen-for", "2")
+        with service, Tcplock("-l", gate, "-p", port, "-n", 3) as tcplock:
+            service.start()
+            inside = [Client(gate, f"{number} echo") for number in (1, 2)]
+            for client in inside:
+                client.answer()
+            waiting = Client(gate, "3")
+            tcplock.log.wait("backend must answer again before the next client", timeout=20)
+            for client in inside:
+                client.sock.sendall(b"still here")
+                self.assertEqual(client.sock.recv(100), b"still here")
+                client.close()
+            service.stop()
+            service.start()
+            self.assertEqual(waiting.answer(), "3 s")
+
     def test_wrong_usage_is_said_and_ends_with_two(self):
         wrong = [
             ([], "-l is missing"),
@@ -167,6 +226,8 @@ class OptionsTest(unittest.TestCase):
             (["-l", "9000", "-p", "1", "-n", "0"], "-n:"),
             (["-l", "9000", "-p", "1", "-t", "soon"], "-t:"),
             (["-l", "9000", "-p", "1", "-h", "a b"], "-p:"),
+            (["-l", "9000", "-p", "9000"], "-p: localhost:9000 is where tcplock itself listens"),
+            (["-l", "9000", "-p", "1", "--he"], "unrecognised option '--he'"),
             (["-l", "9000", "-p", "1", "stray"], "too many positional options"),
         ]
         for arguments, words in wrong:
