@@ -105,6 +105,13 @@ StopBackend Backend::stop(StopReason reason, StopHow how, Instant now) {
     return {generation_, reason, how, wear_.jobs, age(now)};
 }
 
+DoubtBackend Backend::doubt(StopReason reason, Instant now) {
+    require(phase_ == Phase::ready, "what has not answered yet cannot be doubted");
+    missed_probes_ = 0;
+    prove_within(policy_.backend.start_timeout, now);
+    return {generation_, reason};
+}
+
 std::optional<KillBackend> Backend::hurry(Instant now) {
     if (phase_ != Phase::stopping) {
         return std::nullopt;

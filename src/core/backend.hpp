@@ -59,6 +59,8 @@ public:
     void spawned(double jitter, Instant now);
     void spawn_failed();
     StopBackend stop(StopReason reason, StopHow how, Instant now);
+    // It must answer again before the next client, as after a session.
+    DoubtBackend doubt(StopReason reason, Instant now);
     // One that was asked to stop is not given the rest of its grace.
     std::optional<KillBackend> hurry(Instant now);
     void cleared();
@@ -89,7 +91,9 @@ public:
     void prepared(Instant now);
     void preparation_failed() noexcept;
     // And one that is run after the end: until then nothing is spawned here.
-    void need_aftermath() noexcept { is_aftermath_due_ = policy_.hooks.session_timeout; }
+    void need_aftermath() noexcept {
+        is_aftermath_due_ = policy_.hooks.session_timeout && !has_aftermath_;
+    }
     std::optional<RunHook> begin_aftermath() noexcept;
     void aftermath_ended() noexcept { has_aftermath_ = false; }
 

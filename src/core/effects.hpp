@@ -65,6 +65,13 @@ struct StopBackend {
     bool operator==(const StopBackend&) const = default;
 };
 
+// For the log: nobody goes in before it has answered again; those inside go on.
+struct DoubtBackend {
+    Generation generation;
+    StopReason reason;
+    bool operator==(const DoubtBackend&) const = default;
+};
+
 // The grace is over: KILL to the whole tree.
 struct KillBackend {
     Generation generation;
@@ -123,9 +130,10 @@ struct Finish {
     bool operator==(const Finish&) const = default;
 };
 
-using Effect = std::variant<SpawnBackend, ProbeBackend, RunHook, AnnounceReady, TakeOver,
-                            StopBackend, KillBackend, QuarantinePlace, BackOff, AnnounceFailing,
-                            AdmitClient, RefuseClient, CutClient, StopListening, Finish>;
+using Effect =
+    std::variant<SpawnBackend, ProbeBackend, RunHook, AnnounceReady, TakeOver, StopBackend,
+                 DoubtBackend, KillBackend, QuarantinePlace, BackOff, AnnounceFailing, AdmitClient,
+                 RefuseClient, CutClient, StopListening, Finish>;
 using Effects = std::vector<Effect>;
 
 }  // namespace tcplock::core

@@ -31,6 +31,8 @@ struct BackoffPolicy {
 };
 
 struct BackendPolicy {
+    // If not, somebody else runs it: it can be neither started nor ended.
+    bool is_ours = true;
     std::size_t instances = 1;
     std::size_t standby = 0;
     Duration start_timeout = 60s;

@@ -249,13 +249,16 @@ void Supervisor::on(const RecycleRequested& event, Instant, Effects&) {
 
 void Supervisor::stop(Backend& backend, StopReason reason, Instant now, Effects& effects) {
     effects.push_back(backend.stop(reason, how_to_stop(reason), now));
-    if (const auto aftermath = backend.begin_aftermath()) {
-        effects.push_back(*aftermath);
-    }
+    begin_aftermath(backend, effects);
 }
 
 // An end that nobody planned: a failed start backs off, and so does a life that was too short.
 void Supervisor::stop_unasked(Backend& backend, StopReason reason, Instant now, Effects& effects) {
+    const bool is_by_answer = is_by_probe(reason) || reason == StopReason::unreachable;
+    if (is_by_answer && goes_on_in_doubt(backend)) {
+        effects.push_back(backend.doubt(reason, now));
+        return;
+    }
     const bool is_failed_start = !backend.has_been_open() || reason == StopReason::hook_failed;
     const bool was_healthy = backend.was_healthy(now);
     stop(backend, reason, now, effects);
@@ -369,7 +372,7 @@ void Supervisor::cut_overdue_sessions(Instant now, Effects& effects) {
             continue;
         }
         if (session.ends <= now) {
-            cut_overdue(client, session, effects);  // Whatever else it is.
+            cut_overdue(client, session, now, effects);  // Whatever else it is.
         } else if (session.speaks_by && *session.speaks_by <= now) {
             send_away(client, session, CutReason::first_byte_timeout, now, effects);
         }
@@ -392,7 +395,7 @@ bool Supervisor::is_outside(const Session& session) const noexcept {
 }
 
 // Nobody knows what its backend was left doing.
-void Supervisor::cut_overdue(ClientId client, Session& session, Effects& effects) {
+void Supervisor::cut_overdue(ClientId client, Session& session, Instant now, Effects& effects) {
     const auto why_cut = session.has_left ? CutReason::release_timeout : CutReason::session_timeout;
     const auto why_due =
         session.has_left ? StopReason::release_timeout : StopReason::session_timeout;
@@ -401,10 +404,29 @@ void Supervisor::cut_overdue(ClientId client, Session& session, Effects& effects
     if (!backend || is_outside(session)) {
         return;
     }
+    if (why_due == StopReason::release_timeout && goes_on_in_doubt(*backend)) {
+        effects.push_back(backend->doubt(why_due, now));
+        return;
+    }
     backend->make_due(why_due);
     if (why_due == StopReason::session_timeout) {
         backend->need_aftermath();
+        if (!backend->is_alive()) {
+            begin_aftermath(*backend, effects);  // It has been given up already.
+        }
     }
+}
+
+void Supervisor::begin_aftermath(Backend& backend, Effects& effects) {
+    if (const auto aftermath = backend.begin_aftermath()) {
+        effects.push_back(*aftermath);
+    }
+}
+
+// A service that somebody else runs is not ended, and whoever is inside may well be served.
+bool Supervisor::goes_on_in_doubt(const Backend& backend) const noexcept {
+    return !policy_.backend.is_ours && backend.phase() == Phase::ready &&
+           is_waited_for(backend.generation());
 }
 
 // A client that is only looked at goes back to the line.

@@ -117,8 +117,10 @@ private:
                    Effects& effects);
     bool is_outside(const Session& session) const noexcept;
     bool is_waited_for(Generation generation) const noexcept;
+    bool goes_on_in_doubt(const Backend& backend) const noexcept;
+    void begin_aftermath(Backend& backend, Effects& effects);
     Instant to_speak_by(Instant since, Instant now) const noexcept;
-    void cut_overdue(ClientId client, Session& session, Effects& effects);
+    void cut_overdue(ClientId client, Session& session, Instant now, Effects& effects);
     void cut_who_is_idle(Generation generation, Instant now, Effects& effects);
     void forget_who_is_idle(Generation generation);
 

@@ -41,6 +41,7 @@ public:
     virtual void perform(const core::AnnounceReady& effect) = 0;
     virtual void perform(const core::TakeOver& effect) = 0;
     virtual void perform(const core::StopBackend& effect) = 0;
+    virtual void perform(const core::DoubtBackend& effect) = 0;
     virtual void perform(const core::KillBackend& effect) = 0;
     virtual void perform(const core::QuarantinePlace& effect) = 0;
     virtual void perform(const core::BackOff& effect) = 0;

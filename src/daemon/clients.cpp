@@ -185,7 +185,7 @@ void Clients::perform(const core::RefuseClient& effect) {
     tell_refusal({effect.client, clients_.at(effect.client).peer, effect.waited}, refusal, 0);
     clients_.erase(effect.client);
     io::Descriptor client = waiting_.take(core::number(effect.client));
-    if (config_.protocol == config::Protocol::uno && may_tell_one_more()) {
+    if (config_.protocol == config::Protocol::uno && !is_hurried_ && may_tell_one_more()) {
         auto words = io::say_why_in_uno(
             std::move(client), "tcplock-supervisor: " + refusal.reason + ", try again later",
             why_limit);
@@ -201,6 +201,7 @@ bool Clients::may_tell_one_more() {
 }
 
 void Clients::hurry() {
+    is_hurried_ = true;
     for (const auto task : being_told_why_) {
         session_tasks_.cancel(task);
     }

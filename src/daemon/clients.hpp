@@ -58,7 +58,7 @@ public:
     std::size_t waiting() const { return waiting_.size(); }
     std::size_t inside(core::Generation generation) const;
 
-    // Who is being told why he was turned away gets no more words.
+    // Who is turned away gets no words from here on, and no more of them.
     void hurry();
 
     // Nobody waits any more and nobody is let in: ends what watches the waiting ones.
@@ -92,6 +92,7 @@ private:
         sessions_;  // inside, or still owed something
     std::uint64_t last_client_ = 0;
     std::vector<io::TaskGroup::Id> being_told_why_;
+    bool is_hurried_ = false;
     std::chrono::steady_clock::time_point turned_away_since_;  // the second that is counted
     unsigned turned_away_told_ = 0;
     std::uint64_t turned_away_untold_ = 0;

@@ -8,6 +8,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 #include <unistd.h>
@@ -21,7 +22,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto look_up_limit = 5s;
-constexpr auto next_look = 5ms;
+constexpr std::chrono::milliseconds first_look = 5ms;
+constexpr std::chrono::milliseconds slowest_look = 200ms;
 
 std::string random_identity() {
     std::random_device device;
@@ -87,7 +89,7 @@ void ForeignBackend::perform(const core::SpawnBackend& effect) {
 
 boost::asio::awaitable<void> ForeignBackend::look_up(TrustPtr trust) {
     const std::string& service = config_.backend.address;
-    const io::LookUp found = co_await io::look_up(service, look_up_limit);
+    const io::LookUp found = co_await names_.look_up(service, look_up_limit);
     if (found.endpoints.empty()) {
         why_not_ = service + " cannot be looked up: " + found.why;
         trusts_.erase(trust->generation);
@@ -105,7 +107,9 @@ boost::asio::awaitable<void> ForeignBackend::look_up(TrustPtr trust) {
 }
 
 void ForeignBackend::perform(const core::AnnounceReady& effect) {
-    failed_starts_.forget();
+    if (!config_.hooks.before_admission) {
+        failed_starts_.forget();
+    }
     const TrustPtr trust = find(effect.generation);
     Line(Line::Level::info, "backend ready")
         .with("instance", trust->values.instance)
@@ -174,6 +178,8 @@ boost::asio::awaitable<void> ForeignBackend::run_hook(core::RunHook what, TrustP
     const std::string why = co_await hooks_.run(what, io::describe(trust->address), trust->values);
     if (!why.empty()) {
         why_not_ = why;
+    } else if (what.hook == core::Hook::before_admission) {
+        failed_starts_.forget();
     }
     hooks_.tell_core(what, why);
 }
@@ -213,18 +219,29 @@ void ForeignBackend::perform(const core::StopBackend& effect) {
     tasks_.spawn("leave", leave(trust));
 }
 
+// Never at once: what else the core wants of this generation is still to be done.
 boost::asio::awaitable<void> ForeignBackend::leave(TrustPtr trust) {
     const auto is_busy = [this, &trust] {
         return tasks_.is_running(trust->probe) || tasks_.is_running(trust->hook) ||
                callbacks_.inside(trust->generation) > 0;
     };
     boost::asio::steady_timer timer(io_);
-    while (is_busy()) {
-        timer.expires_after(next_look);
+    auto pause = first_look;
+    do {
+        timer.expires_after(pause);
         (void)co_await timer.async_wait(io::use_result);
-    }
+        pause = std::min(pause * 2, slowest_look);
+    } while (is_busy());
     trusts_.erase(trust->generation);
     callbacks_.feed(core::PlaceCleared{trust->generation});
+}
+
+void ForeignBackend::perform(const core::DoubtBackend& effect) {
+    Line(Line::Level::warn, "backend is in doubt: nobody goes in before it has answered again")
+        .with("instance", instance_of(effect.generation))
+        .with("generation", core::number(effect.generation))
+        .with("reason", core::to_string(effect.reason))
+        .with("inside", callbacks_.inside(effect.generation));
 }
 
 void ForeignBackend::perform(const core::KillBackend& effect) {

@@ -11,6 +11,7 @@
 #include "daemon/command.hpp"
 #include "daemon/hooks.hpp"
 #include "daemon/life.hpp"
+#include "io/look_up.hpp"
 #include "io/probe.hpp"
 #include "io/reaper.hpp"
 #include "io/task_group.hpp"
@@ -37,6 +38,7 @@ public:
     void perform(const core::AnnounceReady& effect) override;
     void perform(const core::TakeOver& effect) override;
     void perform(const core::StopBackend& effect) override;
+    void perform(const core::DoubtBackend& effect) override;
     void perform(const core::KillBackend& effect) override;
     void perform(const core::QuarantinePlace& effect) override;
     void perform(const core::BackOff& effect) override;
@@ -75,6 +77,7 @@ private:
     Callbacks callbacks_;
     io::TaskGroup& tasks_;
     Hooks hooks_;
+    io::NameService names_;
     std::map<core::Generation, TrustPtr> trusts_;
     std::string why_not_;  // it did not answer, the last time
     FailedStarts failed_starts_;

@@ -1,7 +1,8 @@
 // One generation as the shell knows it, from its spawn until its place is clear, and how what
 // happens to it reads in the log.
 //
-// A record, not an actor: the coroutines of backends.cpp share it and write down what they see.
+// A record, not an actor: the coroutines of own_backends.cpp and ending.cpp share it and write down
+// what they see.
 #pragma once
 
 #include "core/effects.hpp"

@@ -125,7 +125,9 @@ boost::asio::awaitable<void> OwnBackends::read_output(LifePtr life) {
 }
 
 void OwnBackends::perform(const core::AnnounceReady& effect) {
-    failed_starts_.forget();
+    if (!config_.hooks.before_admission) {
+        failed_starts_.forget();
+    }
     if (const LifePtr life = find(effect.generation)) {
         life->has_answered = true;
     }
@@ -202,6 +204,9 @@ boost::asio::awaitable<void> OwnBackends::run_hook(core::RunHook what, LifePtr l
         co_await hooks_.run(what, io::describe(life->setting.address), life->setting.values);
     if (what.hook == core::Hook::before_admission) {
         life->why_not_open = why;
+        if (why.empty()) {
+            failed_starts_.forget();
+        }
     }
     hooks_.tell_core(what, why);
 }
@@ -240,6 +245,9 @@ void OwnBackends::perform(const core::StopBackend& effect) {
     life->is_killed = effect.how == core::StopHow::kill;
     ending_.begin(life);
 }
+
+// One of our own is ended instead.
+void OwnBackends::perform(const core::DoubtBackend&) {}
 
 void OwnBackends::perform(const core::KillBackend& effect) {
     const LifePtr life = find(effect.generation);

@@ -34,6 +34,7 @@ public:
     void perform(const core::AnnounceReady& effect) override;
     void perform(const core::TakeOver& effect) override;
     void perform(const core::StopBackend& effect) override;
+    void perform(const core::DoubtBackend& effect) override;
     void perform(const core::KillBackend& effect) override;
     void perform(const core::QuarantinePlace& effect) override;
     void perform(const core::BackOff& effect) override;

@@ -71,7 +71,9 @@ boost::asio::awaitable<bool> Session::speaks_protocol() {
     if (config_.protocol != config::Protocol::uno) {
         co_return true;
     }
-    const io::ClientOpening opening = co_await io::await_uno_opening(client_socket_);
+    auto is_wanted = [this] { return !callbacks_.is_ending(generation_); };
+    const io::ClientOpening opening =
+        co_await io::await_uno_opening(client_socket_, std::move(is_wanted));
     if (opening.how == io::ClientOpening::How::uno && !cut_) {
         began_job();
         co_return true;
@@ -170,7 +172,7 @@ void Session::left_backend() {
 // One that is sent away leaves a backend that is kept: that is told as if the client had left, and
 // closes its side in its own time. Of the others the backend is ended, or closed too late.
 void Session::cut(core::CutReason reason) {
-    cut_ = reason;
+    cut_ = cut_.value_or(reason);  // The first is why.
     const bool is_sent_away =
         reason == core::CutReason::first_byte_timeout || reason == core::CutReason::idle_timeout;
     if (is_sent_away && !is_entering_) {

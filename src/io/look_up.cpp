@@ -25,13 +25,6 @@ namespace {
 
 constexpr std::size_t endpoints_max = 8;
 
-// Between us and the thread that looks up. Whoever comes last lets it go: we may not have waited.
-struct Answer {
-    std::mutex mutex;
-    std::optional<LookUp> found;
-    Descriptor ready{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-};
-
 LookUp read(const addrinfo* results) {
     LookUp found;
     for (; results != nullptr && found.endpoints.size() < endpoints_max;
@@ -44,8 +37,17 @@ LookUp read(const addrinfo* results) {
     return found;
 }
 
+}  // namespace
+
+// Between us and the thread that looks up. Whoever comes last lets it go: we may not have waited.
+struct NameService::Answer {
+    std::mutex mutex;
+    std::optional<LookUp> found;
+    Descriptor ready{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+};
+
 // For as long as the name service takes.
-void ask(const std::shared_ptr<Answer>& answer, const std::string& host, const std::string& port) {
+void NameService::ask(std::shared_ptr<Answer> answer, std::string host, std::string port) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
@@ -64,7 +66,7 @@ void ask(const std::shared_ptr<Answer>& answer, const std::string& host, const s
     (void)!::write(answer->ready.get(), &one, sizeof one);  // It cannot be full.
 }
 
-boost::asio::awaitable<void> await(std::shared_ptr<Answer> answer) {
+boost::asio::awaitable<void> NameService::await(std::shared_ptr<Answer> answer) {
     boost::asio::posix::stream_descriptor ready(co_await boost::asio::this_coro::executor);
     boost::system::error_code error;
     ready.assign(::fcntl(answer->ready.get(), F_DUPFD_CLOEXEC, 0), error);
@@ -74,25 +76,35 @@ boost::asio::awaitable<void> await(std::shared_ptr<Answer> answer) {
     }
 }
 
-}  // namespace
-
-boost::asio::awaitable<LookUp> look_up(std::string service, std::chrono::nanoseconds limit) {
+boost::asio::awaitable<LookUp> NameService::look_up(std::string service,
+                                                    std::chrono::nanoseconds limit) {
     if (const auto numeric = parse_endpoint(service)) {
         co_return LookUp{{*numeric}, {}};
     }
-    const std::size_t colon = service.rfind(':');
-    const auto answer = std::make_shared<Answer>();
-    try {
-        std::thread(ask, answer, service.substr(0, colon), service.substr(colon + 1)).detach();
-    } catch (const std::system_error& error) {
-        co_return LookUp{{}, error.what()};
+    if (!awaited_) {
+        const std::size_t colon = service.rfind(':');
+        auto answer = std::make_shared<Answer>();
+        if (!answer->ready) {
+            co_return LookUp{{}, "no descriptor is left"};
+        }
+        try {
+            std::thread(ask, answer, service.substr(0, colon), service.substr(colon + 1)).detach();
+        } catch (const std::system_error& error) {
+            co_return LookUp{{}, error.what()};
+        }
+        awaited_ = std::move(answer);
     }
-    const bool has_come = co_await with_timeout(await(answer), limit);
-    const std::lock_guard lock(answer->mutex);
-    if (!has_come || !answer->found) {
+    (void)co_await with_timeout(await(awaited_), limit);
+    std::optional<LookUp> found;
+    {
+        const std::lock_guard lock(awaited_->mutex);
+        found = std::move(awaited_->found);
+    }
+    if (!found) {
         co_return LookUp{{}, "the name service does not answer"};
     }
-    co_return *answer->found;
+    awaited_.reset();
+    co_return *found;
 }
 
 }  // namespace tcplock::io

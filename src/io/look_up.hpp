@@ -1,6 +1,6 @@
 // The addresses that a host's name stands for, and a port.
 //
-// The system's look-up blocks and cannot be broken off, so each has a thread of its own, which is
+// The system's look-up blocks and cannot be broken off, so it has a thread of its own, which is
 // left to itself at the limit, and at our end. Asio's resolver would be waited for.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,19 @@ struct LookUp {
     std::string why;                       // there is none, in words
 };
 
-// "localhost:8100", or a numeric address and a port.
-boost::asio::awaitable<LookUp> look_up(std::string service, std::chrono::nanoseconds limit);
+// Asked for one service, again and again.
+class NameService {
+public:
+    // "localhost:8100", or a numeric address and a port. While an earlier look-up has not come to
+    // its end, that one is waited for: a service that hangs has one thread of ours, not many.
+    boost::asio::awaitable<LookUp> look_up(std::string service, std::chrono::nanoseconds limit);
+
+private:
+    struct Answer;
+    static void ask(std::shared_ptr<Answer> answer, std::string host, std::string port);
+    static boost::asio::awaitable<void> await(std::shared_ptr<Answer> answer);
+
+    std::shared_ptr<Answer> awaited_;
+};
 
 }  // namespace tcplock::io

@@ -44,7 +44,8 @@ ClientOpening ended_early(const uno::Buffer& received) {
 
 }  // namespace
 
-boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client) {
+boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client,
+                                                        std::function<bool()> is_wanted) {
     boost::asio::steady_timer pause(client.get_executor());
     std::size_t wanted = 0;
     while (client.is_open()) {
@@ -59,6 +60,10 @@ boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client) {
         }
         if (has_ended) {
             co_return ended_early(received);
+        }
+        if (!is_wanted()) {
+            wake_at(client, 1);
+            break;
         }
         // Urgent bytes wake us, and are not shown; so does a lack of memory.
         if (received.size() < std::exchange(wanted, opening.wanted)) {

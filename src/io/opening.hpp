@@ -10,6 +10,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <functional>
 #include <string>
 
 namespace tcplock::io {
@@ -24,6 +25,9 @@ struct ClientOpening {
     std::string what;  // what a foreign one looks like
 };
 
-boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client);
+// `is_wanted` is asked each time before it is waited for: what came just then may have hidden a
+// cancel.
+boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client,
+                                                        std::function<bool()> is_wanted);
 
 }  // namespace tcplock::io

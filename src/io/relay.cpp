@@ -278,7 +278,7 @@ void Relay::look_for_client() {
 
 // It waits for its answer, or does it?
 void Relay::look_for_answered_client() {
-    if (in_.has_ended() && was_reset(client_)) {
+    if (in_.has_ended() && (was_reset(client_) || client_was_cut())) {
         client_unwritable();
     }
 }

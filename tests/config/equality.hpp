@@ -82,10 +82,11 @@ inline bool operator==(const BackoffPolicy& left, const BackoffPolicy& right) {
 }
 
 inline bool operator==(const BackendPolicy& left, const BackendPolicy& right) {
-    const auto& [instances, standby, start, grace, stop, backoff, fresh] = left;
-    return std::tie(instances, standby, start, grace, stop, backoff, fresh) ==
-           std::tie(right.instances, right.standby, right.start_timeout, right.stop_grace,
-                    right.stop_timeout, right.restart_backoff, right.fresh_profile_exit);
+    const auto& [is_ours, instances, standby, start, grace, stop, backoff, fresh] = left;
+    return std::tie(is_ours, instances, standby, start, grace, stop, backoff, fresh) ==
+           std::tie(right.is_ours, right.instances, right.standby, right.start_timeout,
+                    right.stop_grace, right.stop_timeout, right.restart_backoff,
+                    right.fresh_profile_exit);
 }
 
 inline bool operator==(const ProbePolicy& left, const ProbePolicy& right) {

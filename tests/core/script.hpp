@@ -67,6 +67,9 @@ struct Teller {
             << (e.how == StopHow::ask ? " ask" : " kill") << " jobs=" << e.jobs
             << " age=" << in_words(e.age);
     }
+    void operator()(const DoubtBackend& e) const {
+        out << "DoubtBackend gen=" << number(e.generation) << " reason=" << to_string(e.reason);
+    }
     void operator()(const KillBackend& e) const {
         out << "KillBackend gen=" << number(e.generation);
     }

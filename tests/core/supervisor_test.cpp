@@ -529,6 +529,70 @@ TEST_F(Sessions, CutForOneHungClientLeaveTheOthersOfTheBackendAlone) {
     expect({StopBackend{1_gen, StopReason::session_timeout, StopHow::kill, 0, 150s}});
 }
 
+// ---- A service that somebody else runs ---------------------------------------------------------
+
+class Doubts : public Script {
+protected:
+    Doubts() {
+        policy.backend.is_ours = false;
+        policy.gate.concurrency = 3;
+        policy.probe.admission.reset();
+        policy.probe.beside_clients = false;
+    }
+};
+
+TEST_F(Doubts, LeaveThoseInsideAloneAndEndWithTheNextAnswer) {
+    serving();
+    arrives(1);
+    arrives(2);
+    skip();
+    cannot_enter(2);
+    expect({DoubtBackend{1_gen, StopReason::unreachable},
+            ProbeBackend{1_gen, ProbePurpose::admission}});
+    answers(1);
+    expect({AdmitClient{2_client, 1_gen, 0s}});
+}
+
+TEST_F(Doubts, AreRenewedForAsLongAsSomebodyIsInside) {
+    policy.backend.start_timeout = 60s;
+    serving();
+    arrives(1);
+    arrives(2);
+    cannot_enter(2);
+    skip();
+    after(60s);
+    expect({DoubtBackend{1_gen, StopReason::not_free}});
+    session_ends(1);
+    after(60s);
+    expect({StopBackend{1_gen, StopReason::not_free, StopHow::kill, 0, 120s}});
+}
+
+TEST_F(Doubts, FollowAClientWhomItDoesNotLetGo) {
+    policy.gate.release_timeout = 5s;
+    serving();
+    arrives(1);
+    arrives(2);
+    finishes(1);
+    skip();
+    after(5s);
+    expect({CutClient{1_client, CutReason::release_timeout},
+            DoubtBackend{1_gen, StopReason::release_timeout},
+            ProbeBackend{1_gen, ProbePurpose::admission}});
+    session_ends(1);
+    answers(1);
+    arrives(3);
+    expect({AdmitClient{3_client, 1_gen, 0s}});
+}
+
+TEST_F(Doubts, AreNoneWhereNobodyIsInside) {
+    serving();
+    arrives(1);
+    skip();
+    cannot_enter(1);
+    expect({StopBackend{1_gen, StopReason::unreachable, StopHow::kill, 0, 0s},
+            BackOff{1_gen, 200ms, 0}});
+}
+
 // ---- Hooks -------------------------------------------------------------------------------------
 
 class Hooks : public Script {
@@ -756,6 +820,20 @@ TEST_F(HookAfterATimeout, IsRunAlsoIfItsGenerationIsEndedForAnotherReason) {
     expect({CutClient{2_client, CutReason::session_timeout},
             StopBackend{1_gen, StopReason::release_timeout, StopHow::kill, 0, 120s},
             RunHook{1_gen, Hook::session_timeout}});
+}
+
+TEST_F(HookAfterATimeout, IsRunOnceAlsoIfItsGenerationHasBeenGivenUpBefore) {
+    policy.gate.concurrency = 2;
+    policy.gate.session_timeout = 10s;
+    serving();
+    arrives(1);
+    arrives(2);
+    after(1s);
+    is_killed(1, 9);
+    skip();
+    after(9s);
+    expect({CutClient{1_client, CutReason::session_timeout}, RunHook{1_gen, Hook::session_timeout},
+            CutClient{2_client, CutReason::session_timeout}});
 }
 
 TEST_F(HookAfterATimeout, IsNotRunForAnotherEnd) {

@@ -54,6 +54,7 @@ Policy World::make_policy() {
     policy.gate.release_timeout = one_of<Duration>({100ms, 500ms});
     policy.backend.instances = one_of<std::size_t>({1, 1, 2, 3});
     policy.backend.standby = one_of<std::size_t>({0, 0, 1, 2});
+    policy.backend.is_ours = chance(0.8);
     policy.backend.start_timeout = one_of<Duration>({500ms, 2s});
     policy.backend.stop_grace = one_of<Duration>({100ms, 1s});
     policy.backend.stop_timeout = one_of<Duration>({200ms, 2s});
@@ -511,9 +512,16 @@ void World::perform(const CutClient& effect) {
     }
     guest.is_cut = true;
     life.uncut.erase(effect.client);
-    const bool is_its_fault = effect.reason != CutReason::shutdown && !is_outside(guest);
+    const bool goes_on_in_doubt = effect.reason == CutReason::release_timeout &&
+                                  !policy_.backend.is_ours && is_waited_for(life);
+    const bool is_its_fault =
+        effect.reason != CutReason::shutdown && !is_outside(guest) && !goes_on_in_doubt;
     life.is_due |= is_its_fault;
     life.is_aftermath_due |= is_its_fault && policy_.hooks.session_timeout &&
+                             effect.reason == CutReason::session_timeout;
+    Record& place = places_[life.place];
+    place.needs_aftermath |= life.is_aftermath_due && life.was_stopped &&
+                             place.occupant == guest.generation && !place.has_aftermath &&
                              effect.reason == CutReason::session_timeout;
     at(ticks(0, 2), [this, client, how] { end_session(client, how); });
 }
@@ -660,7 +668,8 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
     for (auto& [client, guest] : guests_) {
         guest.is_idle &= guest.generation != generation || !is_about_a_guest || !counts;
     }
-    check(life.was_stopped || life.missed < policy_.probe.failure_threshold,
+    check(life.was_stopped || !policy_.backend.is_ours ||
+              life.missed < policy_.probe.failure_threshold,
           "4: a hung generation was kept");
 }
 
@@ -826,6 +835,15 @@ void World::turn_back_who_is_outside(Generation generation) {
     }
 }
 
+void World::perform(const DoubtBackend& effect) {
+    tell(say("doubt", effect.generation) + " " + std::string(to_string(effect.reason)));
+    Life& life = lives_.at(effect.generation);
+    check(!policy_.backend.is_ours && !life.was_stopped && is_waited_for(life),
+          "5: doubted instead of being ended");
+    life.missed = life.missed_at_all = 0;
+    become_unproven(life, policy_.backend.start_timeout);
+}
+
 void World::perform(const KillBackend& effect) {
     Life& life = lives_.at(effect.generation);
     check(life.was_stopped && !life.was_killed, "6: KILL without a stop, or twice");
@@ -971,7 +989,8 @@ void World::check_books() const {
         // A probe takes up to three ticks, is sent again two later, and a timer may be two late.
         const Duration found = policy_.probe.interval * policy_.probe.failure_threshold + 10 * tick;
         check(life.was_stopped || !life.hangs || !life.answered || !policy_.probe.beside_clients ||
-                  life.is_preparing || now_ - std::max(life.hung_since, life.prepared) <= found,
+                  !policy_.backend.is_ours || life.is_preparing ||
+                  now_ - std::max(life.hung_since, life.prepared) <= found,
               "5: a hung generation was not found in time");
         check(life.was_stopped || !life.unproven_since ||
                   now_ - *life.unproven_since <= life.proof_limit + 2 * tick,

@@ -133,6 +133,7 @@ private:
     void perform(const AnnounceReady& effect);
     void perform(const TakeOver& effect);
     void perform(const StopBackend& effect);
+    void perform(const DoubtBackend& effect);
     void perform(const KillBackend& effect);
     void perform(const QuarantinePlace& effect);
     void perform(const BackOff& effect);

@@ -4,13 +4,14 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 import unittest
 
 import fake
 import office
 from crowd import Client
 from supervisor import SCHEDULING_MARGIN, Supervisor, result, wait_clients, wait_until
-from tcplock import ports
+from tcplock import Service, ports
 
 
 def shell(script, timeout="30s"):
@@ -164,6 +165,45 @@ class SessionTimeoutTest(unittest.TestCase):
             supervisor.log.wait("hook failed", hook="session_timeout")
 
 
+class SeveralInsideTest(unittest.TestCase):
+    """Before a service that somebody else runs, for two clients at once."""
+
+    def supervisor(self, gate, port):
+        return Supervisor(
+            {
+                "protocol": "tcp",
+                "listen": [{"address": f"127.0.0.1:{gate}"}],
+                "gate": {"concurrency": 2, "session_timeout": "1s"},
+                "backend": {"address": f"127.0.0.1:{port}"},
+                "hooks": {
+                    "before_admission": shell("true"),
+                    "session_timeout": shell("echo done about it"),
+                },
+            }
+        )
+
+    def test_the_hook_is_run_when_the_last_one_inside_has_left(self):
+        gate, port = ports()
+        with Service(port, "--at-most", "2") as service, self.supervisor(gate, port) as supervisor:
+            service.start()
+            supervisor.start()
+            slow = Client(gate, "1")
+            self.assertEqual(slow.answer(), "1 s")
+            supervisor.log.wait("hook ended", hook="before_admission")
+            time.sleep(0.5)  # a span that is measured: half of its time
+            neighbour = Client(gate, "2")
+            self.assertEqual(neighbour.answer(), "2 s")
+            self.assertEqual(slow.rest(), "reset")
+            self.assertEqual(supervisor.log.count("hook ended", hook="session_timeout"), 0)
+            neighbour.close()
+            supervisor.log.wait("hook ended", hook="session_timeout")
+            client = Client(gate, "3")
+            self.assertEqual(client.answer(), "3 s")
+            client.close()
+            self.assertEqual(supervisor.log.count("hook ended", hook="session_timeout"), 1)
+            self.assertEqual(service.journal().count["violation"], 0)
+
+
 RESTART = """
 set -eu
 cd {folder}
@@ -203,11 +243,13 @@ class SomebodyElsesOfficeTest(unittest.TestCase):
             supervisor.start()
             conversions = office.Conversions(gate, count=9, at_once=3)
             conversions.finish()
+            supervisor.log.wait("hook ended", nth=9)
             with open(os.path.join(folder, "count")) as file:
                 runs = int(file.read())
             result("somebody_elses_office", converted=len(conversions.good), hook_runs=runs)
             self.assertEqual(conversions.errors, [])
             supervisor.log.wait("session closed", nth=9)
+            supervisor.log.wait("hook ended", nth=10)
             self.assertGreaterEqual(runs, 10)
             self.assertEqual(office.assert_served_in_order(self, supervisor), 9)
             self.assertEqual(supervisor.terminate(), 0)

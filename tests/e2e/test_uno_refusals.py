@@ -83,7 +83,7 @@ class RefusalTest(unittest.TestCase):
             supervisor.log.wait("backend failing", timeout=30)
             silent = [office.crowd.Client(supervisor.port) for _ in range(200)]
             supervisor.log.wait("client refused", nth=len(silent))
-            # Sixty-four are given two seconds for their first call, the others no time at all.
+            # Sixty-four are given five seconds for their first call, the others no time at all.
             wait_until(lambda: accepted_clients(supervisor.port) <= 64, 1.5, "the others are gone")
             wait_until(lambda: accepted_clients(supervisor.port) == 0, 10, "all were let go")
             self.assertEqual({client.rest() for client in silent}, {b""})

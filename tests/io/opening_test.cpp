@@ -18,7 +18,9 @@ using How = ClientOpening::How;
 class FirstWords : public test::Loopback {
 protected:
     FirstWords() {
-        tasks.spawn("opening", test::store(await_uno_opening(client.near), opening));
+        tasks.spawn(
+            "opening",
+            test::store(await_uno_opening(client.near, [this] { return is_wanted; }), opening));
         settle();
     }
 
@@ -37,6 +39,7 @@ protected:
         return {bytes.begin(), bytes.end()};
     }
 
+    bool is_wanted = true;
     test::Pair client = connected();
     std::optional<ClientOpening> opening;
 };
@@ -126,6 +129,13 @@ TEST_F(FirstWords, AreNotWaitedForWhenThatIsCancelledAndTheSocketIsAsItWas) {
     boost::asio::socket_base::receive_low_watermark mark;
     client.near.get_option(mark);
     EXPECT_EQ(mark.value(), 1);
+}
+
+// A byte that came in the same moment has ended the wait that was to be cancelled.
+TEST_F(FirstWords, AreNotWaitedForWhenTheyAreNotWanted) {
+    is_wanted = false;
+    says(request().substr(0, 1));
+    EXPECT_EQ(how(), How::none);
 }
 
 TEST_F(FirstWords, AreNotWaitedForWhenTheSocketIsAborted) {
