@@ -57,10 +57,11 @@ void doubt_queue(const core::Policy& policy, Doubts& doubts) {
                    to_text(policy.gate.queue_timeout) + " (queue_timeout)");
 }
 
+// Of what was written; who shortens session_timeout need not shorten the others.
 void doubt_silence(const Config& config, Doubts& doubts) {
     const Duration session = config.policy.gate.session_timeout;
     const auto doubt = [&](std::string_view key, const std::optional<Duration>& limit) {
-        if (limit && *limit >= session) {
+        if (limit && *limit >= session && config.positions.lines.contains(key)) {
             doubts.add(doubts.written({key, "gate.session_timeout"}),
                        std::string{key} + " (" + to_text(*limit) +
                            ") is not shorter than session_timeout (" + to_text(session) +

@@ -107,6 +107,7 @@ TEST(Doubts, NameLimitsThatNeverMatter) {
                      "than session_timeout (2min), which always comes first",
                      "f:1: gate.idle_timeout: gate.idle_timeout (2min) is not shorter than "
                      "session_timeout (2min), which always comes first"}));
+    EXPECT_EQ(doubts_about("gate: {session_timeout: 20s}\n"), Lines{});
 }
 
 TEST(Doubts, NameAnIdleTimeoutThatCutsJobs) {
