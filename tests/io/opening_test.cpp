@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +21,8 @@ protected:
     FirstWords() {
         tasks.spawn(
             "opening",
-            test::store(await_uno_opening(client.near, [this] { return is_wanted; }), opening));
+            test::store(await_uno_opening(client.near, [wanted = is_wanted] { return *wanted; }),
+                        opening));
         settle();
     }
 
@@ -39,7 +41,8 @@ protected:
         return {bytes.begin(), bytes.end()};
     }
 
-    bool is_wanted = true;
+    // Asked to the very end, when this fixture has gone already.
+    std::shared_ptr<bool> is_wanted = std::make_shared<bool>(true);
     test::Pair client = connected();
     std::optional<ClientOpening> opening;
 };
@@ -133,7 +136,7 @@ TEST_F(FirstWords, AreNotWaitedForWhenThatIsCancelledAndTheSocketIsAsItWas) {
 
 // A byte that came in the same moment has ended the wait that was to be cancelled.
 TEST_F(FirstWords, AreNotWaitedForWhenTheyAreNotWanted) {
-    is_wanted = false;
+    *is_wanted = false;
     says(request().substr(0, 1));
     EXPECT_EQ(how(), How::none);
 }
