@@ -199,9 +199,9 @@ class GuardTest(unittest.TestCase):
             self.assertIn("it does not speak UNO: an HTTP request (47 45 54 20", looked)
             self.assertIn("it does not speak UNO: a TLS handshake (16 03 01", looked)
             self.assertGreaterEqual(served.conversions, 3)
-            # It has taken what the conversions alone take, up to an arena for a thread or two; one
-            # stray request takes 1.1 GB.
-            self.assertLess(after[0] - before[0], alone[0] + 2 * ARENA)
+            # It has taken what the conversions alone take. How many arenas its threads make is
+            # chance, and they are addresses alone; one stray request takes 1.1 GB of those.
+            self.assertLess(after[0] - before[0], alone[0] + 8 * ARENA)
             self.assertLess(after[1] - before[1], alone[1] + 20)
 
     def test_the_same_straight_at_the_office(self):
