@@ -32,6 +32,7 @@
 #include <iostream>
 #include <list>
 #include <map>
+#include <mutex>
 #include <netinet/in.h>
 #include <optional>
 #include <poll.h>
@@ -72,7 +73,7 @@ constexpr auto usage = R"(fake_backend --port N [options]
   --freeze-after N        stop (SIGSTOP) after N clients
 verbs of a client's line:
   mute | linger MS | linger for-ever | close | reset | die N | bulk BYTES | bulk-and-close BYTES |
-  echo | flooded | fds
+  echo | flooded | fds | leak MIB (before it answers) | grow (by 16 MiB every 50 ms, up to 2 GiB)
 )";
 
 struct Options {
@@ -348,6 +349,22 @@ void Server::obey_line(Guest& guest, const std::string& line) {
     obey_verb(guest, verb, argument);
 }
 
+void leak(std::size_t mebibytes) {
+    static std::mutex mutex;
+    static std::vector<std::string> leaked;
+    const std::lock_guard lock(mutex);
+    leaked.emplace_back(mebibytes << 20, 'x');
+}
+
+void grow() {
+    constexpr std::size_t step = 16;
+    constexpr std::size_t enough = 2048;
+    for (std::size_t size = 0; size < enough; size += step) {
+        leak(step);
+        std::this_thread::sleep_for(Milliseconds{50});
+    }
+}
+
 void Server::obey_verb(Guest& guest, std::string_view verb, const std::string& argument) {
     const auto value = to_number(argument);
     if (verb == "linger" && value)
@@ -360,6 +377,10 @@ void Server::obey_verb(Guest& guest, std::string_view verb, const std::string& a
         guest.echoes = true;
     if (verb == "bulk" || verb == "bulk-and-close")
         guest.to_send.append(value.value_or(0), '.');
+    if (verb == "leak")
+        leak(value.value_or(0));
+    if (verb == "grow")
+        std::thread(grow).detach();
     if (verb == "die")
         std::_Exit(static_cast<int>(value.value_or(1)));
     if (verb == "reset") {

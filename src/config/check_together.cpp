@@ -30,15 +30,12 @@ Parsed<Endpoint> backend_at(const std::string& address, std::uint16_t port) {
                                 .profile = "/profile"}));
 }
 
-// How many clients a backend can have at once.
 void check_concurrency(const Section& root, const Config& config) {
     const std::size_t concurrency = config.policy.gate.concurrency;
-    if (concurrency == 1 || (config.protocol == Protocol::tcp && !config.owns_backend())) {
+    if (concurrency == 1 || config.protocol == Protocol::tcp) {
         return;
     }
-    const std::string why = config.protocol == Protocol::uno
-                                ? "is not possible with protocol uno: an office has one main lock"
-                                : "is not available yet with backend.command";
+    constexpr auto why = "is not possible with protocol uno: an office has one main lock";
     root.reading().note("gate.concurrency", wrong(std::to_string(concurrency), why, "1").message);
 }
 

@@ -8,6 +8,7 @@
 #include "core/schedule.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -40,9 +41,14 @@ struct Listen {
     std::vector<Network> allow;  // empty and not allow_any: loopback listeners take loopback
 };
 
+// Of instances, and of standbys: more than any machine bears.
+constexpr std::int64_t most_backends = 100;
+
 struct PortRange {
     std::uint16_t first = 2100;
     std::uint16_t last = 2199;
+
+    std::size_t count() const { return std::size_t{1} + last - first; }
 };
 
 struct Limits {

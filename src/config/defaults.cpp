@@ -42,7 +42,11 @@ Config plain_service() {
 
 Config gate_alone() {
     Config config = plain_service();
-    config.policy.recycle = {std::nullopt, std::nullopt};
+    config.policy.recycle = {.max_jobs = std::nullopt,
+                             .max_age = std::nullopt,
+                             .memory_soft_limit = std::nullopt,
+                             .memory_hard_limit = std::nullopt,
+                             .idle_shutdown = std::nullopt};
     config.policy.backend.is_ours = false;
     // Its end is that of the last client inside, who has a limit of his own.
     config.policy.backend.stop_timeout = std::chrono::hours{24 * 366};

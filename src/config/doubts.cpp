@@ -166,12 +166,16 @@ void doubt_port(const Config& config, Doubts& doubts) {
 }
 
 void doubt_ports(const Config& config, Doubts& doubts) {
-    const PortRange& ports = config.backend.ports;
-    if (has_placeholder(config.backend.address, "port") && ports.first == ports.last) {
-        doubts.add("backend.ports",
-                   "one port alone: when a stranger holds it, or a backend there cannot be killed, "
-                   "there is no other to start at");
+    const core::BackendPolicy& policy = config.policy.backend;
+    const std::size_t ports = config.backend.ports.count();
+    if (!has_placeholder(config.backend.address, "port") ||
+        ports >= 2 * policy.instances + policy.standby) {
+        return;
     }
+    doubts.add("backend.ports",
+               (ports == 1 ? "one port alone" : std::to_string(ports) + " ports, none to spare") +
+                   std::string{": when a stranger holds one, or a backend there cannot be killed, "
+                               "there is no other to start at"});
 }
 
 void doubt_profile(const Backend& backend, Doubts& doubts) {

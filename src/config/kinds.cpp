@@ -77,6 +77,17 @@ Kind<std::uint64_t> size() {
     return {std::string{expected_size}, [](const std::string& text) { return parse_size(text); }};
 }
 
+Kind<std::uint64_t> size_above_zero() {
+    return {std::string{expected_size}, [](const std::string& text) -> Parsed<std::uint64_t> {
+                auto bytes = parse_size(text);
+                if (const auto* const value = std::get_if<std::uint64_t>(&bytes);
+                    value && *value == 0) {
+                    return wrong(text, "leaves no memory at all", expected_size);
+                }
+                return bytes;
+            }};
+}
+
 Kind<std::string> plain_text() {
     return {"text", without_nul};
 }

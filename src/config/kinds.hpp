@@ -20,6 +20,7 @@ namespace tcplock::config {
 Kind<core::Duration> duration();          // longer than nothing
 Kind<core::Duration> duration_or_zero();  // 0s: at once
 Kind<std::uint64_t> size();
+Kind<std::uint64_t> size_above_zero();
 Kind<std::string> plain_text();     // without NUL, may be empty
 Kind<std::string> template_text();  // with placeholders
 Kind<std::string> absolute_path();
@@ -38,22 +39,6 @@ Kind<T> integer(std::int64_t min, std::int64_t max) {
                     return std::move(*wrong);
                 }
                 return static_cast<T>(std::get<std::int64_t>(value));
-            }};
-}
-
-// A number of which only one value is available yet, the smallest.
-template <class T>
-Kind<T> only(std::int64_t now) {
-    return {std::to_string(now), [now](const std::string& text) -> Parsed<T> {
-                constexpr std::int64_t largest = 1'000'000;
-                auto value = parse_integer(text, now, largest);
-                if (std::holds_alternative<Wrong>(value)) {
-                    return wrong(text, "is not possible", std::to_string(now));
-                }
-                if (std::get<std::int64_t>(value) != now) {
-                    return wrong(text, "is not available yet", std::to_string(now));
-                }
-                return static_cast<T>(now);
             }};
 }
 

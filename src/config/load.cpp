@@ -43,13 +43,26 @@ bool is_alone(const Config& config) {
     return !config.owns_backend() && !config.backend.address.empty();
 }
 
+void read_memory_limits(const Section& section, core::RecyclePolicy& recycle) {
+    section.read("memory_soft_limit", recycle.memory_soft_limit, or_off(size_above_zero()));
+    section.read("memory_hard_limit", recycle.memory_hard_limit, or_off(size_above_zero()));
+    if (recycle.memory_soft_limit && recycle.memory_hard_limit &&
+        *recycle.memory_soft_limit > *recycle.memory_hard_limit) {
+        section.note(section.has("memory_soft_limit") ? "memory_soft_limit" : "memory_hard_limit",
+                     "the soft limit is larger than the hard one, expected it to be reached first");
+    }
+}
+
 void read_recycle(const Section& section, Config& config) {
     constexpr std::int64_t most_jobs = 1'000'000'000;
     core::RecyclePolicy& recycle = config.policy.recycle;
     section.read("max_jobs", recycle.max_jobs, or_off(integer<std::uint64_t>(1, most_jobs)));
     section.read("max_age", recycle.max_age, or_off(duration()));
+    read_memory_limits(section, recycle);
+    section.read("idle_shutdown", recycle.idle_shutdown, or_off(duration()));
     section.read_list("schedule", config.schedule, cron_line());
-    for (const std::string_view key : {"max_jobs", "max_age", "schedule"}) {
+    for (const std::string_view key : {"max_jobs", "max_age", "schedule", "memory_soft_limit",
+                                       "memory_hard_limit", "idle_shutdown"}) {
         if (is_alone(config) && section.has(key)) {
             section.note(key, without_command);
         }

@@ -70,6 +70,24 @@ void check_ports(const Section& section, const Backend& backend) {
     }
 }
 
+// The places there are at once, without those that replace a quarantined one.
+void check_places(const Section& section, const Backend& backend,
+                  const core::BackendPolicy& policy) {
+    const std::size_t places = policy.instances + policy.standby;
+    if (places == 1 || backend.address.empty()) {
+        return;
+    }
+    const std::string needed = std::to_string(places) + " backends at once (instances + standby)";
+    if (!has_placeholder(backend.address, "port")) {
+        section.note(section.has("address") ? "address" : "instances",
+                     "is the same for " + needed + ", expected {port} in it");
+    } else if (backend.ports.count() < places) {
+        section.note(section.has("ports") ? "ports" : "instances",
+                     std::to_string(backend.ports.count()) + " ports are too few for " + needed +
+                         ", expected one for each");
+    }
+}
+
 bool is_variable_name(std::string_view name) {
     return !name.empty() &&
            name.find_first_of(std::string_view{"=\0", 2}) == std::string_view::npos;
@@ -117,17 +135,13 @@ void read_limits(const Section& section, Limits& limits) {
     constexpr std::int64_t most_files = 1 << 30;
     section.read("open_files", limits.open_files,
                  or_off(integer<std::uint64_t>(fewest_files, most_files)));
-    section.read("address_space", limits.address_space, or_off(size()));
+    section.read("address_space", limits.address_space, or_off(size_above_zero()));
     section.read("core", limits.core, or_off(size()));
-    if (limits.address_space == std::uint64_t{0}) {
-        section.note("address_space",
-                     "\"0\" leaves no memory at all, expected a size like 4GiB, or off");
-    }
 }
 
 void read_lifetimes(const Section& section, core::BackendPolicy& policy) {
-    section.read("instances", policy.instances, only<std::size_t>(1));
-    section.read("standby", policy.standby, only<std::size_t>(0));
+    section.read("instances", policy.instances, integer<std::size_t>(1, most_backends));
+    section.read("standby", policy.standby, integer<std::size_t>(0, most_backends));
     section.read("start_timeout", policy.start_timeout, duration());
     section.read("stop_grace", policy.stop_grace, duration_or_zero());
     section.read("stop_timeout", policy.stop_timeout, duration());
@@ -184,6 +198,7 @@ void read_backend(const Section& section, Config& config) {
     read_lifetimes(section, config.policy.backend);
     check_presence(section, config);
     check_ports(section, backend);
+    check_places(section, backend, config.policy.backend);
 }
 
 }  // namespace tcplock::config

@@ -38,8 +38,7 @@ std::vector<Form> gate_forms() {
     constexpr std::int64_t most_at_once = 10'000;
     return {
         {"gate", "The line of waiting clients, and the way in.", {}},
-        {"gate.concurrency",
-         "Clients at once inside the backend; more than one only without backend.command.",
+        {"gate.concurrency", "Clients at once inside one backend; with protocol uno only one.",
          integer(1, most_at_once)},
         {"gate.queue_limit", "Clients that may wait; the next is refused.",
          integer(1, longest_line)},
@@ -77,8 +76,13 @@ std::vector<Form> backend_forms() {
          defined("backend_address")},
         {"backend.ports", "What {port} is chosen from; a port that a stranger holds is skipped.",
          ports()},
-        {"backend.instances", "Backends side by side.", integer(1, 1)},
-        {"backend.standby", "Ready spares.", integer(0, 0)},
+        {"backend.instances", "Backends side by side, behind one line of clients.",
+         integer(1, most_backends)},
+        {"backend.standby",
+         "Ready spares, shared by all instances: when one is recycled or fails, the next client "
+         "goes "
+         "to a spare at once.",
+         integer(0, most_backends)},
         {"backend.state_directory", "The supervisor's own folder; one supervisor each.",
          defined("absolute_path")},
         {"backend.environment",
@@ -140,6 +144,14 @@ std::vector<Form> recycle_forms() {
          or_off(defined("duration"))},
         {"recycle.schedule", "At these times, local time: cron lines like \"30 3 * * *\".",
          list_of(defined("cron_line"))},
+        {"recycle.memory_soft_limit", "When its whole tree uses so much and no job runs.",
+         or_off(defined("size_above_zero"))},
+        {"recycle.memory_hard_limit",
+         "When its whole tree uses so much, at any time: the job is cut.",
+         or_off(defined("size_above_zero"))},
+        {"recycle.idle_shutdown",
+         "No client for so long: ended, and started again for the next one.",
+         or_off(defined("duration"))},
     };
 }
 

@@ -217,7 +217,10 @@ std::string show_recycle(const Config& config) {
     const core::RecyclePolicy& recycle = config.policy.recycle;
     return "recycle:\n" + line("  max_jobs", number_or_off(recycle.max_jobs)) +
            line("  max_age", text_or_off(recycle.max_age)) +
-           line("  schedule", list(config.schedule));
+           line("  schedule", list(config.schedule)) +
+           line("  memory_soft_limit", size_or_off(recycle.memory_soft_limit)) +
+           line("  memory_hard_limit", size_or_off(recycle.memory_hard_limit)) +
+           line("  idle_shutdown", text_or_off(recycle.idle_shutdown));
 }
 
 std::string show_hook(std::string_view name, const std::optional<Hook>& hook) {

@@ -6,6 +6,7 @@
 #include "core/reasons.hpp"
 #include "core/types.hpp"
 
+#include <cstdint>
 #include <variant>
 
 namespace tcplock::core {
@@ -64,6 +65,11 @@ struct SpawnFailed {
     Generation generation;
 };
 
+// No memory is left for a standby. That is no failed start; it is tried again later.
+struct SpawnPostponed {
+    Generation generation;
+};
+
 // The leader of its tree was reaped. Others of the tree may live.
 struct BackendExited {
     Generation generation;
@@ -79,6 +85,13 @@ struct ProbeEnded {
     Generation generation;
     Verdict verdict = Verdict::answered;
     bool has_leftovers = false;  // what clients who have gone had opened is still open
+};
+
+// How much memory the whole tree uses. Told when a job has ended, before its SessionEnded; now and
+// then while a client is inside; and with each answer.
+struct MemoryMeasured {
+    Generation generation;
+    std::uint64_t bytes = 0;
 };
 
 struct HookEnded {
@@ -106,9 +119,9 @@ struct ShutdownRequested {
 // The time told by deadline() has come. Harmless if nothing is due.
 struct DeadlineReached {};
 
-using Event =
-    std::variant<ClientArrived, ClientLeft, JobBegan, ClientIdle, ClientStirred, ClientFinished,
-                 SessionEnded, BackendSpawned, SpawnFailed, BackendExited, ProbeEnded, HookEnded,
-                 PlaceCleared, RecycleRequested, ShutdownRequested, DeadlineReached>;
+using Event = std::variant<ClientArrived, ClientLeft, JobBegan, ClientIdle, ClientStirred,
+                           ClientFinished, SessionEnded, BackendSpawned, SpawnFailed,
+                           SpawnPostponed, BackendExited, ProbeEnded, MemoryMeasured, HookEnded,
+                           PlaceCleared, RecycleRequested, ShutdownRequested, DeadlineReached>;
 
 }  // namespace tcplock::core

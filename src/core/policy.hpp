@@ -53,9 +53,15 @@ struct ProbePolicy {
     bool tells_if_free = true;
 };
 
+constexpr std::uint64_t gibibyte = std::uint64_t{1} << 30;
+
 struct RecyclePolicy {
     std::optional<std::uint64_t> max_jobs = 100;
     std::optional<Duration> max_age = 24h;  // shortened by up to a tenth, by the event's jitter
+    // Of a whole tree, in bytes.
+    std::optional<std::uint64_t> memory_soft_limit = gibibyte;      // looked at between jobs
+    std::optional<std::uint64_t> memory_hard_limit = 3 * gibibyte;  // at any time
+    std::optional<Duration> idle_shutdown;  // no client for so long: ended, until the next comes
 };
 
 // Which are there to be run.

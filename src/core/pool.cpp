@@ -1,6 +1,7 @@
 #include "core/pool.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace tcplock::core {
 
@@ -24,6 +25,16 @@ Backend* Pool::holder(InstanceId instance) noexcept {
         std::find_if(places_.begin(), places_.end(),
                      [instance](const Backend& backend) { return backend.instance() == instance; });
     return found == places_.end() ? nullptr : &*found;
+}
+
+std::optional<InstanceId> Pool::without_holder() const noexcept {
+    for (std::uint32_t i = 0; i < policy_.backend.instances; ++i) {
+        const auto holds = [i](const Backend& b) { return b.instance() == InstanceId{i}; };
+        if (std::none_of(places_.begin(), places_.end(), holds)) {
+            return InstanceId{i};
+        }
+    }
+    return std::nullopt;
 }
 
 // Ready before starting, and of the ready ones the one that has been so for longest.
@@ -93,7 +104,8 @@ std::size_t Pool::count_wanted(Wanted wanted) const noexcept {
 
 void Pool::refill(Wanted wanted, Instant now, Effects& effects) {
     replace_quarantined();
-    std::size_t missing = count_wanted(wanted);
+    std::size_t missing =
+        std::min(count_wanted(wanted), is_postponed(now) ? policy_.backend.instances : SIZE_MAX);
     missing -= std::min(missing, occupied());
     for (Backend& backend : places_) {
         if (missing == 0) {
@@ -104,11 +116,7 @@ void Pool::refill(Wanted wanted, Instant now, Effects& effects) {
         }
         --missing;
         backend.spawn(Generation{++last_generation_}, now);
-        for (std::uint32_t i = 0; i < policy_.backend.instances && !backend.instance(); ++i) {
-            if (!holder(InstanceId{i})) {
-                backend.become(InstanceId{i});
-            }
-        }
+        backend.become(without_holder());
         effects.push_back(SpawnBackend{backend.place(), backend.generation(), backend.instance()});
     }
 }
@@ -131,11 +139,13 @@ bool Pool::is_still() const noexcept {
 
 std::optional<Instant> Pool::deadline(Wanted wanted) const noexcept {
     const bool will_spawn = occupied() < count_wanted(wanted);
+    const bool is_for_standby = occupied() >= policy_.backend.instances;
     std::optional<Instant> first;
     for (const Backend& backend : places_) {
         auto next = backend.deadline();
         if (will_spawn && backend.phase() == Phase::vacant) {
             next = backend.spawnable_from();
+            next = next && is_for_standby ? std::max(next, no_standby_before_) : next;
         }
         first = earlier(first, next);
     }

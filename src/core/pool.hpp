@@ -15,6 +15,9 @@
 
 namespace tcplock::core {
 
+// To the next try of a standby for which there was no memory.
+constexpr Duration postponement = 30s;
+
 class Pool {
 public:
     explicit Pool(const Policy& policy);
@@ -30,6 +33,8 @@ public:
 
     void hand_over_instances(Effects& effects);
     void refill(Wanted wanted, Instant now, Effects& effects);
+    // There was no memory for a standby: until later no more is spawned than the instances need.
+    void postpone_standby(Instant now) noexcept { no_standby_before_ = now + postponement; }
 
     // The slot that has been free for longest; none if all are taken or closed.
     Backend* free_slot() noexcept;
@@ -40,12 +45,17 @@ public:
 private:
     std::size_t occupied() const noexcept;
     std::size_t count_wanted(Wanted wanted) const noexcept;
+    bool is_postponed(Instant now) const noexcept {
+        return no_standby_before_ && now < *no_standby_before_;
+    }
     Backend* holder(InstanceId instance) noexcept;
+    std::optional<InstanceId> without_holder() const noexcept;
     Backend* best_without_instance() noexcept;
     void replace_quarantined();
 
     Policy policy_;
     std::vector<Backend> places_;
+    std::optional<Instant> no_standby_before_;
     std::uint64_t last_generation_ = 0;
 };
 

@@ -9,21 +9,24 @@ namespace tcplock::core {
 
 // Why a generation is ended.
 enum class StopReason {
-    max_jobs,         // it has served as many jobs as it may
-    max_age,          // it is as old as it may become
-    schedule,         // a line of the schedule came due
-    requested,        // an operator asked for it
-    fresh_profile,    // a fresh profile was made, and the backend wants to be started again
-    session_timeout,  // a client was inside for too long
-    release_timeout,  // the client had left, and the backend did not close its side
-    died,             // its leader exited although nobody had asked for it
-    unresponsive,     // several probes in a row had no answer
-    not_free,         // after a session it did not answer in time
-    start_timeout,    // it never answered
-    leftovers,        // what clients had opened and left behind is still open
-    unreachable,      // it had answered, but could not be connected to
-    hook_failed,      // it could not be made ready for its next client
-    shutdown,         // the supervisor ends
+    max_jobs,           // it has served as many jobs as it may
+    max_age,            // it is as old as it may become
+    schedule,           // a line of the schedule came due
+    requested,          // an operator asked for it
+    memory_soft_limit,  // its tree uses more memory than it should, and no job runs
+    memory_hard_limit,  // its tree uses more memory than it may
+    idle,               // nobody has come for so long; the next client starts it again
+    fresh_profile,      // a fresh profile was made, and the backend wants to be started again
+    session_timeout,    // a client was inside for too long
+    release_timeout,    // the client had left, and the backend did not close its side
+    died,               // its leader exited although nobody had asked for it
+    unresponsive,       // several probes in a row had no answer
+    not_free,           // after a session it did not answer in time
+    start_timeout,      // it never answered
+    leftovers,          // what clients had opened and left behind is still open
+    unreachable,        // it had answered, but could not be connected to
+    hook_failed,        // it could not be made ready for its next client
+    shutdown,           // the supervisor ends
 };
 
 // How a generation is ended.
@@ -46,6 +49,8 @@ enum class CutReason {
     first_byte_timeout,  // it said nothing; the backend is not to blame
     idle_timeout,        // it said nothing any more, and the backend was free; nor here
     release_timeout,
+    memory_hard_limit,  // the only one inside: its job needs too much
+    neighbour,          // the backend was ended for what one of several inside may have done
     shutdown,
 };
 
@@ -61,10 +66,13 @@ constexpr StopHow how_to_stop(StopReason reason) noexcept {
         case StopReason::max_age:
         case StopReason::schedule:
         case StopReason::requested:
+        case StopReason::memory_soft_limit:
+        case StopReason::idle:
         case StopReason::leftovers:
         case StopReason::hook_failed:
         case StopReason::shutdown:
             return StopHow::ask;
+        case StopReason::memory_hard_limit:
         case StopReason::fresh_profile:
         case StopReason::session_timeout:
         case StopReason::release_timeout:
@@ -103,6 +111,12 @@ constexpr std::string_view to_string(StopReason reason) noexcept {
             return "schedule";
         case StopReason::requested:
             return "requested";
+        case StopReason::memory_soft_limit:
+            return "memory_soft_limit";
+        case StopReason::memory_hard_limit:
+            return "memory_hard_limit";
+        case StopReason::idle:
+            return "idle";
         case StopReason::fresh_profile:
             return "fresh_profile";
         case StopReason::session_timeout:

@@ -3,7 +3,9 @@
 #include "core/require.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
+#include <vector>
 
 namespace tcplock::core {
 
@@ -142,6 +144,21 @@ void Supervisor::cut_who_is_idle(Generation generation, Instant now, Effects& ef
     }
 }
 
+// Of one alone it is known whose job it was.
+void Supervisor::cut_all_inside(Generation generation, Effects& effects) {
+    std::vector<std::pair<const ClientId, Session>*> inside;
+    for (auto& entry : sessions_) {
+        const Session& session = entry.second;
+        if (session.generation == generation && !session.is_cut && !is_outside(session)) {
+            inside.push_back(&entry);
+        }
+    }
+    const auto why = inside.size() == 1 ? CutReason::memory_hard_limit : CutReason::neighbour;
+    for (auto* const entry : inside) {
+        cut(entry->first, entry->second, why, effects);
+    }
+}
+
 // Until they have been idle for as long again.
 void Supervisor::forget_who_is_idle(Generation generation) {
     for (auto& [client, session] : sessions_) {
@@ -164,6 +181,13 @@ void Supervisor::on(const SpawnFailed& event, Instant now, Effects& effects) {
         backend->spawn_failed();
         ++failed_starts_;
         back_off(*backend, now, effects);
+    }
+}
+
+void Supervisor::on(const SpawnPostponed& event, Instant now, Effects&) {
+    if (Backend* const backend = pool_.find(event.generation)) {
+        backend->spawn_failed();
+        pool_.postpone_standby(now);
     }
 }
 
@@ -198,6 +222,7 @@ void Supervisor::on(const ProbeEnded& event, Instant now, Effects& effects) {
             failed_starts_ = 0;
             break;
         case Backend::News::unresponsive:
+            forget_who_is_idle(event.generation);  // Nobody knows whether it was free.
             stop_unasked(*backend, StopReason::unresponsive, now, effects);
             break;
         case Backend::News::is_free:
@@ -210,6 +235,26 @@ void Supervisor::on(const ProbeEnded& event, Instant now, Effects& effects) {
     // What belongs to a client inside was not left behind.
     if (event.has_leftovers && backend->phase() == Phase::ready && backend->inside() == 0) {
         backend->make_due(StopReason::leftovers);
+    }
+}
+
+// One that has done no job would use as much after a recycle.
+void Supervisor::on(const MemoryMeasured& event, Instant now, Effects& effects) {
+    Backend* const backend = pool_.find(event.generation);
+    if (!backend) {
+        return;
+    }
+    const auto exceeds = [&event](std::optional<std::uint64_t> limit) {
+        return limit && event.bytes >= *limit;
+    };
+    const bool is_too_large = exceeds(policy_.recycle.memory_hard_limit);
+    if (is_too_large && backend->phase() == Phase::starting) {
+        stop_unasked(*backend, StopReason::memory_hard_limit, now, effects);
+    } else if (is_too_large && backend->phase() == Phase::ready) {
+        backend->make_due(StopReason::memory_hard_limit);
+        cut_all_inside(event.generation, effects);
+    } else if (exceeds(policy_.recycle.memory_soft_limit) && backend->jobs() > 0) {
+        backend->make_due(StopReason::memory_soft_limit);
     }
 }
 
@@ -312,7 +357,7 @@ void Supervisor::close(StopHow how, Instant now, Effects& effects) {
 Pool::Wanted Supervisor::wanted() const noexcept {
     switch (mode_) {
         case Mode::serving:
-            return Pool::Wanted::everything;
+            return is_asleep_ ? Pool::Wanted::nothing : Pool::Wanted::everything;
         case Mode::draining:
             return gate_.is_empty() && sessions_.empty() ? Pool::Wanted::nothing
                                                          : Pool::Wanted::instances;
@@ -331,6 +376,7 @@ void Supervisor::on(const DeadlineReached&, Instant, Effects&) {
 
 void Supervisor::settle(Instant now, Effects& effects) {
     end_what_is_overdue(now, effects);
+    sleep_or_wake(now);
     retire_what_is_due(now, effects);
     pool_.hand_over_instances(effects);
     pool_.refill(wanted(), now, effects);
@@ -338,6 +384,21 @@ void Supervisor::settle(Instant now, Effects& effects) {
     send_due_probes(now, effects);
     admit_from_the_line(now, effects);
     finish_if_done(effects);
+}
+
+// Whoever wakes it finds it as new: what failed before is no reason to refuse him.
+void Supervisor::sleep_or_wake(Instant now) {
+    const auto limit = policy_.recycle.idle_shutdown;
+    if (!is_quiet() || mode_ != Mode::serving || !limit) {
+        quiet_since_.reset();
+        is_asleep_ = false;
+        return;
+    }
+    quiet_since_ = quiet_since_.value_or(now);
+    if (!is_asleep_ && now >= *quiet_since_ + *limit) {
+        is_asleep_ = true;
+        failed_starts_ = 0;
+    }
 }
 
 void Supervisor::end_what_is_overdue(Instant now, Effects& effects) {
@@ -439,17 +500,18 @@ bool Supervisor::is_waited_for(Generation generation) const noexcept {
 
 void Supervisor::retire_what_is_due(Instant now, Effects& effects) {
     const bool nothing_is_wanted = wanted() == Pool::Wanted::nothing;
+    const StopReason why_nothing = is_asleep_ ? StopReason::idle : StopReason::shutdown;
     for (Backend& backend : pool_.places()) {
         const bool has_begun =
             backend.phase() == Phase::starting || backend.phase() == Phase::ready;
         if (has_begun && nothing_is_wanted) {
-            effects.push_back(backend.stop(StopReason::shutdown, shutdown_how_, now));
+            effects.push_back(backend.stop(why_nothing, shutdown_how_, now));
         } else if (backend.phase() == Phase::ready) {
             const auto due = backend.due(now);
             if (!due || is_waited_for(backend.generation())) {
                 continue;
             }
-            if (*due == StopReason::hook_failed) {
+            if (*due == StopReason::hook_failed || *due == StopReason::memory_hard_limit) {
                 stop_unasked(backend, *due, now, effects);
             } else {
                 stop(backend, *due, now, effects);
@@ -514,6 +576,9 @@ std::optional<Instant> Supervisor::deadline() const {
     std::optional<Instant> first = pool_.deadline(wanted());
     first = earlier(first, gate_.deadline());
     first = earlier(first, shutdown_by_);
+    if (quiet_since_ && !is_asleep_) {
+        first = earlier(first, *quiet_since_ + *policy_.recycle.idle_shutdown);
+    }
     for (const auto& [client, session] : sessions_) {
         if (!session.is_cut) {
             first = earlier(first, session.ends);

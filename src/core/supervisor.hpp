@@ -9,7 +9,8 @@
 //
 // After each event the same rules are settled, in this order, and the order is the policy:
 //
-//   1. what time has ended: the shutdown, patience, sessions, start, proof, grace, stop
+//   1. what time has ended: the shutdown, patience, sessions, start, proof, grace, stop; and the
+//      wakefulness of one that nobody has come to
 //   2. retire every generation that is due and has no uncut client inside
 //   3. instance numbers go to the readiest generations: a standby takes over
 //   4. vacant places are filled
@@ -88,8 +89,10 @@ private:
     void on(const SessionEnded& event, Instant now, Effects& effects);
     void on(const BackendSpawned& event, Instant now, Effects& effects);
     void on(const SpawnFailed& event, Instant now, Effects& effects);
+    void on(const SpawnPostponed& event, Instant now, Effects& effects);
     void on(const BackendExited& event, Instant now, Effects& effects);
     void on(const ProbeEnded& event, Instant now, Effects& effects);
+    void on(const MemoryMeasured& event, Instant now, Effects& effects);
     void on(const HookEnded& event, Instant now, Effects& effects);
     void on(const PlaceCleared& event, Instant now, Effects& effects);
     void on(const RecycleRequested& event, Instant now, Effects& effects);
@@ -97,6 +100,7 @@ private:
     void on(const DeadlineReached& event, Instant now, Effects& effects);
 
     void settle(Instant now, Effects& effects);
+    void sleep_or_wake(Instant now);
     void end_what_is_overdue(Instant now, Effects& effects);
     void refuse_who_cannot_wait(Instant now, Effects& effects);
     void cut_overdue_sessions(Instant now, Effects& effects);
@@ -123,6 +127,8 @@ private:
     void cut_overdue(ClientId client, Session& session, Instant now, Effects& effects);
     void cut_who_is_idle(Generation generation, Instant now, Effects& effects);
     void forget_who_is_idle(Generation generation);
+    void cut_all_inside(Generation generation, Effects& effects);
+    bool is_quiet() const noexcept { return gate_.is_empty() && sessions_.empty(); }
 
     Policy policy_;
     Gate gate_;
@@ -133,6 +139,8 @@ private:
     Mode mode_ = Mode::serving;
     StopHow shutdown_how_ = StopHow::ask;
     std::optional<Instant> shutdown_by_;
+    std::optional<Instant> quiet_since_;  // nobody waits, nobody is inside
+    bool is_asleep_ = false;              // for want of clients nothing is to live
     Instant last_now_;
 };
 

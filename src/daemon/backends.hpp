@@ -46,6 +46,11 @@ public:
     virtual void perform(const core::QuarantinePlace& effect) = 0;
     virtual void perform(const core::BackOff& effect) = 0;
     virtual void perform(const core::AnnounceFailing& effect) = 0;
+    // A client will be inside.
+    virtual void perform(const core::AdmitClient& effect) = 0;
+
+    // A job ends: tells how much memory its backend uses, before SessionEnded is told.
+    virtual void job_ends(core::Generation generation) = 0;
 
     // Of a generation that is not ending.
     virtual io::tcp::endpoint address_of(core::Generation generation) const = 0;

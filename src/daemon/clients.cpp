@@ -82,6 +82,7 @@ Clients::Clients(boost::asio::io_context& io, const config::Config& config, std:
                           std::move(callbacks.instance_of),
                           std::move(callbacks.is_ending),
                           std::move(callbacks.has_died),
+                          std::move(callbacks.job_ends),
                           [this](const Session::Client& client, const Refusal& refusal) {
                               tell_some_refusals(client, refusal);
                           },

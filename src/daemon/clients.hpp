@@ -36,6 +36,7 @@ public:
         std::function<std::string(core::Generation)> instance_of;
         std::function<bool(core::Generation)> is_ending;
         std::function<bool(core::Generation)> has_died;
+        std::function<void(core::Generation)> job_ends;
     };
 
     // Opens every listener, and accepts nobody yet. Throws std::system_error, whose text names the

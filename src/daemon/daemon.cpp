@@ -2,6 +2,7 @@
 
 #include "daemon/foreign_backend.hpp"
 #include "daemon/log.hpp"
+#include "daemon/memory.hpp"
 #include "daemon/open_files.hpp"
 #include "daemon/own_backends.hpp"
 #include "io/tcp.hpp"
@@ -72,15 +73,17 @@ void attempt(const Step& step) noexcept {
 Daemon::Daemon(const config::Config& config)
     : config_(config),
       open_files_(raise_open_files_limit()),
+      policy_(fit_memory(fit_line(config.policy, open_files_, config.listen.size()))),
       calendar_(config.schedule),
-      core_(fit_line(config.policy, open_files_, config.listen.size())),
+      core_(policy_),
       backends_(make_backends()),
       clients_(io_, config, open_files_,
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_->address_of(generation); },
                 [this](core::Generation generation) { return backends_->instance_of(generation); },
                 [this](core::Generation generation) { return backends_->is_ending(generation); },
-                [this](core::Generation generation) { return backends_->has_died(generation); }},
+                [this](core::Generation generation) { return backends_->has_died(generation); },
+                [this](core::Generation generation) { backends_->job_ends(generation); }},
                tasks_, sessions_),
       sessions_(io_.get_executor(), [this](const std::string& name,
                                            std::exception_ptr failure) { die(name, failure); }),
@@ -96,7 +99,8 @@ std::unique_ptr<Backends> Daemon::make_backends() {
         return std::make_unique<ForeignBackend>(io_, config_, reaper_, std::move(callbacks),
                                                 tasks_);
     }
-    return std::make_unique<OwnBackends>(io_, config_, reaper_, std::move(callbacks), tasks_);
+    return std::make_unique<OwnBackends>(io_, config_, policy_.recycle, reaper_,
+                                         std::move(callbacks), tasks_);
 }
 
 int Daemon::run() {

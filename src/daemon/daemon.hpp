@@ -53,6 +53,7 @@ private:
 
     const config::Config& config_;
     const std::size_t open_files_;
+    const core::Policy policy_;  // lowered where the machine asks for it
     boost::asio::io_context io_{1};
     Calendar calendar_;
     core::Supervisor core_;

@@ -121,6 +121,10 @@ void ForeignBackend::perform(const core::AnnounceReady& effect) {
 // There is no standby of a service that somebody else runs.
 void ForeignBackend::perform(const core::TakeOver&) {}
 
+// Nor do we know its processes, and what memory they use.
+void ForeignBackend::perform(const core::AdmitClient&) {}
+void ForeignBackend::job_ends(core::Generation) {}
+
 // ---- Probes and hooks --------------------------------------------------------------------------
 
 void ForeignBackend::perform(const core::ProbeBackend& effect) {

@@ -8,10 +8,6 @@
 namespace tcplock::daemon {
 namespace {
 
-std::string in_mebibytes(std::uint64_t bytes) {
-    return std::to_string((bytes + (1U << 19)) >> 20) + "MiB";
-}
-
 constexpr std::size_t first_lines_max = 4;
 
 // The first lines, if they are not among the last ones, and those.
@@ -47,8 +43,13 @@ void note(Life& life, std::string_view line) {
 
 }  // namespace
 
+std::string in_mebibytes(std::uint64_t bytes) {
+    return std::to_string((bytes + (1U << 19)) >> 20) + "MiB";
+}
+
 void tell_stop(Life& life, const core::StopBackend& effect) {
-    const bool is_end = effect.reason == core::StopReason::shutdown;
+    const bool is_end =
+        effect.reason == core::StopReason::shutdown || effect.reason == core::StopReason::idle;
     Line line(Line::Level::info, is_end ? "backend stopping" : "backend recycling");
     line.with("instance", life.setting.values.instance)
         .with("generation", core::number(effect.generation))

@@ -43,6 +43,7 @@ struct Life {
     io::TaskGroup::Id probe = {};             // the last one
     io::TaskGroup::Id hook = {};              // before admission
     io::TaskGroup::Id request = {};           // to end
+    io::TaskGroup::Id memory_watch = {};      // the last one
     bool has_answered = false;
     std::string last_probe = {};    // why it had no answer
     std::string why_not_open = {};  // the hook before admission failed
@@ -62,6 +63,9 @@ struct Life {
 
 using LifePtr = std::shared_ptr<Life>;
 using Lives = std::map<core::Generation, LifePtr>;
+
+// Rounded, with its unit.
+std::string in_mebibytes(std::uint64_t bytes);
 
 void tell_stop(Life& life, const core::StopBackend& effect);
 void tell_death(const Life& life);

@@ -26,7 +26,8 @@ constexpr std::size_t deaths_remembered = 16;
 }  // namespace
 
 OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& config,
-                         io::Reaper& reaper, Callbacks callbacks, io::TaskGroup& tasks)
+                         const core::RecyclePolicy& limits, io::Reaper& reaper, Callbacks callbacks,
+                         io::TaskGroup& tasks)
     : io_(io),
       config_(config),
       reaper_(reaper),
@@ -35,6 +36,7 @@ OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& conf
       state_(config.backend.state_directory),
       places_(config, state_),
       tasks_(tasks),
+      memory_(io, limits, callbacks_, tasks),
       kinship_(reaper, lives_, commands_, places_.user()),
       hooks_(config.hooks, commands_, state_.identity(), callbacks_.feed),
       ending_(io, config, reaper, kinship_, tasks,
@@ -86,6 +88,10 @@ boost::asio::awaitable<void> OwnBackends::begin() {
 // ---- Beginning ---------------------------------------------------------------------------------
 
 void OwnBackends::perform(const core::SpawnBackend& effect) {
+    if (!effect.instance && !memory_.has_room_for_standby()) {
+        callbacks_.feed(core::SpawnPostponed{effect.generation});
+        return;
+    }
     auto setting = places_.prepare(effect);
     if (auto* const unfit = std::get_if<Unfit>(&setting)) {
         why_not_spawned_ = unfit->why;
@@ -130,6 +136,7 @@ void OwnBackends::perform(const core::AnnounceReady& effect) {
     }
     if (const LifePtr life = find(effect.generation)) {
         life->has_answered = true;
+        memory_.note_fresh(*life);
     }
     Line(Line::Level::info, "backend ready")
         .with("instance", instance_of(effect.generation))
@@ -143,6 +150,18 @@ void OwnBackends::perform(const core::TakeOver& effect) {
         Line(Line::Level::info, "backend takes over")
             .with("instance", life->setting.values.instance)
             .with("generation", core::number(effect.generation));
+    }
+}
+
+// ---- Memory ------------------------------------------------------------------------------------
+
+void OwnBackends::perform(const core::AdmitClient& effect) {
+    memory_.watch(find(effect.generation));
+}
+
+void OwnBackends::job_ends(core::Generation generation) {
+    if (const LifePtr life = find(generation)) {
+        memory_.measure(*life);
     }
 }
 
@@ -187,6 +206,9 @@ boost::asio::awaitable<void> OwnBackends::probe(LifePtr life, core::ProbePurpose
             .with("instance", life->setting.values.instance)
             .with("generation", core::number(life->generation))
             .with("documents", result.documents);
+    }
+    if (result.answered) {
+        memory_.measure(*life);
     }
     callbacks_.feed(core::ProbeEnded{life->generation, verdict_of(result), result.documents > 0});
 }

@@ -8,6 +8,7 @@
 #include "daemon/hooks.hpp"
 #include "daemon/kinship.hpp"
 #include "daemon/life.hpp"
+#include "daemon/memory.hpp"
 #include "daemon/place.hpp"
 #include "daemon/state_directory.hpp"
 #include "io/probe.hpp"
@@ -22,9 +23,11 @@ namespace tcplock::daemon {
 
 class OwnBackends final : public Backends {
 public:
-    // Locks the state directory. Throws std::runtime_error with a sentence for the operator.
-    OwnBackends(boost::asio::io_context& io, const config::Config& config, io::Reaper& reaper,
-                Callbacks callbacks, io::TaskGroup& tasks);
+    // Locks the state directory. `limits` are those of the configuration, or lower. Throws
+    // std::runtime_error with a sentence for the operator.
+    OwnBackends(boost::asio::io_context& io, const config::Config& config,
+                const core::RecyclePolicy& limits, io::Reaper& reaper, Callbacks callbacks,
+                io::TaskGroup& tasks);
 
     boost::asio::awaitable<void> begin() override;
 
@@ -39,6 +42,9 @@ public:
     void perform(const core::QuarantinePlace& effect) override;
     void perform(const core::BackOff& effect) override;
     void perform(const core::AnnounceFailing& effect) override;
+    void perform(const core::AdmitClient& effect) override;
+
+    void job_ends(core::Generation generation) override;
 
     io::tcp::endpoint address_of(core::Generation generation) const override;
     std::string instance_of(core::Generation generation) const override;
@@ -67,6 +73,7 @@ private:
     Places places_;
     io::TaskGroup& tasks_;
     Lives lives_;
+    Memory memory_;
     Kinship kinship_;
     Hooks hooks_;
     Ending ending_;

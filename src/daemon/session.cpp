@@ -25,6 +25,10 @@ std::string_view code_of(core::CutReason reason) {
             return "cD";
         case core::CutReason::release_timeout:
             return "TL";
+        case core::CutReason::memory_hard_limit:
+            return "RD";
+        case core::CutReason::neighbour:
+            return "ND";
         case core::CutReason::shutdown:
             return "GD";
     }
@@ -164,6 +168,9 @@ void Session::left_backend() {
     idleness_.cancel();
     // Before the event: the session's own end may be what its generation is recycled for.
     ended_with_backend_ = callbacks_.is_ending(generation_);
+    if (has_job_) {
+        callbacks_.job_ends(generation_);
+    }
     callbacks_.feed(core::SessionEnded{client_.id});
 }
 

@@ -46,6 +46,8 @@ public:
         std::function<std::string(core::Generation)> instance_of;
         std::function<bool(core::Generation)> is_ending;
         std::function<bool(core::Generation)> has_died;
+        // Before the SessionEnded of a client who was inside.
+        std::function<void(core::Generation)> job_ends;
         // Tells of a client that speaks something else.
         std::function<void(const Client&, const Refusal&)> turned_away;
         // Before its end is fed: the client waits again, or has gone.

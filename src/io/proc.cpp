@@ -9,7 +9,9 @@
 #include <charconv>
 #include <dirent.h>
 #include <fcntl.h>
+#include <iterator>
 #include <memory>
+#include <sstream>
 #include <unistd.h>
 
 namespace tcplock::io {
@@ -94,8 +96,8 @@ Looked<std::string> stat_text(pid_t pid) {
     return read_small_file(path_of(pid, "stat"), stat_bytes);
 }
 
-Looked<std::vector<pid_t>> all_pids() {
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc"), &::closedir);
+Looked<std::vector<pid_t>> numbers_in(const std::string& folder) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(folder.c_str()), &::closedir);
     if (!directory) {
         return std::nullopt;
     }
@@ -161,7 +163,7 @@ Presence presence_of(pid_t pid, std::uint64_t start_time) {
 }
 
 Looked<std::vector<ProcessStat>> all_processes() {
-    const auto pids = all_pids();
+    const auto pids = numbers_in("/proc");
     if (!pids) {
         return std::nullopt;
     }
@@ -185,6 +187,19 @@ Looked<std::vector<ProcessStat>> children_of(pid_t parent) {
                       [parent](const auto& process) { return process.parent != parent; });
     }
     return processes;
+}
+
+std::vector<pid_t> children_at_a_glance(pid_t parent) {
+    constexpr std::size_t list_bytes = 65536;
+    std::vector<pid_t> children;
+    for (const pid_t thread : numbers_in(path_of(parent, "task")).value_or(std::vector<pid_t>{})) {
+        const auto list = read_small_file(
+            path_of(parent, "task/" + std::to_string(thread) + "/children"), list_bytes);
+        std::istringstream numbers(list.value_or(std::string{}));
+        children.insert(children.end(), std::istream_iterator<pid_t>(numbers),
+                        std::istream_iterator<pid_t>());
+    }
+    return children;
 }
 
 Carries carries(pid_t pid, std::string_view entry) {

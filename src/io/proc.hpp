@@ -48,6 +48,10 @@ Presence presence_of(pid_t pid, std::uint64_t start_time);
 Looked<std::vector<ProcessStat>> all_processes();
 Looked<std::vector<ProcessStat>> children_of(pid_t parent);
 
+// Without a look at all the others; where the kernel does not list them (CONFIG_PROC_CHILDREN), or
+// while they come and go, some may be missing.
+std::vector<pid_t> children_at_a_glance(pid_t parent);
+
 enum class Carries { yes, no, nothing_to_read, not_allowed, could_not_look };
 
 // Whether "NAME=value" is, as a whole, one entry of the process' environment.

@@ -223,6 +223,36 @@ std::optional<std::uint64_t> Tree::memory(Shared pages) {
     return sum;
 }
 
+std::uint64_t Tree::memory_at_a_glance() const {
+    std::uint64_t sum = 0;
+    std::set<pid_t> seen;
+    std::vector<pid_t> to_see;
+    const auto add = [&](const std::optional<ProcessStat>& process) {
+        if (process && !process->is_dead() && seen.insert(process->pid).second) {
+            sum += process->resident_bytes;
+            to_see.push_back(process->pid);
+        }
+    };
+    const auto add_if_same = [&](pid_t pid, std::uint64_t start_time) {
+        const auto process = read_stat(pid);
+        add(process && process->start_time == start_time ? process : std::nullopt);
+    };
+    add_if_same(leader_, leader_start_time_);
+    for (const auto& [key, verdict] : verdicts_) {
+        if (verdict == Verdict::member) {
+            add_if_same(key.first, key.second);
+        }
+    }
+    while (!to_see.empty()) {
+        const pid_t parent = to_see.back();
+        to_see.pop_back();
+        for (const pid_t child : children_at_a_glance(parent)) {
+            add(read_stat(child));
+        }
+    }
+    return sum;
+}
+
 bool Tree::knows(const ProcessStat& process) const {
     const auto verdict = verdicts_.find({process.pid, process.start_time});
     return verdict != verdicts_.end() && verdict->second == Verdict::member;

@@ -79,9 +79,15 @@ TEST(Doubts, NameAPortTheBackendIsNotTold) {
 
 TEST(Doubts, NameAPortWithoutAnother) {
     EXPECT_EQ(doubts_about("backend: {ports: 3000}\n"),
-              (Lines{"f:1: backend.ports: one port alone: when a stranger holds it, or a backend "
-                     "there cannot be killed, there is no other to start at"}));
+              (Lines{"f:1: backend.ports: one port alone: when a stranger holds one, or a "
+                     "backend there cannot be killed, there is no other to start at"}));
     EXPECT_EQ(doubts_about("backend: {ports: 3000-3001}\n"), Lines{});
+    EXPECT_EQ(
+        doubts_about("backend:\n  instances: 2\n  standby: 1\n  ports: 3000-3003\n"),
+        (Lines{
+            "f:4: backend.ports: 4 ports, none to spare: when a stranger holds one, or a backend "
+            "there cannot be killed, there is no other to start at"}));
+    EXPECT_EQ(doubts_about("backend: {instances: 2, standby: 1, ports: 3000-3004}\n"), Lines{});
 }
 
 TEST(Doubts, NameAnOfficeWithoutAProfileOfItsOwn) {

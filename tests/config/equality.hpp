@@ -97,8 +97,10 @@ inline bool operator==(const ProbePolicy& left, const ProbePolicy& right) {
 }
 
 inline bool operator==(const RecyclePolicy& left, const RecyclePolicy& right) {
-    const auto& [jobs, age] = left;
-    return std::tie(jobs, age) == std::tie(right.max_jobs, right.max_age);
+    const auto& [jobs, age, soft, hard, idle] = left;
+    return std::tie(jobs, age, soft, hard, idle) ==
+           std::tie(right.max_jobs, right.max_age, right.memory_soft_limit, right.memory_hard_limit,
+                    right.idle_shutdown);
 }
 
 inline bool operator==(const Policy& left, const Policy& right) {

@@ -95,6 +95,8 @@ TEST(Load, AnAddressAloneIsASomebodyElsesService) {
     EXPECT_EQ(config.policy.backend.restart_backoff.max, 7s);
     EXPECT_EQ(config.policy.recycle.max_jobs, std::nullopt);
     EXPECT_EQ(config.policy.recycle.max_age, std::nullopt);
+    EXPECT_EQ(config.policy.recycle.memory_soft_limit, std::nullopt);
+    EXPECT_EQ(config.policy.recycle.memory_hard_limit, std::nullopt);
     EXPECT_TRUE(loaded("").owns_backend());
 }
 
@@ -151,12 +153,26 @@ TEST(Load, ReadsEveryKeyOfTheBackend) {
     EXPECT_EQ(config.policy.backend.restart_backoff.max, 3s);
 }
 
+TEST(Load, ReadsHowManyBackends) {
+    const Config config = loaded("backend: {instances: 3, standby: 2}\n");
+    EXPECT_EQ(config.policy.backend.instances, 3U);
+    EXPECT_EQ(config.policy.backend.standby, 2U);
+    const Config several = loaded(
+        "protocol: tcp\nlisten: [{address: \"127.0.0.1:7000\"}]\ngate: {concurrency: 5}\n"
+        "backend: {command: [x], address: \"127.0.0.1:{port}\"}\n");
+    EXPECT_EQ(several.policy.gate.concurrency, 5U);
+}
+
 TEST(Load, ReadsRecycleAndLog) {
     const Config config = loaded(
-        "recycle: {max_jobs: off, max_age: off, schedule: [\"30 3 * * *\", \"0 12 * * mon\"]}\n"
+        "recycle: {max_jobs: off, max_age: off, schedule: [\"30 3 * * *\", \"0 12 * * mon\"],\n"
+        "  memory_soft_limit: 300MiB, memory_hard_limit: off, idle_shutdown: 10min}\n"
         "log: {level: debug, format: text}\n");
     EXPECT_EQ(config.policy.recycle.max_jobs, std::nullopt);
     EXPECT_EQ(config.policy.recycle.max_age, std::nullopt);
+    EXPECT_EQ(config.policy.recycle.memory_soft_limit, std::uint64_t{300} << 20);
+    EXPECT_EQ(config.policy.recycle.memory_hard_limit, std::nullopt);
+    EXPECT_EQ(config.policy.recycle.idle_shutdown, core::Duration{10min});
     EXPECT_EQ(config.schedule, (std::vector<std::string>{"30 3 * * *", "0 12 * * mon"}));
     EXPECT_EQ(config.log_level, LogLevel::debug);
 }

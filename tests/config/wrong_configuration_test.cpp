@@ -179,9 +179,6 @@ TEST(WrongConfiguration, HasKeysThatAreStillToCome) {
          {"f:2: listen[0].proxy_protocol" + coming, "f:2: listen[0].trusted_proxies" + coming,
           "f:3: listen[0].proxy_timeout" + coming}},
         {"backend: {profile_template: none}\n", {"f:1: backend.profile_template" + coming}},
-        {"recycle:\n  memory_soft_limit: 1GiB\n  memory_hard_limit: 3GiB\n  idle_shutdown: off\n",
-         {"f:2: recycle.memory_soft_limit" + coming, "f:3: recycle.memory_hard_limit" + coming,
-          "f:4: recycle.idle_shutdown" + coming}},
         {"hooks:\n  before_admission: off\n  backend_ready: {command: [x]}\n",
          {"f:3: hooks.backend_ready" + coming}},
         {"admin: {}\n", {"f:1: admin" + coming}},
@@ -195,11 +192,15 @@ TEST(WrongConfiguration, HasValuesThatAreStillToCome) {
         {"gate: {concurrency: 2}\n",
          {"f:1: gate.concurrency: \"2\" is not possible with protocol uno: an office has one main "
           "lock, expected 1"}},
-        {tcp + "gate: {concurrency: 2}\n",
-         {"f:4: gate.concurrency: \"2\" is not available yet with backend.command, expected 1"}},
-        {"backend: {instances: 4, standby: 1}\n",
-         {"f:1: backend.instances: \"4\" is not available yet, expected 1",
-          "f:1: backend.standby: \"1\" is not available yet, expected 0"}},
+        {"backend: {instances: 0, standby: 101}\n",
+         {"f:1: backend.instances: \"0\" is out of range, expected a number from 1 to 100",
+          "f:1: backend.standby: \"101\" is out of range, expected a number from 0 to 100"}},
+        {"backend: {instances: 2, standby: 1, address: \"127.0.0.1:9\"}\n",
+         {"f:1: backend.address: is the same for 3 backends at once (instances + standby), "
+          "expected {port} in it"}},
+        {"backend:\n  instances: 3\n  ports: 2100-2101\n",
+         {"f:3: backend.ports: 2 ports are too few for 3 backends at once (instances + standby), "
+          "expected one for each"}},
         {"log: {format: json}\n",
          {"f:1: log.format: \"json\" is not available yet, expected text"}},
         {"listen: systemd\n",
@@ -257,9 +258,18 @@ TEST(WrongConfiguration, HasWrongWordsAndNumbers) {
         {"backend: {limits: {open_files: 5, address_space: 0, core: 1MB}}\n",
          {"f:1: backend.limits.open_files: \"5\" is out of range, expected a number from 16 to "
           "1073741824, or off",
-          "f:1: backend.limits.core: \"1MB\" has an unknown unit, expected 1MiB, or off",
           "f:1: backend.limits.address_space: \"0\" leaves no memory at all, expected a size like "
-          "4GiB, or off"}},
+          "512MiB or 2GiB, or off",
+          "f:1: backend.limits.core: \"1MB\" has an unknown unit, expected 1MiB, or off"}},
+        {"recycle:\n  memory_soft_limit: 0\n  memory_hard_limit: 3G\n  idle_shutdown: 0s\n",
+         {"f:2: recycle.memory_soft_limit: \"0\" leaves no memory at all, expected a size like "
+          "512MiB or 2GiB, or off",
+          "f:3: recycle.memory_hard_limit: \"3G\" has an unknown unit, expected 3GiB, or off",
+          "f:4: recycle.idle_shutdown: \"0s\" is no time at all, expected a duration like "
+          "250ms, 20s, 5min or 24h, or off"}},
+        {"recycle: {memory_soft_limit: 4GiB}\n",
+         {"f:1: recycle.memory_soft_limit: the soft limit is larger than the hard one, expected it "
+          "to be reached first"}},
     });
 }
 

@@ -8,7 +8,10 @@ namespace {
 constexpr Instant birth = Instant{} + 100h;
 
 RecyclePolicy policy_of(std::optional<std::uint64_t> max_jobs, std::optional<Duration> max_age) {
-    return {max_jobs, max_age};
+    RecyclePolicy policy;
+    policy.max_jobs = max_jobs;
+    policy.max_age = max_age;
+    return policy;
 }
 
 TEST(Recycle, IsDueAtTheLastJobAndNotBefore) {

@@ -168,6 +168,12 @@ protected:
     void spawned(std::uint64_t generation, double jitter = 0) {
         happens(BackendSpawned{Generation{generation}, jitter});
     }
+    void is_postponed(std::uint64_t generation) {
+        happens(SpawnPostponed{Generation{generation}});
+    }
+    void uses_memory(std::uint64_t generation, std::uint64_t bytes) {
+        happens(MemoryMeasured{Generation{generation}, bytes});
+    }
     void spawn_fails(std::uint64_t generation) { happens(SpawnFailed{Generation{generation}}); }
     void answers(std::uint64_t generation) {
         happens(ProbeEnded{Generation{generation}, ProbeEnded::Verdict::answered});

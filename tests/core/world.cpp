@@ -12,6 +12,8 @@ namespace {
 // Everything happens on this grid, policies included, so that events meet deadlines exactly.
 constexpr Duration tick = 50ms;
 constexpr int fresh_profile_exit = 81;
+constexpr std::uint64_t soft_limit = 10;
+constexpr std::uint64_t hard_limit = 30;
 
 double seconds(Duration duration) {
     return std::chrono::duration<double>(duration).count();
@@ -69,6 +71,12 @@ Policy World::make_policy() {
     policy.hooks.session_timeout = chance(0.3);
     policy.recycle.max_jobs = one_of<std::optional<std::uint64_t>>({std::nullopt, 1, 3, 10});
     policy.recycle.max_age = one_of<std::optional<Duration>>({std::nullopt, 2s, 10s});
+    policy.recycle.memory_soft_limit =
+        one_of<std::optional<std::uint64_t>>({std::nullopt, soft_limit});
+    policy.recycle.memory_hard_limit =
+        one_of<std::optional<std::uint64_t>>({std::nullopt, hard_limit});
+    policy.recycle.idle_shutdown =
+        one_of<std::optional<Duration>>({std::nullopt, std::nullopt, 200ms, 2s});
     policy.shutdown_timeout = one_of<Duration>({500ms, 3s});
     return policy;
 }
@@ -116,6 +124,7 @@ void World::feed(const Event& event) {
         const auto deadline = core_.deadline();
         check(!deadline || *deadline > now_, "12: a deadline that has passed was left standing");
         check(!deadline || !is_finished_, "12: a deadline was left standing after the end");
+        note_quiet();
         check_books();
         check_somebody_starts();
     }
@@ -317,9 +326,15 @@ bool World::is_outside(const Guest& guest) const {
     return policy_.gate.looks_first && !guest.has_job;
 }
 
+std::size_t World::count_uncut(const Life& life) const {
+    const auto count = std::count_if(life.uncut.begin(), life.uncut.end(), [this](ClientId client) {
+        return !is_outside(guests_.at(client));
+    });
+    return static_cast<std::size_t>(count);
+}
+
 bool World::is_waited_for(const Life& life) const {
-    return std::any_of(life.uncut.begin(), life.uncut.end(),
-                       [this](ClientId client) { return !is_outside(guests_.at(client)); });
+    return count_uncut(life) > 0;
 }
 
 Instant World::to_speak_by(const Guest& guest) const {
@@ -350,6 +365,8 @@ void World::enter(ClientId client) {
     if (!is_friendly_ && chance(0.3)) {
         at(ticks(0, 20), [this, client] { become_idle(client); });
     }
+    const Generation generation = guests_.at(client).generation;
+    at(ticks(0, 20), [this, generation] { measure_memory(generation); });
 }
 
 void World::become_idle(ClientId client) {
@@ -370,6 +387,27 @@ void World::become_idle(ClientId client) {
             }
         });
     }
+}
+
+void World::measure_memory(Generation generation) {
+    Life& life = lives_.at(generation);
+    if (!life.was_spawned || !life.has_tree) {
+        return;
+    }
+    const bool is_wasteful = !is_friendly_ && chance(0.1);
+    const auto bytes =
+        is_wasteful ? one_of<std::uint64_t>({soft_limit, hard_limit}) : soft_limit - 1;
+    const bool is_too_large =
+        policy_.recycle.memory_hard_limit && bytes >= hard_limit && !life.was_stopped;
+    const bool is_large = policy_.recycle.memory_soft_limit && bytes >= soft_limit;
+    tell(say("measured", generation) + (is_large ? ": large" : "") +
+         (is_too_large ? ", too large" : ""));
+    if (is_too_large) {
+        life.inside_when_too_large = count_uncut(life);
+    }
+    life.is_due |= life.answered && (is_too_large || (is_large && life.jobs > 0));
+    feed(MemoryMeasured{generation, bytes});
+    check(!is_too_large || life.was_stopped, "12: one that is too large was kept");
 }
 
 void World::leave(ClientId client) {
@@ -489,6 +527,14 @@ void World::perform(const CutClient& effect) {
             check(guest.has_left && now_ - guest.entered >= policy_.gate.release_timeout,
                   "5: the backend's time to close had not ended");
             break;
+        case CutReason::memory_hard_limit:
+            check(lives_.at(guest.generation).inside_when_too_large == 1,
+                  "12: cut for memory, but it was not alone");
+            break;
+        case CutReason::neighbour:
+            check(lives_.at(guest.generation).inside_when_too_large > 1,
+                  "12: cut for its neighbours, but there were none");
+            break;
         case CutReason::shutdown:
             check(shutdown_at_.has_value(), "3: cut at a shutdown nobody asked for");
             check(now_ - *shutdown_at_ <= policy_.shutdown_timeout + 2 * tick,
@@ -532,6 +578,9 @@ void World::perform(const SpawnBackend& effect) {
     tell(say("spawn", effect.generation) + say(" in place", effect.place));
     Record& place = places_[effect.place];
     check(!place.occupant, "4: spawned into a place that is not clear");
+    check(effect.instance || !postponed_ || now_ - *postponed_ >= postponement,
+          "8: a standby that had been postponed was tried too soon");
+    check(!is_asleep_ || !waiting_.empty(), "12: spawned although nobody comes");
     for (const auto& [generation, life] : lives_) {
         check(life.place != effect.place || !life.has_tree,
               "4: spawned into a place where a tree still lives");
@@ -561,12 +610,22 @@ void World::perform(const SpawnBackend& effect) {
     Life& life = lives_[effect.generation];
     life.place = effect.place;
     life.born = now_;
+    life.is_standby = !effect.instance;
+    life.instance = effect.instance;
     const Generation generation = effect.generation;
     at(ticks(0, 3), [this, generation] { come_to_life(generation); });
 }
 
 void World::come_to_life(Generation generation) {
     Life& life = lives_.at(generation);
+    if (life.is_standby && !is_friendly_ && chance(0.1)) {
+        tell(say("postponed", generation));
+        life.was_stopped = true;
+        places_[life.place].occupant.reset();
+        postponed_ = now_;
+        feed(SpawnPostponed{generation});
+        return;
+    }
     const double failing = is_friendly_ ? 0 : failing_starts_;
     if (chance(failing / 4)) {
         tell(say("spawn failed", generation));
@@ -610,6 +669,7 @@ void World::come_to_life(Generation generation) {
                 break;
         }
     }
+    at(ticks(0, 6), [this, generation] { measure_memory(generation); });
     feed(BackendSpawned{generation, life.jitter});
 }
 
@@ -775,6 +835,11 @@ void World::perform(const StopBackend& effect) {
     const bool is_planned = effect.how == StopHow::ask && effect.reason != StopReason::shutdown;
     check(!is_planned || !is_waited_for(life), "4: a planned recycle with a client inside");
     check(effect.reason != StopReason::max_age || is_old(life), "4: recycled too early");
+    check(effect.reason != StopReason::idle ||
+              (quiet_since_ && now_ - *quiet_since_ >= *policy_.recycle.idle_shutdown),
+          "12: ended for want of clients too early");
+    check(effect.reason != StopReason::memory_soft_limit || life.jobs > 0,
+          "8: one that has done nothing was recycled for its size");
     check(effect.reason != StopReason::session_timeout || !is_waited_for(life),
           "4: a neighbour was killed by somebody else's timeout");
     const std::size_t missed = policy_.probe.beside_clients ? life.missed_at_all : life.missed;
@@ -785,6 +850,7 @@ void World::perform(const StopBackend& effect) {
         case StopReason::not_free:
         case StopReason::unreachable:
         case StopReason::start_timeout:
+        case StopReason::memory_hard_limit:
             note_end_of_life(effect.generation, false);
             break;
         case StopReason::hook_failed:
@@ -800,6 +866,8 @@ void World::perform(const StopBackend& effect) {
         case StopReason::schedule:
         case StopReason::requested:
         case StopReason::leftovers:
+        case StopReason::memory_soft_limit:
+        case StopReason::idle:
         case StopReason::session_timeout:
         case StopReason::release_timeout:
         case StopReason::shutdown:
@@ -873,9 +941,19 @@ void World::perform(const AnnounceReady& effect) {
 
 void World::perform(const TakeOver& effect) {
     tell(say("takes over", effect.generation));
-    const Life& life = lives_.at(effect.generation);
+    Life& life = lives_.at(effect.generation);
     check(!life.was_stopped, "4: a stopped generation took over");
     check(number(effect.instance) < policy_.backend.instances, "4: an instance that is not");
+    check(!life.instance, "4: a standby was handed out twice");
+    for (auto& [generation, other] : lives_) {
+        if (other.instance != effect.instance) {
+            continue;
+        }
+        check(other.was_stopped || !is_open(other), "4: taken from one that serves");
+        check(other.was_stopped || life.answered, "4: one that never answered took over");
+        other.instance.reset();
+    }
+    life.instance = effect.instance;
 }
 
 void World::perform(const BackOff& effect) {
@@ -928,6 +1006,22 @@ void World::note_end_of_life(Generation generation, bool was_planned) {
     failed_starts_ += is_failed_start ? 1 : 0;
 }
 
+void World::note_quiet() {
+    const auto limit = policy_.recycle.idle_shutdown;
+    if (!waiting_.empty() || !guests_.empty() || !limit || shutdown_at_) {
+        quiet_since_.reset();
+        is_asleep_ = false;
+        return;
+    }
+    quiet_since_ = quiet_since_.value_or(now_);
+    if (!is_asleep_ && now_ - *quiet_since_ >= *limit) {
+        tell("asleep");
+        check(now_ - *quiet_since_ <= *limit + 2 * tick, "12: kept awake for too long");
+        is_asleep_ = true;
+        failed_starts_ = 0;
+    }
+}
+
 bool World::is_old(const Life& life) const {
     if (!policy_.recycle.max_age) {
         return false;
@@ -953,7 +1047,8 @@ void World::check_somebody_starts() {
             ++(lives_.at(*place.occupant).was_quarantined ? quarantined : living);
         }
     }
-    if (living > 0 || has_aftermath || quarantined > policy_.backend.instances || shutdown_at_) {
+    if (living > 0 || has_aftermath || quarantined > policy_.backend.instances || is_asleep_ ||
+        shutdown_at_) {
         nothing_lives_since_.reset();
         return;
     }
@@ -998,6 +1093,10 @@ void World::check_books() const {
         check(!is_open(life) || !life.needs_preparation || life.is_preparing || shutdown_at_,
               "7: a hook that is due is not run");
         check(!place.needs_aftermath, "5: no hook follows a timeout");
+    }
+    for (const auto& [generation, life] : lives_) {
+        check(!is_asleep_ || !life.was_spawned || life.was_stopped,
+              "12: something lives although nobody comes");
     }
     for (const auto& [client, guest] : waiting_) {
         check(now_ - guest.since <= policy_.gate.queue_timeout + 2 * tick,

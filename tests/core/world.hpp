@@ -46,6 +46,8 @@ private:
     struct Life {
         PlaceId place{};
         Instant born;
+        bool is_standby = false;  // when it was spawned
+        std::optional<InstanceId> instance;
         double jitter = 0;
         // The truth.
         bool has_tree = false;
@@ -80,6 +82,7 @@ private:
         bool needs_preparation = false;
         bool is_preparing = false;
         Instant prepared;
+        std::size_t inside_when_too_large = 0;
     };
 
     struct Guest {
@@ -162,14 +165,17 @@ private:
     void turn_back_who_is_outside(Generation generation);
     bool is_outside(const Guest& guest) const;
     bool is_waited_for(const Life& life) const;
+    std::size_t count_uncut(const Life& life) const;
     Instant to_speak_by(const Guest& guest) const;
     void become_idle(ClientId client);
+    void measure_memory(Generation generation);
     void leave(ClientId client);
     void end_session(ClientId client, SessionEnded::How how);
     void request_recycle();
     void become_friendly();
 
     // What must hold.
+    void note_quiet();
     void check_books() const;
     void check_somebody_starts();
     void check_nobody_waits_in_vain() const;
@@ -204,6 +210,9 @@ private:
     bool is_finished_ = false;
     std::optional<Instant> shutdown_at_;
     std::optional<Instant> nothing_lives_since_;
+    std::optional<Instant> postponed_;    // the last standby
+    std::optional<Instant> quiet_since_;  // nobody waits and nobody is inside
+    bool is_asleep_ = false;
 };
 
 }  // namespace tcplock::simulation

@@ -216,6 +216,18 @@ TEST_F(TreeTest, CountsTheMemoryOfAllMembers) {
     EXPECT_TRUE(end(tree));
 }
 
+TEST_F(TreeTest, CountsTheMemoryOfDescendantsAtAGlance) {
+    auto [running, tree] = plant(shell("setsid sh -c '" + std::string(CHILD_PROBE) +
+                                       " memory; true' & " + CHILD_PROBE + " memory & wait"));
+    const auto* leader = &running;
+    ASSERT_TRUE(until(
+        [leader] { return std::count(leader->output.begin(), leader->output.end(), '\n') == 2; }));
+    EXPECT_GE(tree.memory_at_a_glance(), 128U << 20U) << "although it has not been scanned";
+    EXPECT_LT(tree.memory_at_a_glance(), 256U << 20U) << "each once";
+    EXPECT_TRUE(end(tree));
+    EXPECT_EQ(tree.memory_at_a_glance(), 0U);
+}
+
 TEST_F(TreeTest, HasNoMemoryToTellOfOnceNobodyIsAlive) {
     auto spawned = spawn(io_, shell("exit 0"));
     const pid_t pid = std::get<Child>(spawned).pid;

@@ -1,0 +1,108 @@
+#include "daemon/memory.hpp"
+
+#include "daemon/log.hpp"
+#include "io/machine_memory.hpp"
+#include "io/tcp.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <utility>
+
+namespace tcplock::daemon {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// A job that passes the hard limit is to be cut within a second.
+constexpr auto between_looks = 250ms;
+// Before the first has answered: about what an office takes.
+constexpr std::uint64_t fresh_at_first = std::uint64_t{128} << 20;
+// The standby itself, and as much again for the job that runs meanwhile.
+constexpr std::uint64_t room_for_standby = 2;
+
+}  // namespace
+
+core::Policy fit_memory(core::Policy policy) {
+    core::RecyclePolicy& limits = policy.recycle;
+    const auto machine = io::machine_memory();
+    if (!limits.memory_hard_limit || !machine) {
+        return policy;
+    }
+    const std::uint64_t places = policy.backend.instances + policy.backend.standby;
+    const std::uint64_t share = machine->total / 5 * 4 / places;
+    if (*limits.memory_hard_limit > share) {
+        Line(Line::Level::info,
+             "recycle.memory_hard_limit lowered: all places share four fifths of the memory")
+            .with("memory", in_mebibytes(machine->total))
+            .with("places", places)
+            .with("memory_hard_limit", in_mebibytes(share));
+        limits.memory_hard_limit = share;
+    }
+    if (limits.memory_soft_limit) {
+        limits.memory_soft_limit = std::min(*limits.memory_soft_limit, *limits.memory_hard_limit);
+    }
+    return policy;
+}
+
+Memory::Memory(boost::asio::io_context& io, const core::RecyclePolicy& limits,
+               const Backends::Callbacks& callbacks, io::TaskGroup& tasks)
+    : io_(io), limits_(limits), callbacks_(callbacks), tasks_(tasks), fresh_(fresh_at_first) {}
+
+// The cheap measure counts what is shared too often: it only says whether the dear one is needed.
+void Memory::measure(Life& life) {
+    constexpr auto none = std::numeric_limits<std::uint64_t>::max();
+    const std::uint64_t matters_from = std::min(limits_.memory_soft_limit.value_or(none),
+                                                limits_.memory_hard_limit.value_or(none));
+    if (life.is_stopping || life.tree.memory_at_a_glance() < matters_from) {
+        return;
+    }
+    if (const auto bytes = life.tree.memory(io::Tree::Shared::shared_out)) {
+        callbacks_.feed(core::MemoryMeasured{life.generation, *bytes});
+    }
+}
+
+void Memory::watch(LifePtr life) {
+    if (limits_.memory_hard_limit && !tasks_.is_running(life->memory_watch)) {
+        life->memory_watch = tasks_.spawn("memory", keep_measuring(life));
+    }
+}
+
+boost::asio::awaitable<void> Memory::keep_measuring(LifePtr life) {
+    boost::asio::steady_timer timer(io_);
+    do {
+        timer.expires_after(between_looks);
+        const auto [error] = co_await timer.async_wait(io::use_result);
+        if (error) {
+            co_return;
+        }
+        measure(*life);
+    } while (!life->is_stopping && callbacks_.inside(life->generation) > 0);
+}
+
+void Memory::note_fresh(Life& life) {
+    fresh_ = std::max(fresh_, life.tree.memory(io::Tree::Shared::shared_out).value_or(0));
+}
+
+bool Memory::has_room_for_standby() {
+    const auto machine = io::machine_memory();
+    const std::uint64_t needed = room_for_standby * fresh_;
+    const bool has_room = !machine || machine->available >= needed;
+    if (std::exchange(had_room_, has_room) == has_room) {
+        return has_room;
+    }
+    if (has_room) {
+        Line(Line::Level::info, "memory for a standby again")
+            .with("available", in_mebibytes(machine ? machine->available : 0));
+    } else {
+        Line(Line::Level::warn, "no memory for a standby: clients wait for each recycle meanwhile")
+            .with("available", in_mebibytes(machine->available))
+            .with("needed", in_mebibytes(needed));
+    }
+    return has_room;
+}
+
+}  // namespace tcplock::daemon

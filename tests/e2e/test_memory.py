@@ -1,0 +1,159 @@
+"""Memory limits of the whole tree, and standbys that there is no room for."""
+
+import os
+import re
+import threading
+import time
+import unittest
+
+import fake
+from crowd import Client
+from supervisor import SCHEDULING_MARGIN, result
+
+MEBIBYTE = 1 << 20
+
+
+def mebibytes(text):
+    return int(text.removesuffix("MiB"))
+
+
+def resident(pid):
+    """MiB."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MEBIBYTE
+    except (OSError, IndexError):
+        return 0
+
+
+class SoftLimitTest(unittest.TestCase):
+    LIMIT, LEAK = 300, 20  # MiB
+
+    def test_one_that_leaks_with_each_job_is_recycled_in_time(self):
+        recycle = {"memory_soft_limit": f"{self.LIMIT}MiB"}
+        with fake.supervisor(recycle=recycle) as supervisor:
+            supervisor.start()
+            jobs = 60
+            for number in range(1, jobs + 1):
+                client = Client(supervisor.port, f"{number} leak {self.LEAK}")
+                self.assertTrue(client.answer().startswith(f"{number} g"))
+                client.close()
+            supervisor.log.wait("session closed", nth=jobs)
+            recycles = supervisor.log.all("backend recycling")
+            largest = max(mebibytes(line["memory"]) for line in recycles)
+            result(
+                "soft_limit",
+                limit=f"{self.LIMIT}MiB",
+                leak=f"{self.LEAK}MiB",
+                jobs=jobs,
+                recycles=len(recycles),
+                largest=f"{largest}MiB",
+            )
+            self.assertEqual({line["reason"] for line in recycles}, {"memory_soft_limit"})
+            self.assertGreaterEqual(len(recycles), jobs * self.LEAK // (self.LIMIT + self.LEAK))
+            self.assertLessEqual(largest, self.LIMIT + self.LEAK)
+
+    def test_one_that_needs_more_from_the_start_is_not_recycled_for_ever(self):
+        recycle = {"memory_soft_limit": "1MiB"}
+        with fake.supervisor(recycle=recycle, probe={"interval": "100ms"}) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            for number in range(1, 5 + 1):
+                client = Client(supervisor.port, number)
+                self.assertEqual(client.answer(), f"{number} g{number}")
+                client.close()
+            self.assertLessEqual(supervisor.log.count("backend recycling"), 5)
+
+
+class HardLimitTest(unittest.TestCase):
+    LIMIT = 400  # MiB
+
+    def supervisor(self, *options, **sections):
+        recycle = {"memory_soft_limit": "off", "memory_hard_limit": f"{self.LIMIT}MiB"}
+        supervisor = self.enterContext(fake.supervisor(*options, recycle=recycle, **sections))
+        supervisor.start()
+        return supervisor
+
+    def test_one_that_leaks_within_a_job_is_cut_within_a_second(self):
+        supervisor = self.supervisor()
+        pid = supervisor.log.wait("backend starting").number("pid")
+        client = Client(supervisor.port, "1 grow")
+        self.assertEqual(client.answer(), "1 g1")
+        waiting = Client(supervisor.port, "2")
+        passed, largest = None, 0
+        ended = threading.Event()
+        watcher = threading.Thread(target=lambda: (client.rest(), ended.set()))
+        watcher.start()
+        while not ended.is_set():
+            size = resident(pid)
+            largest = max(largest, size)
+            if passed is None and size >= self.LIMIT:
+                passed = time.monotonic()
+            time.sleep(0.005)
+        cut_after = time.monotonic() - passed
+        watcher.join()
+        line = supervisor.log.wait("session closed", client=1)
+        recycled = supervisor.log.wait("backend recycling", reason="memory_hard_limit")
+        self.assertEqual(waiting.answer(), "2 g2")
+        waiting.close()
+        result(
+            "hard_limit",
+            limit=f"{self.LIMIT}MiB",
+            cut_after=f"{cut_after:.2f}s",
+            largest=f"{largest:.0f}MiB",
+            end=line["end"],
+            told=recycled["memory"],
+        )
+        self.assertEqual(line["end"], "RD")
+        self.assertLess(cut_after, 1)
+        self.assertEqual(supervisor.log.count("backend lived too briefly"), 0)
+
+    def test_all_who_are_inside_go_with_it(self):
+        supervisor = self.supervisor("--at-most", "2", gate={"concurrency": 2})
+        culprit = Client(supervisor.port, "1 grow")
+        neighbour = Client(supervisor.port, "2")
+        for client in (culprit, neighbour):
+            self.assertIn(client.rest()[-1:], (b"", b"\n", "t"))  # answered, then cut
+        ends = {supervisor.log.wait("session closed", client=n)["end"] for n in (1, 2)}
+        self.assertEqual(ends, {"ND"})
+
+    def test_it_is_lowered_to_what_the_machine_has(self):
+        recycle = {"memory_hard_limit": "1000TiB"}
+        with fake.supervisor(recycle=recycle, backend={"instances": 3, "standby": 1}) as supervisor:
+            supervisor.start()
+            line = supervisor.log.wait("recycle.memory_hard_limit lowered")
+            share = mebibytes(line["memory"]) * 0.8 / 4
+            self.assertAlmostEqual(mebibytes(line["memory_hard_limit"]), share, delta=2)
+
+
+@unittest.skipIf(os.geteuid() != 0, "needs root, for another /proc/meminfo in a mount namespace")
+class NoRoomTest(unittest.TestCase):
+    UNDER = 'mount --bind "$0" /proc/meminfo && exec "$@"'
+
+    def tell(self, path, available):
+        with open("/proc/meminfo") as file:
+            text = file.read()
+        with open(path, "w") as file:
+            file.write(re.sub(r"MemAvailable: .*", f"MemAvailable: {available * 1024} kB", text))
+
+    def test_for_a_standby_is_said_and_it_comes_when_there_is(self):
+        with fake.supervisor(backend={"standby": 1}) as supervisor:
+            meminfo = os.path.join(supervisor.directory, "meminfo")
+            self.tell(meminfo, available=100)
+            supervisor.under = ["unshare", "--mount", "sh", "-c", self.UNDER, meminfo]
+            supervisor.start()
+            line = supervisor.log.wait("no memory for a standby")
+            self.assertEqual(line["available"], "100MiB")
+            supervisor.log.wait("backend ready")
+            client = Client(supervisor.port, "1")
+            self.assertEqual(client.answer(), "1 g1")
+            client.close()
+            self.assertEqual(supervisor.log.count("backend starting"), 1)
+            self.tell(meminfo, available=10000)
+            supervisor.log.wait("memory for a standby again", timeout=31 + SCHEDULING_MARGIN)
+            supervisor.log.wait("backend starting", instance="standby")
+            self.assertEqual(supervisor.log.count("no memory for a standby"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
