@@ -48,8 +48,6 @@ Config gate_alone() {
                              .memory_hard_limit = std::nullopt,
                              .idle_shutdown = std::nullopt};
     config.policy.backend.is_ours = false;
-    // Its end is that of the last client inside, who has a limit of his own.
-    config.policy.backend.stop_timeout = std::chrono::hours{24 * 366};
     return config;
 }
 

@@ -153,7 +153,6 @@ void read_service(const Section& section, Config& config) {
     core::BackendPolicy& policy = config.policy.backend;
     config.policy.recycle = gate_alone().policy.recycle;
     policy.is_ours = false;
-    policy.stop_timeout = gate_alone().policy.backend.stop_timeout;
     section.read("address", config.backend.address, {std::string{expected_service}, parse_service});
     section.read("start_timeout", policy.start_timeout, duration());
     read_backoff(section.section("restart_backoff"), policy.restart_backoff);

@@ -108,7 +108,14 @@ StopBackend Backend::stop(StopReason reason, StopHow how, Instant now) {
 DoubtBackend Backend::doubt(StopReason reason, Instant now) {
     require(phase_ == Phase::ready, "what has not answered yet cannot be doubted");
     missed_probes_ = 0;
-    prove_within(policy_.backend.start_timeout, now);
+    prove_by_.reset();
+    if (is_prepared()) {  // Otherwise the proof follows the hook.
+        prove_within(policy_.backend.start_timeout, now);
+    }
+    // A probe may answer where clients are refused: they are not to be sent there in a row.
+    if (reason == StopReason::unreachable) {
+        next_probe_ = now + std::min(policy_.probe.interval, policy_.backend.start_timeout / 2);
+    }
     return {generation_, reason};
 }
 
@@ -182,7 +189,7 @@ Backend::News Backend::probe_ended(ProbeEnded::Verdict verdict, Instant now) {
     }
     is_probing_ = false;
     if (std::exchange(probe_is_stale_, false)) {
-        next_probe_ = now;
+        next_probe_ = std::max(next_probe_, now);
         return News::nothing;
     }
     const News news = judge(verdict, now);

@@ -96,6 +96,7 @@ public:
     }
     std::optional<RunHook> begin_aftermath() noexcept;
     void aftermath_ended() noexcept { has_aftermath_ = false; }
+    bool has_aftermath() const noexcept { return has_aftermath_; }
 
     // Sessions.
     void admit();

@@ -137,6 +137,11 @@ bool Pool::is_still() const noexcept {
                        [](const Backend& backend) { return backend.is_still(); });
 }
 
+bool Pool::has_aftermath() const noexcept {
+    return std::any_of(places_.begin(), places_.end(),
+                       [](const Backend& backend) { return backend.has_aftermath(); });
+}
+
 std::optional<Instant> Pool::deadline(Wanted wanted) const noexcept {
     const bool will_spawn = occupied() < count_wanted(wanted);
     const bool is_for_standby = occupied() >= policy_.backend.instances;

@@ -40,6 +40,7 @@ public:
     Backend* free_slot() noexcept;
 
     bool is_still() const noexcept;
+    bool has_aftermath() const noexcept;
     std::optional<Instant> deadline(Wanted wanted) const noexcept;
 
 private:

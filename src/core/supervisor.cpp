@@ -284,9 +284,11 @@ void Supervisor::on(const PlaceCleared& event, Instant, Effects&) {
     }
 }
 
-void Supervisor::on(const RecycleRequested& event, Instant, Effects&) {
+void Supervisor::on(const RecycleRequested& event, Instant now, Effects& effects) {
     for (Backend& backend : pool_.places()) {
-        if (backend.phase() == Phase::ready) {
+        if (goes_on_in_doubt(backend)) {
+            effects.push_back(backend.doubt(event.reason, now));
+        } else if (backend.phase() == Phase::ready) {
             backend.make_due(event.reason);
         }
     }
@@ -465,7 +467,9 @@ void Supervisor::cut_overdue(ClientId client, Session& session, Instant now, Eff
     if (!backend || is_outside(session)) {
         return;
     }
-    if (why_due == StopReason::release_timeout && goes_on_in_doubt(*backend)) {
+    // A hook that mends the service wants it for itself.
+    const bool is_mended = why_due == StopReason::session_timeout && policy_.hooks.session_timeout;
+    if (!is_mended && goes_on_in_doubt(*backend)) {
         effects.push_back(backend->doubt(why_due, now));
         return;
     }
@@ -506,6 +510,9 @@ void Supervisor::retire_what_is_due(Instant now, Effects& effects) {
             backend.phase() == Phase::starting || backend.phase() == Phase::ready;
         if (has_begun && nothing_is_wanted) {
             effects.push_back(backend.stop(why_nothing, shutdown_how_, now));
+            if (mode_ != Mode::closing) {
+                begin_aftermath(backend, effects);
+            }
         } else if (backend.phase() == Phase::ready) {
             const auto due = backend.due(now);
             if (!due || is_waited_for(backend.generation())) {
@@ -564,7 +571,9 @@ Instant Supervisor::to_speak_by(Instant since, Instant now) const noexcept {
 }
 
 void Supervisor::finish_if_done(Effects& effects) {
-    const bool is_ending = mode_ == Mode::draining || mode_ == Mode::closing;
+    // There is time for what follows a timeout, until the time for the end is up.
+    const bool is_ending =
+        (mode_ == Mode::draining && !pool_.has_aftermath()) || mode_ == Mode::closing;
     if (is_ending && wanted() == Pool::Wanted::nothing && sessions_.empty() && pool_.is_still()) {
         mode_ = Mode::finished;
         shutdown_by_.reset();

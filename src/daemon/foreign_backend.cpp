@@ -4,13 +4,14 @@
 #include "daemon/place.hpp"
 #include "daemon/probing.hpp"
 #include "io/address.hpp"
-#include "io/look_up.hpp"
+#include "io/vacancy.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <ranges>
 #include <unistd.h>
 #include <utility>
 #include <variant>
@@ -22,6 +23,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto look_up_limit = 5s;
+constexpr auto between_look_ups = 1s;
 constexpr std::chrono::milliseconds first_look = 5ms;
 constexpr std::chrono::milliseconds slowest_look = 200ms;
 
@@ -83,22 +85,9 @@ void ForeignBackend::perform(const core::SpawnBackend& effect) {
     trust->values.instance = std::to_string(core::number(*effect.instance));
     trust->values.generation = std::to_string(core::number(effect.generation));
     trust->values.uid = std::to_string(::getuid());
-    trusts_[effect.generation] = trust;
-    tasks_.spawn("look-up", look_up(std::move(trust)));
-}
-
-boost::asio::awaitable<void> ForeignBackend::look_up(TrustPtr trust) {
     const std::string& service = config_.backend.address;
-    const io::LookUp found = co_await names_.look_up(service, look_up_limit);
-    if (found.endpoints.empty()) {
-        why_not_ = service + " cannot be looked up: " + found.why;
-        trusts_.erase(trust->generation);
-        callbacks_.feed(core::SpawnFailed{trust->generation});
-        co_return;
-    }
-    trust->candidates = found.endpoints;
-    trust->address = found.endpoints.front();
-    trust->values.port = std::to_string(trust->address.port());
+    trust->values.port = service.substr(service.rfind(':') + 1);
+    trusts_[effect.generation] = trust;
     Line(Line::Level::debug, "backend awaited")
         .with("instance", trust->values.instance)
         .with("generation", core::number(trust->generation))
@@ -121,8 +110,11 @@ void ForeignBackend::perform(const core::AnnounceReady& effect) {
 // There is no standby of a service that somebody else runs.
 void ForeignBackend::perform(const core::TakeOver&) {}
 
-// Nor do we know its processes, and what memory they use.
-void ForeignBackend::perform(const core::AdmitClient&) {}
+void ForeignBackend::perform(const core::AdmitClient&) {
+    failed_starts_.forget();
+}
+
+// We do not know its processes, and what memory they use.
 void ForeignBackend::job_ends(core::Generation) {}
 
 // ---- Probes and hooks --------------------------------------------------------------------------
@@ -147,27 +139,86 @@ boost::asio::awaitable<void> ForeignBackend::probe(TrustPtr trust, core::ProbePu
     callbacks_.feed(core::ProbeEnded{trust->generation, verdict_of(result)});
 }
 
-// At first each address that the name stands for is tried, in their order.
+// Each address that the name stands for is tried in turn, until one answers; and when that one does
+// so no longer, the name is looked up anew.
 boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask(TrustPtr trust,
                                                             core::ProbePurpose purpose) {
-    if (std::holds_alternative<config::CommandProbe>(config_.probe.kind)) {
-        co_return co_await ask_by_command(trust);
-    }
-    if (purpose != core::ProbePurpose::readiness) {
-        co_return co_await io::probe(probe_spec(config_.probe, purpose), trust->address,
-                                     config_.probe.timeout);
-    }
     io::ProbeResult result;
-    for (const auto& candidate : trust->candidates) {
-        result = co_await io::probe(probe_spec(config_.probe, purpose), candidate,
-                                    config_.probe.timeout);
+    if (trust->candidates.empty()) {
+        result.detail = co_await look_up(trust);
+    }
+    const auto candidates = trust->candidates;
+    for (const auto& candidate : candidates) {
+        result = co_await ask_at(trust, purpose, candidate);
         if (result.answered) {
             trust->address = candidate;
-            break;
+            trust->candidates = {candidate};
+            co_return result;
         }
         result.detail = io::describe(candidate) + " " + result.detail;
     }
+    trust->candidates.clear();
     co_return result;
+}
+
+// A command does not say which address it has asked.
+boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask_at(TrustPtr trust,
+                                                               core::ProbePurpose purpose,
+                                                               io::tcp::endpoint address) {
+    if (!std::holds_alternative<config::CommandProbe>(config_.probe.kind)) {
+        co_return co_await io::probe(probe_spec(config_.probe, purpose), address,
+                                     config_.probe.timeout);
+    }
+    if (trust->candidates.size() > 1) {
+        const io::ProbeResult reached =
+            co_await io::probe(io::ConnectProbe{}, address, config_.probe.timeout);
+        if (!reached.answered) {
+            co_return reached;
+        }
+    }
+    co_return co_await ask_by_command(trust);
+}
+
+// The trust's candidates, or why there are none. A name service that fails now and then does not
+// take away what is known already.
+boost::asio::awaitable<std::string> ForeignBackend::look_up(TrustPtr trust) {
+    const std::string& service = config_.backend.address;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - looked_up_ >= between_look_ups) {
+        looked_up_ = now;
+        io::LookUp found = co_await names_.look_up(service, look_up_limit);
+        const bool is_known = !found.endpoints.empty();
+        std::erase_if(found.endpoints, [this](const auto& address) { return is_gate(address); });
+        if (is_known && found.endpoints.empty()) {
+            found.why = "it is the address of this gate itself";
+        }
+        if (is_known) {
+            known_ = std::move(found.endpoints);
+        }
+        const bool is_news = found.why != std::exchange(why_not_known_, found.why);
+        if (is_news && !found.why.empty()) {
+            Line line(Line::Level::warn, "the backend's name cannot be looked up");
+            line.with("name", service).with("why", found.why);
+            if (!known_.empty()) {
+                line.with("trying", "what it was before");
+            }
+        }
+    }
+    trust->candidates = known_;
+    co_return known_.empty() ? service + " cannot be looked up: " + why_not_known_ : std::string{};
+}
+
+// Its clients would wait for themselves.
+bool ForeignBackend::is_gate(const io::tcp::endpoint& address) const {
+    return std::ranges::any_of(config_.listen, [&address](const config::Listen& listen) {
+        const auto gate = io::parse_endpoint(listen.address);
+        if (!gate || gate->port() != address.port()) {
+            return false;
+        }
+        const bool is_ours = !io::bind_error({address.address(), 0});
+        return gate->address() == address.address() ||
+               (gate->address().is_unspecified() && is_ours);
+    });
 }
 
 boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask_by_command(TrustPtr trust) {
@@ -180,10 +231,8 @@ boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask_by_command(TrustPtr 
 
 boost::asio::awaitable<void> ForeignBackend::run_hook(core::RunHook what, TrustPtr trust) {
     const std::string why = co_await hooks_.run(what, io::describe(trust->address), trust->values);
-    if (!why.empty()) {
+    if (what.hook == core::Hook::before_admission && !why.empty()) {
         why_not_ = why;
-    } else if (what.hook == core::Hook::before_admission) {
-        failed_starts_.forget();
     }
     hooks_.tell_core(what, why);
 }
@@ -198,8 +247,6 @@ void ForeignBackend::perform(const core::RunHook& effect) {
 
 // ---- Ending ------------------------------------------------------------------------------------
 
-// Nothing is gained by cutting those who are inside and may well be served. But nobody else goes in
-// before they have left, or there would be more inside than may be.
 void ForeignBackend::perform(const core::StopBackend& effect) {
     const TrustPtr trust = find(effect.generation);
     Line line(Line::Level::info, effect.reason == core::StopReason::shutdown
@@ -241,11 +288,15 @@ boost::asio::awaitable<void> ForeignBackend::leave(TrustPtr trust) {
 }
 
 void ForeignBackend::perform(const core::DoubtBackend& effect) {
-    Line(Line::Level::warn, "backend is in doubt: nobody goes in before it has answered again")
-        .with("instance", instance_of(effect.generation))
+    Line line(Line::Level::warn,
+              "backend is in doubt: nobody goes in before it has answered again");
+    line.with("instance", instance_of(effect.generation))
         .with("generation", core::number(effect.generation))
         .with("reason", core::to_string(effect.reason))
         .with("inside", callbacks_.inside(effect.generation));
+    if (core::is_by_probe(effect.reason)) {
+        line.with("probe", why_not_);
+    }
 }
 
 void ForeignBackend::perform(const core::KillBackend& effect) {

@@ -1,8 +1,8 @@
-// A service that somebody else runs: probes it, and tells the log. It can neither be started nor
-// ended, and so a generation of it is the time from one answer to the next doubt.
+// A service that somebody else runs: looks its address up, probes it, and tells the log. It can
+// neither be started nor ended. A generation of it lasts until it is given up with nobody inside;
+// with clients inside, who may well be served, it is only doubted.
 //
-// Its place is clear when none of our clients is inside any more: they are let finish. What was
-// left behind there is the business of hooks.session_timeout.
+// What clients have left behind there is the business of hooks.session_timeout.
 #pragma once
 
 #include "config/config.hpp"
@@ -18,6 +18,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -58,8 +59,9 @@ private:
     struct Trust {
         core::Generation generation;
         config::Placeholders values;
-        std::vector<io::tcp::endpoint> candidates;  // all that its name stands for
-        io::tcp::endpoint address;                  // the one that answered
+        // What its name stands for; after an answer the one that gave it; none: to be looked up.
+        std::vector<io::tcp::endpoint> candidates;
+        io::tcp::endpoint address;  // the one that answered
         bool is_ending = false;
         io::TaskGroup::Id probe = {};
         io::TaskGroup::Id hook = {};
@@ -67,10 +69,13 @@ private:
     using TrustPtr = std::shared_ptr<Trust>;
 
     TrustPtr find(core::Generation generation) const;
-    boost::asio::awaitable<void> look_up(TrustPtr trust);
+    boost::asio::awaitable<std::string> look_up(TrustPtr trust);
     boost::asio::awaitable<void> probe(TrustPtr trust, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> ask(TrustPtr trust, core::ProbePurpose purpose);
+    boost::asio::awaitable<io::ProbeResult> ask_at(TrustPtr trust, core::ProbePurpose purpose,
+                                                   io::tcp::endpoint address);
     boost::asio::awaitable<io::ProbeResult> ask_by_command(TrustPtr trust);
+    bool is_gate(const io::tcp::endpoint& address) const;
     boost::asio::awaitable<void> run_hook(core::RunHook what, TrustPtr trust);
     boost::asio::awaitable<void> leave(TrustPtr trust);
 
@@ -82,6 +87,10 @@ private:
     Hooks hooks_;
     io::NameService names_;
     std::map<core::Generation, TrustPtr> trusts_;
+    // The last look-up: not oftener than once a second, and used again if the next one fails.
+    std::chrono::steady_clock::time_point looked_up_;
+    std::vector<io::tcp::endpoint> known_;
+    std::string why_not_known_;
     std::string why_not_;  // it did not answer, the last time
     FailedStarts failed_starts_;
 };

@@ -156,6 +156,7 @@ void OwnBackends::perform(const core::TakeOver& effect) {
 // ---- Memory ------------------------------------------------------------------------------------
 
 void OwnBackends::perform(const core::AdmitClient& effect) {
+    failed_starts_.forget();
     memory_.watch(find(effect.generation));
 }
 
@@ -226,9 +227,6 @@ boost::asio::awaitable<void> OwnBackends::run_hook(core::RunHook what, LifePtr l
         co_await hooks_.run(what, io::describe(life->setting.address), life->setting.values);
     if (what.hook == core::Hook::before_admission) {
         life->why_not_open = why;
-        if (why.empty()) {
-            failed_starts_.forget();
-        }
     }
     hooks_.tell_core(what, why);
 }

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <netdb.h>
+#include <new>
 #include <optional>
 #include <sys/eventfd.h>
 #include <system_error>
@@ -41,6 +42,11 @@ LookUp read(const addrinfo* results) {
 
 // Between us and the thread that looks up. Whoever comes last lets it go: we may not have waited.
 struct NameService::Answer {
+    bool has_failed() {
+        const std::lock_guard lock(mutex);
+        return found && found->endpoints.empty();
+    }
+
     std::mutex mutex;
     std::optional<LookUp> found;
     Descriptor ready{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
@@ -54,7 +60,12 @@ void NameService::ask(std::shared_ptr<Answer> answer, std::string host, std::str
     hints.ai_flags = AI_NUMERICSERV;
     addrinfo* results = nullptr;
     const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &results);
-    LookUp found = error == 0 ? read(results) : LookUp{{}, ::gai_strerror(error)};
+    LookUp found;
+    try {
+        found = error == 0 ? read(results) : LookUp{{}, ::gai_strerror(error)};
+    } catch (const std::bad_alloc&) {  // Nothing may leave a thread.
+        found = {};
+    }
     if (results != nullptr) {
         ::freeaddrinfo(results);
     }
@@ -80,6 +91,9 @@ boost::asio::awaitable<LookUp> NameService::look_up(std::string service,
                                                     std::chrono::nanoseconds limit) {
     if (const auto numeric = parse_endpoint(service)) {
         co_return LookUp{{*numeric}, {}};
+    }
+    if (awaited_ && awaited_->has_failed()) {
+        awaited_.reset();  // After we had ceased to wait: that is news of then, not of now.
     }
     if (!awaited_) {
         const std::size_t colon = service.rfind(':');

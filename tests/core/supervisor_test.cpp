@@ -545,12 +545,31 @@ TEST_F(Doubts, LeaveThoseInsideAloneAndEndWithTheNextAnswer) {
     serving();
     arrives(1);
     arrives(2);
+    finishes(1);
+    skip();
+    after(policy.gate.release_timeout);
+    expect({CutClient{1_client, CutReason::release_timeout},
+            DoubtBackend{1_gen, StopReason::release_timeout},
+            ProbeBackend{1_gen, ProbePurpose::admission}});
+    arrives(3);
+    expect({});
+    answers(1);
+    expect({AdmitClient{3_client, 1_gen, 0s}});
+}
+
+// A probe may be answered where clients are refused; without a pause that would go on for ever.
+TEST_F(Doubts, OfOneThatCannotBeEnteredLeaveItTimeBeforeTheNextTry) {
+    policy.probe.interval = 5s;
+    serving();
+    arrives(1);
+    arrives(2);
     skip();
     cannot_enter(2);
-    expect({DoubtBackend{1_gen, StopReason::unreachable},
-            ProbeBackend{1_gen, ProbePurpose::admission}});
+    expect({DoubtBackend{1_gen, StopReason::unreachable}});
+    after(5s);
+    expect({ProbeBackend{1_gen, ProbePurpose::admission}});
     answers(1);
-    expect({AdmitClient{2_client, 1_gen, 0s}});
+    expect({AdmitClient{2_client, 1_gen, 5s}});
 }
 
 TEST_F(Doubts, AreRenewedForAsLongAsSomebodyIsInside) {
@@ -559,8 +578,9 @@ TEST_F(Doubts, AreRenewedForAsLongAsSomebodyIsInside) {
     arrives(1);
     arrives(2);
     cannot_enter(2);
+    after(59s);
     skip();
-    after(60s);
+    after(1s);
     expect({DoubtBackend{1_gen, StopReason::not_free}});
     session_ends(1);
     after(60s);
@@ -582,6 +602,76 @@ TEST_F(Doubts, FollowAClientWhomItDoesNotLetGo) {
     answers(1);
     arrives(3);
     expect({AdmitClient{3_client, 1_gen, 0s}});
+}
+
+TEST_F(Doubts, FollowAClientWhoseTimeIsUpWhereNoHookMendsIt) {
+    serving();
+    arrives(1);
+    after(60s);
+    arrives(2);
+    skip();
+    after(60s);
+    expect({CutClient{1_client, CutReason::session_timeout},
+            DoubtBackend{1_gen, StopReason::session_timeout},
+            ProbeBackend{1_gen, ProbePurpose::admission}});
+    session_ends(1);
+    answers(1);
+    arrives(3);
+    expect({AdmitClient{3_client, 1_gen, 0s}});
+}
+
+TEST_F(Doubts, WaitForThoseBesideHimWhereAHookDoes) {
+    policy.hooks.session_timeout = true;
+    serving();
+    arrives(1);
+    after(60s);
+    arrives(2);
+    skip();
+    after(60s);
+    expect({CutClient{1_client, CutReason::session_timeout}});
+    session_ends(1);
+    arrives(3);
+    expect({});
+    session_ends(2);
+    expect({StopBackend{1_gen, StopReason::session_timeout, StopHow::kill, 0, 120s},
+            RunHook{1_gen, Hook::session_timeout}});
+}
+
+TEST_F(Doubts, AreAllThatAnOperatorCanAskForWhileSomebodyIsInside) {
+    serving();
+    arrives(1);
+    skip();
+    recycle_requested();
+    expect(
+        {DoubtBackend{1_gen, StopReason::requested}, ProbeBackend{1_gen, ProbePurpose::admission}});
+    answers(1);
+    arrives(2);
+    expect({AdmitClient{2_client, 1_gen, 0s}});
+}
+
+// Nobody asks it anything while the hook runs, and so it cannot have failed to answer.
+TEST_F(Doubts, DoNotEndAHookThatRuns) {
+    policy.hooks.before_admission = true;
+    policy.backend.start_timeout = 1s;
+    starts();
+    becomes_ready(1);
+    hook_succeeds(1);
+    answers(1);
+    arrives(1);
+    arrives(2);
+    arrives(3);
+    finishes(1);
+    skip();
+    session_ends(3);
+    expect({RunHook{1_gen, Hook::before_admission}});
+    after(policy.gate.release_timeout);
+    expect({CutClient{1_client, CutReason::release_timeout},
+            DoubtBackend{1_gen, StopReason::release_timeout}});
+    session_ends(2);
+    after(10s);
+    expect({});
+    hook_succeeds(1);
+    expect({RunHook{1_gen, Hook::before_admission}});  // for the one who has left meanwhile
 }
 
 TEST_F(Doubts, AreNoneWhereNobodyIsInside) {
@@ -1211,6 +1301,61 @@ TEST_F(Shutdown, WhileFailingFinishesAtOnceWhenNobodyWaits) {
     asked_to_end();
     expect({StopListening{}, Finish{}});
     EXPECT_EQ(next_deadline(), std::nullopt);
+}
+
+TEST_F(Shutdown, RunsTheHookThatFollowsATimeoutAndWaitsForIt) {
+    policy.hooks.session_timeout = true;
+    policy.gate.session_timeout = 10s;
+    serving();
+    arrives(1);
+    after(9s);
+    asked_to_end();
+    skip();
+    after(1s);
+    expect({CutClient{1_client, CutReason::session_timeout},
+            StopBackend{1_gen, StopReason::session_timeout, StopHow::kill, 0, 10s},
+            RunHook{1_gen, Hook::session_timeout}});
+    session_ends(1);
+    cleared(1);
+    expect({});
+    hook_succeeds(1, Hook::session_timeout);
+    expect({Finish{}});
+}
+
+TEST_F(Shutdown, RunsThatHookAlsoWhenItEndsTheBackendItself) {
+    policy.hooks.session_timeout = true;
+    policy.gate.session_timeout = 10s;
+    policy.gate.concurrency = 2;
+    policy.probe.admission.reset();
+    serving();
+    arrives(1);
+    after(8s);
+    arrives(2);
+    after(2s);
+    session_ends(1);
+    asked_to_end();
+    skip();
+    session_ends(2);
+    expect({StopBackend{1_gen, StopReason::shutdown, StopHow::ask, 0, 10s},
+            RunHook{1_gen, Hook::session_timeout}});
+    cleared(1);
+    hook_fails(1, Hook::session_timeout);
+    expect({Finish{}});
+}
+
+TEST_F(Shutdown, DoesNotWaitForThatHookBeyondItsTime) {
+    policy.hooks.session_timeout = true;
+    policy.gate.session_timeout = 10s;
+    serving();
+    arrives(1);
+    after(9s);
+    asked_to_end();
+    after(1s);
+    session_ends(1);
+    cleared(1);
+    skip();
+    after(policy.shutdown_timeout);
+    expect({Finish{}});
 }
 
 TEST_F(Shutdown, IsFinal) {

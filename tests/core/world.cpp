@@ -215,7 +215,8 @@ void World::run() {
 void World::request_recycle() {
     tell("recycle requested");
     for (auto& [generation, life] : lives_) {
-        life.is_due |= life.answered && !life.was_stopped;
+        const bool goes_on_in_doubt = !policy_.backend.is_ours && is_waited_for(life);
+        life.is_due |= life.answered && !life.was_stopped && !goes_on_in_doubt;
     }
     feed(RecycleRequested{chance(0.5) ? StopReason::schedule : StopReason::requested});
 }
@@ -558,15 +559,16 @@ void World::perform(const CutClient& effect) {
     }
     guest.is_cut = true;
     life.uncut.erase(effect.client);
-    const bool goes_on_in_doubt = effect.reason == CutReason::release_timeout &&
-                                  !policy_.backend.is_ours && is_waited_for(life);
+    const bool is_mended =
+        effect.reason == CutReason::session_timeout && policy_.hooks.session_timeout;
+    const bool goes_on_in_doubt = !is_mended && !policy_.backend.is_ours && is_waited_for(life);
     const bool is_its_fault =
         effect.reason != CutReason::shutdown && !is_outside(guest) && !goes_on_in_doubt;
     life.is_due |= is_its_fault;
     life.is_aftermath_due |= is_its_fault && policy_.hooks.session_timeout &&
                              effect.reason == CutReason::session_timeout;
     Record& place = places_[life.place];
-    place.needs_aftermath |= life.is_aftermath_due && life.was_stopped &&
+    place.needs_aftermath |= is_its_fault && life.is_aftermath_due && life.was_stopped &&
                              place.occupant == guest.generation && !place.has_aftermath &&
                              effect.reason == CutReason::session_timeout;
     at(ticks(0, 2), [this, client, how] { end_session(client, how); });
@@ -728,7 +730,7 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
     for (auto& [client, guest] : guests_) {
         guest.is_idle &= guest.generation != generation || !is_about_a_guest || !counts;
     }
-    check(life.was_stopped || !policy_.backend.is_ours ||
+    check(life.was_stopped || (!policy_.backend.is_ours && is_waited_for(life)) ||
               life.missed < policy_.probe.failure_threshold,
           "4: a hung generation was kept");
 }
@@ -750,7 +752,8 @@ void World::perform(const RunHook& effect) {
     life.is_preparing = true;
     life.is_probe_stale = life.is_probing;
     life.unproven_since.reset();
-    at(ticks(0, 4), [this, generation] { preparation_ends(generation); });
+    const int longest = !is_friendly_ && chance(0.1) ? 60 : 4;
+    at(ticks(0, longest), [this, generation] { preparation_ends(generation); });
 }
 
 void World::preparation_ends(Generation generation) {
@@ -835,6 +838,7 @@ void World::perform(const StopBackend& effect) {
     const bool is_planned = effect.how == StopHow::ask && effect.reason != StopReason::shutdown;
     check(!is_planned || !is_waited_for(life), "4: a planned recycle with a client inside");
     check(effect.reason != StopReason::max_age || is_old(life), "4: recycled too early");
+    check_proof(life, effect.reason);
     check(effect.reason != StopReason::idle ||
               (quiet_since_ && now_ - *quiet_since_ >= *policy_.recycle.idle_shutdown),
           "12: ended for want of clients too early");
@@ -875,8 +879,7 @@ void World::perform(const StopBackend& effect) {
             break;
     }
     life.was_stopped = true;
-    places_[life.place].needs_aftermath =
-        life.is_aftermath_due && effect.reason != StopReason::shutdown;
+    places_[life.place].needs_aftermath = life.is_aftermath_due && !has_closed();
     turn_back_who_is_outside(effect.generation);
     const Generation generation = effect.generation;
     const Exit exit{Exit::Kind::signal, 15};
@@ -908,8 +911,12 @@ void World::perform(const DoubtBackend& effect) {
     Life& life = lives_.at(effect.generation);
     check(!policy_.backend.is_ours && !life.was_stopped && is_waited_for(life),
           "5: doubted instead of being ended");
+    check_proof(life, effect.reason);
     life.missed = life.missed_at_all = 0;
-    become_unproven(life, policy_.backend.start_timeout);
+    life.unproven_since.reset();
+    if (!life.needs_preparation && !life.is_preparing) {
+        become_unproven(life, policy_.backend.start_timeout);
+    }
 }
 
 void World::perform(const KillBackend& effect) {
@@ -976,6 +983,10 @@ void World::perform(const StopListening&) {
 void World::perform(const Finish&) {
     tell("finish");
     check(shutdown_at_.has_value(), "12: finished without a shutdown");
+    const bool has_aftermath = std::any_of(places_.begin(), places_.end(), [](const auto& entry) {
+        return entry.second.has_aftermath;
+    });
+    check(has_closed() || !has_aftermath, "5: finished before the hook that follows a timeout");
     check(waiting_.empty() && guests_.empty(), "3: finished although somebody waits or is inside");
     for (const auto& [generation, life] : lives_) {
         check(!life.has_tree || life.was_quarantined, "6: finished although a tree lives");
@@ -1020,6 +1031,17 @@ void World::note_quiet() {
         is_asleep_ = true;
         failed_starts_ = 0;
     }
+}
+
+void World::check_proof(const Life& life, StopReason reason) const {
+    check(reason != StopReason::not_free ||
+              (life.unproven_since && now_ - *life.unproven_since >= life.proof_limit),
+          "5: taken for not free before its time to say so had ended");
+}
+
+// Told to end, and no time is left for what might follow.
+bool World::has_closed() const {
+    return shutdown_at_ && (is_closing_ || now_ - *shutdown_at_ >= policy_.shutdown_timeout);
 }
 
 bool World::is_old(const Life& life) const {

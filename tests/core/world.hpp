@@ -182,6 +182,8 @@ private:
     void note_end_of_life(Generation generation, bool was_planned);
     bool is_old(const Life& life) const;
     bool is_open(const Life& life) const;
+    bool has_closed() const;
+    void check_proof(const Life& life, StopReason reason) const;
 
     std::mt19937_64 random_;
     std::ostream* trace_;
