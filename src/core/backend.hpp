@@ -53,6 +53,7 @@ public:
     bool has_free_slot() const noexcept;
     Instant free_since() const noexcept { return free_since_; }
     std::size_t inside() const noexcept { return inside_; }
+    bool is_working() const noexcept { return working_ > 0; }
 
     // The phases.
     void spawn(Generation generation, Instant now);

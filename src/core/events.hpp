@@ -7,6 +7,7 @@
 #include "core/types.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <variant>
 
 namespace tcplock::core {
@@ -54,6 +55,8 @@ struct SessionEnded {
     };
     ClientId client;
     How how = How::released;
+    // Of a job that ends: what its backend's whole tree uses, in bytes.
+    std::optional<std::uint64_t> memory = {};
 };
 
 struct BackendSpawned {
@@ -87,8 +90,8 @@ struct ProbeEnded {
     bool has_leftovers = false;  // what clients who have gone had opened is still open
 };
 
-// How much memory the whole tree uses. Told when a job has ended, before its SessionEnded; now and
-// then while a client is inside; and with each answer.
+// How much memory the whole tree uses: told now and then while a client is inside, and with each
+// answer.
 struct MemoryMeasured {
     Generation generation;
     std::uint64_t bytes = 0;

@@ -211,6 +211,7 @@ std::variant<Schedule, std::string> Schedule::parse(std::string_view line) {
     schedule.days_of_week_ = to_bits<saturday + 1>(values[4]);
     // As in cron: a day field that begins with a star does not count as restricted, even with a
     // step.
+    schedule.any_hour_ = words[1].starts_with('*');
     schedule.any_day_of_month_ = words[2].starts_with('*');
     schedule.any_day_of_week_ = words[4].starts_with('*');
     return schedule;

@@ -25,6 +25,10 @@ public:
     // The first due minute strictly after `now`; none if no day ever matches (30 February).
     std::optional<CivilTime> next(CivilTime now) const;
 
+    // Whether its hours are a pattern (`*`, `*/2`) and no fixed times: what matters when the clocks
+    // change. As in cron, the field begins with a star.
+    bool is_of_any_hour() const noexcept { return any_hour_; }
+
     bool operator==(const Schedule&) const = default;
 
 private:
@@ -35,6 +39,7 @@ private:
     std::bitset<32> days_of_month_;
     std::bitset<13> months_;
     std::bitset<7> days_of_week_;
+    bool any_hour_ = false;
     bool any_day_of_month_ = false;
     bool any_day_of_week_ = false;
 };

@@ -100,6 +100,9 @@ void Supervisor::on(const SessionEnded& event, Instant now, Effects& effects) {
     if (backend) {
         const auto had_job = session.has_job ? Backend::HadJob::yes : Backend::HadJob::no;
         was_touched ? backend->session_ended(had_job, now) : backend->not_entered(had_job, now);
+        if (event.memory) {
+            judge_memory(*backend, *event.memory, When::between_jobs, now, effects);
+        }
     }
     if (session.is_cut) {
         return;  // However it ended: that is what became of the client.
@@ -238,23 +241,29 @@ void Supervisor::on(const ProbeEnded& event, Instant now, Effects& effects) {
     }
 }
 
-// One that has done no job would use as much after a recycle.
 void Supervisor::on(const MemoryMeasured& event, Instant now, Effects& effects) {
-    Backend* const backend = pool_.find(event.generation);
-    if (!backend) {
-        return;
+    if (Backend* const backend = pool_.find(event.generation)) {
+        const auto when = backend->is_working() ? When::in_a_job : When::between_jobs;
+        judge_memory(*backend, event.bytes, when, now, effects);
     }
-    const auto exceeds = [&event](std::optional<std::uint64_t> limit) {
-        return limit && event.bytes >= *limit;
+}
+
+// What a job uses for itself it gives back; and one that has done no job would use as much after a
+// recycle.
+void Supervisor::judge_memory(Backend& backend, std::uint64_t bytes, When when, Instant now,
+                              Effects& effects) {
+    const auto exceeds = [bytes](std::optional<std::uint64_t> limit) {
+        return limit && bytes >= *limit;
     };
     const bool is_too_large = exceeds(policy_.recycle.memory_hard_limit);
-    if (is_too_large && backend->phase() == Phase::starting) {
-        stop_unasked(*backend, StopReason::memory_hard_limit, now, effects);
-    } else if (is_too_large && backend->phase() == Phase::ready) {
-        backend->make_due(StopReason::memory_hard_limit);
-        cut_all_inside(event.generation, effects);
-    } else if (exceeds(policy_.recycle.memory_soft_limit) && backend->jobs() > 0) {
-        backend->make_due(StopReason::memory_soft_limit);
+    if (is_too_large && backend.phase() == Phase::starting) {
+        stop_unasked(backend, StopReason::memory_hard_limit, now, effects);
+    } else if (is_too_large && backend.phase() == Phase::ready) {
+        backend.make_due(StopReason::memory_hard_limit);
+        cut_all_inside(backend.generation(), effects);
+    } else if (exceeds(policy_.recycle.memory_soft_limit) && when == When::between_jobs &&
+               backend.jobs() > 0) {
+        backend.make_due(StopReason::memory_soft_limit);
     }
 }
 

@@ -127,6 +127,9 @@ private:
     void cut_overdue(ClientId client, Session& session, Instant now, Effects& effects);
     void cut_who_is_idle(Generation generation, Instant now, Effects& effects);
     void forget_who_is_idle(Generation generation);
+    enum class When { between_jobs, in_a_job };
+    void judge_memory(Backend& backend, std::uint64_t bytes, When when, Instant now,
+                      Effects& effects);
     void cut_all_inside(Generation generation, Effects& effects);
     bool is_quiet() const noexcept { return gate_.is_empty() && sessions_.empty(); }
 

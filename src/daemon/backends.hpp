@@ -12,7 +12,9 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace tcplock::daemon {
@@ -23,6 +25,8 @@ public:
         std::function<void(core::Event)> feed;
         // How many clients are inside a generation.
         std::function<std::size_t(core::Generation)> inside;
+        // Whether anybody is, or is on his way in.
+        std::function<bool(core::Generation)> is_visited;
         // Ends their sessions as if the backend had died.
         std::function<void(core::Generation)> abort_sessions;
     };
@@ -49,8 +53,8 @@ public:
     // A client will be inside.
     virtual void perform(const core::AdmitClient& effect) = 0;
 
-    // A job ends: tells how much memory its backend uses, before SessionEnded is told.
-    virtual void job_ends(core::Generation generation) = 0;
+    // What its whole tree uses, in bytes, where that may matter.
+    virtual std::optional<std::uint64_t> memory_of(core::Generation generation) = 0;
 
     // Of a generation that is not ending.
     virtual io::tcp::endpoint address_of(core::Generation generation) const = 0;

@@ -82,7 +82,7 @@ Clients::Clients(boost::asio::io_context& io, const config::Config& config, std:
                           std::move(callbacks.instance_of),
                           std::move(callbacks.is_ending),
                           std::move(callbacks.has_died),
-                          std::move(callbacks.job_ends),
+                          std::move(callbacks.memory_of),
                           [this](const Session::Client& client, const Refusal& refusal) {
                               tell_some_refusals(client, refusal);
                           },
@@ -254,6 +254,12 @@ std::size_t Clients::inside(core::Generation generation) const {
         std::count_if(sessions_.begin(), sessions_.end(), [generation](const auto& entry) {
             return entry.second->generation() == generation && entry.second->is_inside();
         }));
+}
+
+bool Clients::is_visited(core::Generation generation) const {
+    return std::any_of(sessions_.begin(), sessions_.end(), [generation](const auto& entry) {
+        return entry.second->generation() == generation && entry.second->is_inside_or_entering();
+    });
 }
 
 void Clients::waits_again(core::ClientId client, io::Descriptor socket) {

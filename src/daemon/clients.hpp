@@ -36,7 +36,7 @@ public:
         std::function<std::string(core::Generation)> instance_of;
         std::function<bool(core::Generation)> is_ending;
         std::function<bool(core::Generation)> has_died;
-        std::function<void(core::Generation)> job_ends;
+        std::function<std::optional<std::uint64_t>(core::Generation)> memory_of;
     };
 
     // Opens every listener, and accepts nobody yet. Throws std::system_error, whose text names the
@@ -58,6 +58,7 @@ public:
 
     std::size_t waiting() const { return waiting_.size(); }
     std::size_t inside(core::Generation generation) const;
+    bool is_visited(core::Generation generation) const;
 
     // Who is turned away gets no words from here on, and no more of them.
     void hurry();

@@ -21,13 +21,13 @@ using std::chrono::steady_clock;
 
 namespace {
 
-// The clock may be set, and summer time may come: the schedule is looked at again so often.
+// The clock may be set: the schedule is looked at again so often.
 constexpr std::chrono::seconds schedule_look_max = 30s;
 constexpr std::chrono::seconds last_words_limit = 1s;
 // timeout(1) and shells signal the process and then its group: that is one request, not two.
 constexpr std::chrono::milliseconds same_request = 200ms;
-// Further back than any summer time goes: what was due by the old time is reckoned anew.
-constexpr std::chrono::hours clock_was_set_back = 3h;
+// Further back than a clock is corrected: what was due by the old time is reckoned anew.
+constexpr std::chrono::minutes clock_was_set_back = 10min;
 
 // An effect is for one of the two halves, or for both; the rest is the daemon's own.
 template <class Half, class What>
@@ -83,7 +83,7 @@ Daemon::Daemon(const config::Config& config)
                 [this](core::Generation generation) { return backends_->instance_of(generation); },
                 [this](core::Generation generation) { return backends_->is_ending(generation); },
                 [this](core::Generation generation) { return backends_->has_died(generation); },
-                [this](core::Generation generation) { backends_->job_ends(generation); }},
+                [this](core::Generation generation) { return backends_->memory_of(generation); }},
                tasks_, sessions_),
       sessions_(io_.get_executor(), [this](const std::string& name,
                                            std::exception_ptr failure) { die(name, failure); }),
@@ -94,6 +94,7 @@ std::unique_ptr<Backends> Daemon::make_backends() {
     Backends::Callbacks callbacks{
         [this](core::Event event) { feed(std::move(event)); },
         [this](core::Generation generation) { return clients_.inside(generation); },
+        [this](core::Generation generation) { return clients_.is_visited(generation); },
         [this](core::Generation generation) { clients_.abort_sessions(generation); }};
     if (!config_.owns_backend()) {
         return std::make_unique<ForeignBackend>(io_, config_, reaper_, std::move(callbacks),
@@ -235,8 +236,13 @@ void Daemon::signal_came(int number) {
                                            : core::ShutdownRequested::Urgency::drain});
 }
 
+// Of the wall clock only this depends: it is looked at again and again, since it may be set. What
+// was due is not due again when it is set back a little.
 boost::asio::awaitable<void> Daemon::follow_schedule() {
-    auto now = Calendar::local_now();
+    const auto wall_clock = [] {
+        return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    };
+    auto now = wall_clock();
     auto due = calendar_.next(now);
     while (due) {
         const auto left = *due - now;
@@ -246,7 +252,7 @@ boost::asio::awaitable<void> Daemon::follow_schedule() {
         if (error) {
             co_return;
         }
-        const auto before = std::exchange(now, Calendar::local_now());
+        const auto before = std::exchange(now, wall_clock());
         if (now >= *due) {
             feed(core::RecycleRequested{core::StopReason::schedule});
             due = calendar_.next(now);

@@ -4,7 +4,7 @@
 #include "daemon/place.hpp"
 #include "daemon/probing.hpp"
 #include "io/address.hpp"
-#include "io/vacancy.hpp"
+#include "io/own_address.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -81,6 +81,8 @@ void ForeignBackend::kill_all() {
 void ForeignBackend::perform(const core::SpawnBackend& effect) {
     auto trust = std::make_shared<Trust>();
     trust->generation = effect.generation;
+    trust->candidates = known_;
+    why_not_ = "no answer in time";
     trust->values.name = "tcplock";
     trust->values.instance = std::to_string(core::number(*effect.instance));
     trust->values.generation = std::to_string(core::number(effect.generation));
@@ -114,8 +116,10 @@ void ForeignBackend::perform(const core::AdmitClient&) {
     failed_starts_.forget();
 }
 
-// We do not know its processes, and what memory they use.
-void ForeignBackend::job_ends(core::Generation) {}
+// We do not know its processes.
+std::optional<std::uint64_t> ForeignBackend::memory_of(core::Generation) {
+    return std::nullopt;
+}
 
 // ---- Probes and hooks --------------------------------------------------------------------------
 
@@ -157,7 +161,10 @@ boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask(TrustPtr trust,
         }
         result.detail = io::describe(candidate) + " " + result.detail;
     }
-    trust->candidates.clear();
+    if (purpose !=
+        core::ProbePurpose::liveness) {  // Of one that only misses, those inside are there.
+        trust->candidates.clear();
+    }
     co_return result;
 }
 
@@ -186,7 +193,12 @@ boost::asio::awaitable<std::string> ForeignBackend::look_up(TrustPtr trust) {
     const auto now = std::chrono::steady_clock::now();
     if (now - looked_up_ >= between_look_ups) {
         looked_up_ = now;
-        io::LookUp found = co_await names_.look_up(service, look_up_limit);
+        const auto limit = std::min<std::chrono::nanoseconds>(
+            look_up_limit, config_.policy.backend.start_timeout / 4);
+        io::LookUp found = co_await names_.look_up(service, limit);
+        if (trust->is_ending) {
+            co_return std::string{};  // It was broken off.
+        }
         const bool is_known = !found.endpoints.empty();
         std::erase_if(found.endpoints, [this](const auto& address) { return is_gate(address); });
         if (is_known && found.endpoints.empty()) {
@@ -209,15 +221,15 @@ boost::asio::awaitable<std::string> ForeignBackend::look_up(TrustPtr trust) {
 }
 
 // Its clients would wait for themselves.
-bool ForeignBackend::is_gate(const io::tcp::endpoint& address) const {
-    return std::ranges::any_of(config_.listen, [&address](const config::Listen& listen) {
+bool ForeignBackend::is_gate(const io::tcp::endpoint& service) const {
+    const auto address = io::reached_by(service.address());
+    return std::ranges::any_of(config_.listen, [&](const config::Listen& listen) {
         const auto gate = io::parse_endpoint(listen.address);
-        if (!gate || gate->port() != address.port()) {
+        if (!gate || gate->port() != service.port() || gate->address().is_v4() != address.is_v4()) {
             return false;
         }
-        const bool is_ours = !io::bind_error({address.address(), 0});
-        return gate->address() == address.address() ||
-               (gate->address().is_unspecified() && is_ours);
+        return gate->address() == address ||
+               (gate->address().is_unspecified() && io::is_of_this_machine(address));
     });
 }
 

@@ -46,7 +46,7 @@ public:
     void perform(const core::AnnounceFailing& effect) override;
     void perform(const core::AdmitClient& effect) override;
 
-    void job_ends(core::Generation generation) override;
+    std::optional<std::uint64_t> memory_of(core::Generation generation) override;
 
     io::tcp::endpoint address_of(core::Generation generation) const override;
     std::string instance_of(core::Generation generation) const override;
@@ -75,7 +75,7 @@ private:
     boost::asio::awaitable<io::ProbeResult> ask_at(TrustPtr trust, core::ProbePurpose purpose,
                                                    io::tcp::endpoint address);
     boost::asio::awaitable<io::ProbeResult> ask_by_command(TrustPtr trust);
-    bool is_gate(const io::tcp::endpoint& address) const;
+    bool is_gate(const io::tcp::endpoint& service) const;
     boost::asio::awaitable<void> run_hook(core::RunHook what, TrustPtr trust);
     boost::asio::awaitable<void> leave(TrustPtr trust);
 

@@ -104,6 +104,9 @@ std::string why_start_failed(const Life& life) {
     if (!life.why_not_open.empty()) {
         return life.why_not_open;
     }
+    if (life.is_too_large) {
+        return "its tree uses more memory than recycle.memory_hard_limit allows";
+    }
     return life.exit && life.has_died ? io::in_words(*life.exit)
                                       : "no answer in time: " + life.last_probe;
 }

@@ -39,16 +39,18 @@ struct Life {
     std::vector<std::pair<std::uint64_t, std::string>> first_lines = {};
     io::LastLines last_lines = {};
     std::uint64_t lines = 0;
-    std::optional<io::ExitStatus> exit = {};  // of the leader
-    io::TaskGroup::Id probe = {};             // the last one
-    io::TaskGroup::Id hook = {};              // before admission
-    io::TaskGroup::Id request = {};           // to end
-    io::TaskGroup::Id memory_watch = {};      // the last one
+    std::optional<io::ExitStatus> exit = {};     // of the leader
+    io::TaskGroup::Id probe = {};                // the last one
+    io::TaskGroup::Id hook = {};                 // before admission
+    io::TaskGroup::Id request = {};              // to end
+    io::TaskGroup::Id memory_watch = {};         // the last one
+    steady_clock::time_point measure_from = {};  // not to be asked again before, for what it costs
     bool has_answered = false;
     std::string last_probe = {};    // why it had no answer
     std::string why_not_open = {};  // the hook before admission failed
     bool is_stopping = false;
     bool is_killed = false;
+    bool is_too_large = false;  // it is ended for its memory
     bool is_quarantined = false;
     // Whose refusal of a signal has been told: pid and start time.
     std::set<std::pair<pid_t, std::uint64_t>> refusals_told = {};

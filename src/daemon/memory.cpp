@@ -19,6 +19,9 @@ namespace {
 
 // A job that passes the hard limit is to be cut within a second.
 constexpr auto between_looks = 250ms;
+constexpr unsigned looks_to_a_scan = 4;
+// A large tree takes a while to be measured, and nothing else is done meanwhile.
+constexpr int rest_after_measuring = 50;
 // Before the first has answered: about what an office takes.
 constexpr std::uint64_t fresh_at_first = std::uint64_t{128} << 20;
 // The standby itself, and as much again for the job that runs meanwhile.
@@ -35,15 +38,22 @@ core::Policy fit_memory(core::Policy policy) {
     const std::uint64_t places = policy.backend.instances + policy.backend.standby;
     const std::uint64_t share = machine->total / 5 * 4 / places;
     if (*limits.memory_hard_limit > share) {
+        // In proportion, or the job would always be cut instead of the recycle coming between two.
+        const double part =
+            static_cast<double>(share) / static_cast<double>(*limits.memory_hard_limit);
+        if (limits.memory_soft_limit) {
+            *limits.memory_soft_limit =
+                static_cast<std::uint64_t>(part * static_cast<double>(*limits.memory_soft_limit));
+        }
+        limits.memory_hard_limit = share;
         Line(Line::Level::info,
              "recycle.memory_hard_limit lowered: all places share four fifths of the memory")
             .with("memory", in_mebibytes(machine->total))
             .with("places", places)
-            .with("memory_hard_limit", in_mebibytes(share));
-        limits.memory_hard_limit = share;
-    }
-    if (limits.memory_soft_limit) {
-        limits.memory_soft_limit = std::min(*limits.memory_soft_limit, *limits.memory_hard_limit);
+            .with("memory_hard_limit", in_mebibytes(share))
+            .with("memory_soft_limit", limits.memory_soft_limit
+                                           ? in_mebibytes(*limits.memory_soft_limit)
+                                           : std::string("off"));
     }
     return policy;
 }
@@ -52,44 +62,57 @@ Memory::Memory(boost::asio::io_context& io, const core::RecyclePolicy& limits,
                const Backends::Callbacks& callbacks, io::TaskGroup& tasks)
     : io_(io), limits_(limits), callbacks_(callbacks), tasks_(tasks), fresh_(fresh_at_first) {}
 
-// The cheap measure counts what is shared too often: it only says whether the dear one is needed.
-void Memory::measure(Life& life) {
+std::optional<std::uint64_t> Memory::of(Life& life) {
     constexpr auto none = std::numeric_limits<std::uint64_t>::max();
     const std::uint64_t matters_from = std::min(limits_.memory_soft_limit.value_or(none),
                                                 limits_.memory_hard_limit.value_or(none));
     if (life.is_stopping || life.tree.memory_at_a_glance() < matters_from) {
-        return;
+        return std::nullopt;
     }
-    if (const auto bytes = life.tree.memory(io::Tree::Shared::shared_out)) {
-        callbacks_.feed(core::MemoryMeasured{life.generation, *bytes});
-    }
+    return life.tree.memory(io::Tree::Shared::shared_out);
 }
 
 void Memory::watch(LifePtr life) {
     if (limits_.memory_hard_limit && !tasks_.is_running(life->memory_watch)) {
-        life->memory_watch = tasks_.spawn("memory", keep_measuring(life));
+        life->memory_watch = tasks_.spawn("memory", keep_looking(life));
     }
 }
 
-boost::asio::awaitable<void> Memory::keep_measuring(LifePtr life) {
+boost::asio::awaitable<void> Memory::keep_looking(LifePtr life) {
     boost::asio::steady_timer timer(io_);
+    unsigned looks = 0;
     do {
         timer.expires_after(between_looks);
         const auto [error] = co_await timer.async_wait(io::use_result);
-        if (error) {
+        if (error || life->is_stopping) {
             co_return;
         }
-        measure(*life);
-    } while (!life->is_stopping && callbacks_.inside(life->generation) > 0);
+        if (++looks % looks_to_a_scan == 0) {
+            (void)life->tree.scan();  // A look misses who has left its parent since the last one.
+        }
+        tell_if_too_large(*life);
+    } while (callbacks_.is_visited(life->generation));
+}
+
+void Memory::tell_if_too_large(Life& life) {
+    const auto now = steady_clock::now();
+    if (now < life.measure_from || life.tree.memory_at_a_glance() < *limits_.memory_hard_limit) {
+        return;
+    }
+    const auto bytes = life.tree.memory(io::Tree::Shared::shared_out);
+    life.measure_from = now + rest_after_measuring * (steady_clock::now() - now);
+    if (bytes) {
+        callbacks_.feed(core::MemoryMeasured{life.generation, *bytes});
+    }
 }
 
 void Memory::note_fresh(Life& life) {
     fresh_ = std::max(fresh_, life.tree.memory(io::Tree::Shared::shared_out).value_or(0));
 }
 
-bool Memory::has_room_for_standby() {
+bool Memory::has_room_for_standby(std::size_t starting) {
     const auto machine = io::machine_memory();
-    const std::uint64_t needed = room_for_standby * fresh_;
+    const std::uint64_t needed = (room_for_standby + starting) * fresh_;
     const bool has_room = !machine || machine->available >= needed;
     if (std::exchange(had_room_, has_room) == has_room) {
         return has_room;

@@ -88,7 +88,9 @@ boost::asio::awaitable<void> OwnBackends::begin() {
 // ---- Beginning ---------------------------------------------------------------------------------
 
 void OwnBackends::perform(const core::SpawnBackend& effect) {
-    if (!effect.instance && !memory_.has_room_for_standby()) {
+    const auto starting = std::ranges::count_if(
+        lives_, [](const auto& entry) { return !entry.second->has_answered; });
+    if (!effect.instance && !memory_.has_room_for_standby(static_cast<std::size_t>(starting))) {
         callbacks_.feed(core::SpawnPostponed{effect.generation});
         return;
     }
@@ -160,10 +162,9 @@ void OwnBackends::perform(const core::AdmitClient& effect) {
     memory_.watch(find(effect.generation));
 }
 
-void OwnBackends::job_ends(core::Generation generation) {
-    if (const LifePtr life = find(generation)) {
-        memory_.measure(*life);
-    }
+std::optional<std::uint64_t> OwnBackends::memory_of(core::Generation generation) {
+    const LifePtr life = find(generation);
+    return life ? memory_.of(*life) : std::nullopt;
 }
 
 // ---- Probes ------------------------------------------------------------------------------------
@@ -208,8 +209,8 @@ boost::asio::awaitable<void> OwnBackends::probe(LifePtr life, core::ProbePurpose
             .with("generation", core::number(life->generation))
             .with("documents", result.documents);
     }
-    if (result.answered) {
-        memory_.measure(*life);
+    if (const auto bytes = result.answered ? memory_.of(*life) : std::nullopt) {
+        callbacks_.feed(core::MemoryMeasured{life->generation, *bytes});
     }
     callbacks_.feed(core::ProbeEnded{life->generation, verdict_of(result), result.documents > 0});
 }
@@ -255,6 +256,7 @@ void OwnBackends::perform(const core::StopBackend& effect) {
     const LifePtr life = find(effect.generation);
     tell_stop(*life, effect);
     life->is_stopping = true;
+    life->is_too_large = effect.reason == core::StopReason::memory_hard_limit;
     life->has_died = effect.reason == core::StopReason::died;
     if (life->has_died) {
         died_.push_back(effect.generation);

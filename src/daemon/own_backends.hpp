@@ -44,7 +44,7 @@ public:
     void perform(const core::AnnounceFailing& effect) override;
     void perform(const core::AdmitClient& effect) override;
 
-    void job_ends(core::Generation generation) override;
+    std::optional<std::uint64_t> memory_of(core::Generation generation) override;
 
     io::tcp::endpoint address_of(core::Generation generation) const override;
     std::string instance_of(core::Generation generation) const override;

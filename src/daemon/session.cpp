@@ -168,10 +168,8 @@ void Session::left_backend() {
     idleness_.cancel();
     // Before the event: the session's own end may be what its generation is recycled for.
     ended_with_backend_ = callbacks_.is_ending(generation_);
-    if (has_job_) {
-        callbacks_.job_ends(generation_);
-    }
-    callbacks_.feed(core::SessionEnded{client_.id});
+    const auto memory = has_job_ ? callbacks_.memory_of(generation_) : std::nullopt;
+    callbacks_.feed(core::SessionEnded{client_.id, core::SessionEnded::How::released, memory});
 }
 
 // ---- From outside ------------------------------------------------------------------------------
@@ -179,6 +177,9 @@ void Session::left_backend() {
 // One that is sent away leaves a backend that is kept: that is told as if the client had left, and
 // closes its side in its own time. Of the others the backend is ended, or closed too late.
 void Session::cut(core::CutReason reason) {
+    if (!is_inside_) {
+        return;  // It has left the backend meanwhile, and is still owed something.
+    }
     cut_ = cut_.value_or(reason);  // The first is why.
     const bool is_sent_away =
         reason == core::CutReason::first_byte_timeout || reason == core::CutReason::idle_timeout;

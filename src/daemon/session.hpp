@@ -18,6 +18,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -46,8 +47,7 @@ public:
         std::function<std::string(core::Generation)> instance_of;
         std::function<bool(core::Generation)> is_ending;
         std::function<bool(core::Generation)> has_died;
-        // Before the SessionEnded of a client who was inside.
-        std::function<void(core::Generation)> job_ends;
+        std::function<std::optional<std::uint64_t>(core::Generation)> memory_of;
         // Tells of a client that speaks something else.
         std::function<void(const Client&, const Refusal&)> turned_away;
         // Before its end is fed: the client waits again, or has gone.
@@ -65,6 +65,7 @@ public:
     core::Generation generation() const { return generation_; }
     // From the open backend to its release.
     bool is_inside() const { return is_inside_ && !is_entering_; }
+    bool is_inside_or_entering() const { return is_inside_; }
 
     void cut(core::CutReason reason);
     // Who is about to enter it does not.

@@ -189,6 +189,16 @@ Looked<std::vector<ProcessStat>> children_of(pid_t parent) {
     return processes;
 }
 
+bool has_blocked_thread(pid_t pid) {
+    const auto threads = numbers_in(path_of(pid, "task")).value_or(std::vector<pid_t>{});
+    return std::any_of(threads.begin(), threads.end(), [pid](pid_t thread) {
+        const auto text =
+            read_small_file(path_of(pid, "task/" + std::to_string(thread) + "/stat"), stat_bytes);
+        const auto stat = parse_stat(text.value_or(std::string{}));
+        return stat && stat->state == 'D';
+    });
+}
+
 std::vector<pid_t> children_at_a_glance(pid_t parent) {
     constexpr std::size_t list_bytes = 65536;
     std::vector<pid_t> children;

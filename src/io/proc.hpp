@@ -48,6 +48,9 @@ Presence presence_of(pid_t pid, std::uint64_t start_time);
 Looked<std::vector<ProcessStat>> all_processes();
 Looked<std::vector<ProcessStat>> children_of(pid_t parent);
 
+// Whether one of its threads is in state D. Much that is asked of a process then waits with it.
+bool has_blocked_thread(pid_t pid);
+
 // Without a look at all the others; where the kernel does not list them (CONFIG_PROC_CHILDREN), or
 // while they come and go, some may be missing.
 std::vector<pid_t> children_at_a_glance(pid_t parent);

@@ -216,7 +216,7 @@ std::optional<std::uint64_t> Tree::memory(Shared pages) {
         if (member.is_dead()) {
             continue;
         }
-        const bool may_ask = pages == Shared::shared_out && member.state != 'D';
+        const bool may_ask = pages == Shared::shared_out && !has_blocked_thread(member.pid);
         const auto shared_out = may_ask ? proportional_bytes(member.pid) : std::nullopt;
         sum = sum.value_or(0) + shared_out.value_or(member.resident_bytes);
     }

@@ -19,8 +19,7 @@ TEST_F(Memory, BeyondTheSoftLimitIsNoticedWhenTheJobEndsBeforeTheNextGoesIn) {
     begins_job(1);
     arrives(2);
     skip();
-    uses_memory(1, 300);
-    session_ends(1);
+    job_ends_with_memory(1, 300);
     expect({StopBackend{1_gen, StopReason::memory_soft_limit, StopHow::ask, 1, 0s}});
 }
 
@@ -30,18 +29,54 @@ TEST_F(Memory, BelowTheSoftLimitChangesNothing) {
     begins_job(1);
     arrives(2);
     skip();
-    uses_memory(1, 299);
-    session_ends(1);
+    job_ends_with_memory(1, 299);
     expect({AdmitClient{2_client, 1_gen, 0s}});
 }
 
-TEST_F(Memory, BeyondTheSoftLimitDoesNotEndTheRunningJob) {
+// It gives back what it needed for itself.
+TEST_F(Memory, BeyondTheSoftLimitInAJobIsNothing) {
+    serving();
+    arrives(1);
+    begins_job(1);
+    arrives(2);
+    skip();
+    uses_memory(1, 999);
+    job_ends_with_memory(1, 100);
+    expect({AdmitClient{2_client, 1_gen, 0s}});
+}
+
+TEST_F(Memory, BeyondTheSoftLimitBetweenJobsIsNoticedWithTheNextAnswerAtTheLatest) {
+    serving();
+    arrives(1);
+    begins_job(1);
+    session_ends(1);
+    skip();
+    uses_memory(1, 300);
+    expect({StopBackend{1_gen, StopReason::memory_soft_limit, StopHow::ask, 1, 0s}});
+}
+
+TEST_F(Memory, BeyondTheSoftLimitWhenOneOfSeveralHasEndedWaitsForTheOthers) {
+    policy.gate.concurrency = 2;
+    serving();
+    arrives(1);
+    arrives(2);
+    begins_job(1);
+    begins_job(2);
+    skip();
+    job_ends_with_memory(1, 300);
+    arrives(3);
+    expect({});
+    session_ends(2);
+    expect({StopBackend{1_gen, StopReason::memory_soft_limit, StopHow::ask, 2, 0s}});
+}
+
+TEST_F(Memory, BeyondTheHardLimitWhenAJobEndsCutsNobodyWhoHasLeft) {
     serving();
     arrives(1);
     begins_job(1);
     skip();
-    uses_memory(1, 999);
-    expect({});
+    job_ends_with_memory(1, 1000);
+    expect({StopBackend{1_gen, StopReason::memory_hard_limit, StopHow::kill, 1, 0s}});
 }
 
 // It would need as much after a recycle, and another, and another.

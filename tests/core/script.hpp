@@ -157,6 +157,9 @@ protected:
     void stirs(std::uint64_t client) { happens(ClientStirred{ClientId{client}}); }
     void finishes(std::uint64_t client) { happens(ClientFinished{ClientId{client}}); }
     void session_ends(std::uint64_t client) { ends(client, SessionEnded::How::released); }
+    void job_ends_with_memory(std::uint64_t client, std::uint64_t bytes) {
+        happens(SessionEnded{ClientId{client}, SessionEnded::How::released, bytes});
+    }
     void cannot_enter(std::uint64_t client) { ends(client, SessionEnded::How::not_reached); }
     void goes_without_a_word(std::uint64_t client) { ends(client, SessionEnded::How::untouched); }
     void speaks_something_else(std::uint64_t client) { ends(client, SessionEnded::How::foreign); }
@@ -168,9 +171,7 @@ protected:
     void spawned(std::uint64_t generation, double jitter = 0) {
         happens(BackendSpawned{Generation{generation}, jitter});
     }
-    void is_postponed(std::uint64_t generation) {
-        happens(SpawnPostponed{Generation{generation}});
-    }
+    void is_postponed(std::uint64_t generation) { happens(SpawnPostponed{Generation{generation}}); }
     void uses_memory(std::uint64_t generation, std::uint64_t bytes) {
         happens(MemoryMeasured{Generation{generation}, bytes});
     }

@@ -390,23 +390,33 @@ void World::become_idle(ClientId client) {
     }
 }
 
+// What it is measured at, and what must come of that.
+std::uint64_t World::memory_of(Life& life, bool is_between_jobs) {
+    const bool is_wasteful = !is_friendly_ && chance(0.1);
+    const auto bytes =
+        is_wasteful ? one_of<std::uint64_t>({soft_limit, hard_limit}) : soft_limit - 1;
+    const bool is_too_large = policy_.recycle.memory_hard_limit && bytes >= hard_limit;
+    const bool is_large = policy_.recycle.memory_soft_limit && bytes >= soft_limit;
+    tell(std::string("measured") + (is_large ? ", large" : "") +
+         (is_too_large ? ", too large" : ""));
+    if (is_too_large) {
+        life.inside_when_too_large = count_uncut(life);
+    }
+    life.is_due |=
+        life.answered && (is_too_large || (is_large && is_between_jobs && life.jobs > 0));
+    return bytes;
+}
+
 void World::measure_memory(Generation generation) {
     Life& life = lives_.at(generation);
     if (!life.was_spawned || !life.has_tree) {
         return;
     }
-    const bool is_wasteful = !is_friendly_ && chance(0.1);
-    const auto bytes =
-        is_wasteful ? one_of<std::uint64_t>({soft_limit, hard_limit}) : soft_limit - 1;
-    const bool is_too_large =
-        policy_.recycle.memory_hard_limit && bytes >= hard_limit && !life.was_stopped;
-    const bool is_large = policy_.recycle.memory_soft_limit && bytes >= soft_limit;
-    tell(say("measured", generation) + (is_large ? ": large" : "") +
-         (is_too_large ? ", too large" : ""));
-    if (is_too_large) {
-        life.inside_when_too_large = count_uncut(life);
-    }
-    life.is_due |= life.answered && (is_too_large || (is_large && life.jobs > 0));
+    const bool is_working =
+        std::any_of(life.inside.begin(), life.inside.end(),
+                    [&](ClientId client) { return guests_.at(client).has_job; });
+    const auto bytes = memory_of(life, !is_working);
+    const bool is_too_large = policy_.recycle.memory_hard_limit && bytes >= hard_limit;
     feed(MemoryMeasured{generation, bytes});
     check(!is_too_large || life.was_stopped, "12: one that is too large was kept");
 }
@@ -470,7 +480,11 @@ void World::end_session(ClientId client, SessionEnded::How how) {
             become_unproven(life, *policy_.probe.admission);
         }
     }
-    feed(SessionEnded{client, how});
+    std::optional<std::uint64_t> memory;
+    if (how == SessionEnded::How::released && guest.has_job) {
+        memory = memory_of(life, true);
+    }
+    feed(SessionEnded{client, how, memory});
 }
 
 void World::become_unproven(Life& life, Duration limit) {

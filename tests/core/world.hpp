@@ -169,6 +169,7 @@ private:
     Instant to_speak_by(const Guest& guest) const;
     void become_idle(ClientId client);
     void measure_memory(Generation generation);
+    std::uint64_t memory_of(Life& life, bool is_between_jobs);
     void leave(ClientId client);
     void end_session(ClientId client, SessionEnded::How how);
     void request_recycle();

@@ -7,20 +7,26 @@
 #include <ctime>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tcplock::daemon {
 namespace {
 
 using namespace std::chrono;
 
-class LocalTime : public testing::Test {
+// A zone like that of Berlin: one hour ahead of UTC, two from the last Sunday of March, 2:00, to
+// that of October, 3:00. In TZ, what is east of Greenwich is negative (POSIX, variable TZ).
+constexpr const char* with_summer = "CET-1CEST,M3.5.0,M10.5.0/3";
+
+class CalendarTest : public testing::Test {
 protected:
-    LocalTime() {
-        if (const char* const zone = std::getenv("TZ")) {
-            zone_before_ = zone;
+    explicit CalendarTest(const char* zone = "UTC0") {
+        if (const char* const before = std::getenv("TZ")) {
+            zone_before_ = before;
         }
+        be_in(zone);
     }
-    ~LocalTime() override {
+    ~CalendarTest() override {
         if (zone_before_) {
             ::setenv("TZ", zone_before_->c_str(), 1);
         } else {
@@ -29,42 +35,29 @@ protected:
         ::tzset();
     }
 
-    // How far the calendar's clock is ahead of UTC in this zone.
-    static minutes offset_in(const std::string& zone) {
-        ::setenv("TZ", zone.c_str(), 1);
+    static void be_in(const char* zone) {
+        ::setenv("TZ", zone, 1);
         ::tzset();
-        const auto before = floor<seconds>(system_clock::now()).time_since_epoch();
-        const auto local = Calendar::local_now().time_since_epoch();
-        const auto after = floor<seconds>(system_clock::now()).time_since_epoch();
-        EXPECT_LE((after - before).count(), 30) << "too busy a machine to tell the time";
-        return round<minutes>(local - before);
     }
 
 private:
     std::optional<std::string> zone_before_;
 };
 
-// In TZ, what is west of Greenwich is positive (POSIX, environment variable TZ).
-TEST_F(LocalTime, IsThatOfTheMachinesZone) {
-    EXPECT_EQ(offset_in("UTC0"), 0min);
-    EXPECT_EQ(offset_in("HERE-5:30"), 5h + 30min);
-    EXPECT_EQ(offset_in("THERE8"), -8h);
+sys_seconds utc(year_month_day day, minutes of_day) {
+    return sys_days{day} + of_day;
 }
 
-TEST_F(LocalTime, KnowsSummer) {
-    // Summer from the first to the last day of each year, so that the test has no season.
-    EXPECT_EQ(offset_in("WINTER-1SUMMER-2,J1/0,J365/23:59:59"), 2h);
+// A Monday.
+sys_seconds at(int hour, int minute) {
+    return utc(2026y / March / 2, hours{hour} + minutes{minute});
 }
 
-core::CivilTime at(int hour, int minute) {
-    return local_days{2026y / March / 2} + hours{hour} + minutes{minute};  // A Monday.
-}
-
-TEST(Calendar, HasNothingDueWithoutLines) {
+TEST_F(CalendarTest, HasNothingDueWithoutLines) {
     EXPECT_EQ(Calendar({}).next(at(12, 0)), std::nullopt);
 }
 
-TEST(Calendar, TakesTheEarliestOfItsLines) {
+TEST_F(CalendarTest, TakesTheEarliestOfItsLines) {
     const Calendar calendar({"30 3 * * *", "0 22 * * *", "15 12 * * 1"});
     EXPECT_EQ(calendar.next(at(3, 0)), at(3, 30));
     EXPECT_EQ(calendar.next(at(4, 0)), at(12, 15));
@@ -72,14 +65,67 @@ TEST(Calendar, TakesTheEarliestOfItsLines) {
     EXPECT_EQ(calendar.next(at(22, 0)), at(3, 30) + days{1});
 }
 
-TEST(Calendar, LooksStrictlyIntoTheFuture) {
+TEST_F(CalendarTest, LooksStrictlyIntoTheFuture) {
     EXPECT_EQ(Calendar({"30 3 * * *"}).next(at(3, 30)), at(3, 30) + days{1});
     EXPECT_EQ(Calendar({"30 3 * * *"}).next(at(3, 30) - seconds{1}), at(3, 30));
 }
 
-TEST(Calendar, IsNotKeptFromItsOtherLinesByOneThatIsNeverDue) {
+TEST_F(CalendarTest, IsNotKeptFromItsOtherLinesByOneThatIsNeverDue) {
     EXPECT_EQ(Calendar({"0 0 30 2 *"}).next(at(3, 0)), std::nullopt);
     EXPECT_EQ(Calendar({"0 0 30 2 *", "30 3 * * *"}).next(at(3, 0)), at(3, 30));
+}
+
+TEST_F(CalendarTest, IsThatOfTheMachinesZone) {
+    be_in("HERE-5:30");
+    EXPECT_EQ(Calendar({"30 3 * * *"}).next(at(0, 0)), at(22, 0));
+    be_in("THERE8");
+    EXPECT_EQ(Calendar({"30 3 * * *"}).next(at(0, 0)), at(11, 30));
+}
+
+// When a line is due on a day on which the clocks change, in UTC, minutes after midnight.
+class ClockChange : public CalendarTest {
+protected:
+    ClockChange() : CalendarTest(with_summer) {}
+
+    static std::vector<minutes> due_on(year_month_day day, const std::string& line, int most) {
+        const Calendar calendar({line});
+        const sys_seconds midnight = utc(day, 0min);
+        std::vector<minutes> due;
+        auto next = calendar.next(midnight - 1s);
+        for (; next && *next < midnight + 4h && most > 0; --most) {
+            due.push_back(duration_cast<minutes>(*next - midnight));
+            next = calendar.next(*next);
+        }
+        return due;
+    }
+};
+
+// From 1:59 to 3:00, at 1:00 UTC.
+constexpr auto to_summer = 2026y / March / 29;
+// From 2:59 to 2:00, at 1:00 UTC.
+constexpr auto to_winter = 2026y / October / 25;
+
+using Due = std::vector<minutes>;
+
+TEST_F(ClockChange, ToSummerMakesAFixedTimeThatIsLeftOutDueAtOnce) {
+    EXPECT_EQ(due_on(to_summer, "30 2 * * *", 9), Due{60min});
+    EXPECT_EQ(due_on(to_summer, "0,20,40 2 * * *", 9), Due{60min}) << "and only once";
+    EXPECT_EQ(due_on(to_summer, "30 1 * * *", 9), Due{30min});
+    EXPECT_EQ(due_on(to_summer, "30 3 * * *", 9), Due{90min});
+}
+
+TEST_F(ClockChange, ToWinterMakesAFixedTimeThatComesTwiceDueTheFirstTime) {
+    EXPECT_EQ(due_on(to_winter, "30 2 * * *", 9), Due{30min});
+    EXPECT_EQ(due_on(to_winter, "0 3 * * *", 9), Due{120min});
+    EXPECT_EQ(due_on(to_winter, "59 2 * * *", 9), Due{59min});
+}
+
+TEST_F(ClockChange, IsNothingToALineOfAnyHour) {
+    EXPECT_EQ(due_on(to_summer, "30 * * * *", 9), (Due{30min, 90min, 150min, 210min}));
+    EXPECT_EQ(due_on(to_winter, "30 * * * *", 9), (Due{30min, 90min, 150min, 210min}));
+    EXPECT_EQ(due_on(to_summer, "0 * * * *", 9), (Due{0min, 60min, 120min, 180min}));
+    EXPECT_EQ(due_on(to_winter, "0 * * * *", 9), (Due{0min, 60min, 120min, 180min}));
+    EXPECT_EQ(due_on(to_winter, "15 */2 * * *", 9), (Due{15min, 75min, 195min}));
 }
 
 }  // namespace

@@ -4,13 +4,14 @@ Run as a program, one process a conversion, so that leaving is what it is in rea
 
     converter.py PORT convert INPUT OUTPUT FILTER    load, store, close the document
     converter.py PORT pool COUNT PAUSE INPUT OUTPUT FILTER    convert it so often, with pauses (s)
+    converter.py PORT repeat COUNT INPUT OUTPUT FILTER    connect, convert and leave so often
     converter.py PORT compute                        run a Basic macro that never ends
     converter.py PORT hold                           one call, then stay until standard input ends
     converter.py PORT leave_open COUNT               open so many documents, and leave them open
 
 It prints one line of JSON on standard output: ok, error (the exception's class and text) and the
-seconds until it was connected and until it was done. `hold` and `compute` print a first line
-when they are inside, `convert` when the document is loaded.
+seconds until it was connected and until it was done; `repeat` prints one for each time. `hold` and
+`compute` print a first line when they are inside, `convert` when the document is loaded.
 """
 
 import json
@@ -55,17 +56,31 @@ def pool(desktop, count, pause, source, target, export_filter):
         time.sleep(float(pause))
 
 
-def convert(desktop, source, target, export_filter):
+def repeat(count, port, *arguments):
+    """Each time in a process of its own, made from this one, in which UNO has only been loaded: a
+    bridge that was disposed of is not forgotten as long as its process lives."""
+    for _ in range(int(count)):
+        child = os.fork()
+        if child == 0:
+            run(port, "convert", arguments, loaded=lambda: None)
+        os.waitpid(child, 0)
+
+
+def convert(desktop, source, target, export_filter, loaded=lambda: None):
     document = desktop.loadComponentFromURL(
         uno.systemPathToFileUrl(source), "_blank", 0, (value("Hidden", True),)
     )
     if document is None:
         raise RuntimeError("the office did not load the document")
-    print(json.dumps({"loaded": True}), flush=True)
+    loaded()
     try:
         document.storeToURL(uno.systemPathToFileUrl(target), (value("FilterName", export_filter),))
     finally:
         document.close(True)
+
+
+def tell_loaded():
+    print(json.dumps({"loaded": True}), flush=True)
 
 
 def compute(desktop):
@@ -92,15 +107,15 @@ def leave_open(desktop, count):
         desktop.loadComponentFromURL("private:factory/swriter", "_blank", 0, (value("Hidden", True),))
 
 
-def main():
-    port, verb, *arguments = sys.argv[1:]
+def run(port, verb, arguments, loaded=tell_loaded):
+    """Does it, reports, and ends the process."""
     begin = time.monotonic()
     report = {"ok": False}
     try:
         desktop = connect(port)
         report["connected"] = round(time.monotonic() - begin, 3)
         if verb == "convert":
-            convert(desktop, *arguments)
+            convert(desktop, *arguments, loaded)
         elif verb == "pool":
             pool(desktop, *arguments)
         elif verb == "compute":
@@ -119,6 +134,14 @@ def main():
     print(json.dumps(report), flush=True)
     # The bridge's threads do not always let an interpreter end whose bridge died under it.
     os._exit(0 if report["ok"] else 1)
+
+
+def main():
+    port, verb, *arguments = sys.argv[1:]
+    if verb == "repeat":
+        repeat(arguments[0], port, *arguments[1:])
+    else:
+        run(port, verb, arguments)
 
 
 if __name__ == "__main__":

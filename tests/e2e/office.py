@@ -156,6 +156,43 @@ class Conversions:
         return collections.Counter(report["kind"] for report in self.good)
 
 
+class Stream:
+    """Clients that convert one small document after the other, each time over a connection of its
+    own, as many at once as there are ports; a port may be named more than once."""
+
+    def __init__(self, ports, count, kind="odt"):
+        self._folder = tempfile.mkdtemp(prefix="tcplock-stream-")
+        self._targets = []
+        self._clients = []
+        text_filter, extension, _ = documents.TARGETS[kind]
+        self._begin = time.monotonic()
+        for number, port in enumerate(ports):
+            words = f"marker of client {number}"
+            source = os.path.join(self._folder, f"{number}.{kind}")
+            target = os.path.join(self._folder, f"{number}-result.{extension}")
+            documents.make(kind, source, words)
+            self._targets.append((target, words))
+            share = count // len(ports) + (number < count % len(ports))
+            self._clients.append(
+                Converter(port, "repeat", str(share), source, target, text_filter)
+            )
+
+    def finish(self, timeout):
+        """The report of each conversion. What was written last is looked into."""
+        deadline = time.monotonic() + timeout
+        reports, wrong = [], []
+        for client, (target, words) in zip(self._clients, self._targets):
+            output, _ = client.process.communicate(timeout=max(1, deadline - time.monotonic()))
+            own = [json.loads(line) for line in output.splitlines()]
+            reports += own
+            if own[-1]["ok"] and not documents.is_right(target, words):
+                wrong.append(target)
+        self.seconds = time.monotonic() - self._begin
+        shutil.rmtree(self._folder, ignore_errors=True)
+        assert not wrong, f"wrong results: {wrong}"
+        return reports
+
+
 def convert_one(port, timeout=60):
     """One conversion, asserted."""
     conversions = Conversions(port, count=1, at_once=1)

@@ -8,7 +8,7 @@ import unittest
 
 import fake
 from crowd import Client
-from supervisor import SCHEDULING_MARGIN, result
+from supervisor import MAY_MOUNT, SCHEDULING_MARGIN, result, with_mount
 
 MEBIBYTE = 1 << 20
 
@@ -126,10 +126,8 @@ class HardLimitTest(unittest.TestCase):
             self.assertAlmostEqual(mebibytes(line["memory_hard_limit"]), share, delta=2)
 
 
-@unittest.skipIf(os.geteuid() != 0, "needs root, for another /proc/meminfo in a mount namespace")
+@unittest.skipUnless(MAY_MOUNT, "needs the right to mount a /proc/meminfo of its own")
 class NoRoomTest(unittest.TestCase):
-    UNDER = 'mount --bind "$0" /proc/meminfo && exec "$@"'
-
     def tell(self, path, available):
         with open("/proc/meminfo") as file:
             text = file.read()
@@ -140,7 +138,7 @@ class NoRoomTest(unittest.TestCase):
         with fake.supervisor(backend={"standby": 1}) as supervisor:
             meminfo = os.path.join(supervisor.directory, "meminfo")
             self.tell(meminfo, available=100)
-            supervisor.under = ["unshare", "--mount", "sh", "-c", self.UNDER, meminfo]
+            supervisor.under = with_mount(meminfo, over="/proc/meminfo")
             supervisor.start()
             line = supervisor.log.wait("no memory for a standby")
             self.assertEqual(line["available"], "100MiB")

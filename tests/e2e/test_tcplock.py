@@ -2,27 +2,18 @@
 
 import os
 import signal
-import subprocess
 import tempfile
 import time
 import unittest
 
 import crowd
 from crowd import Client
-from supervisor import SCHEDULING_MARGIN, Supervisor, result, wait_clients
+from supervisor import MAY_MOUNT, SCHEDULING_MARGIN, Supervisor, result, wait_clients, with_mount
 from tcplock import Service, Tcplock, ports, run_command
 
 
-def may_mount():
-    command = ["unshare", "--mount", "mount", "--bind", "/etc/hosts", "/etc/hosts"]
-    return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
-
-
-
 def with_hosts(file):
-    """A command before another, which then sees this file as /etc/hosts."""
-    mount = 'mount --bind "$0" /etc/hosts && exec "$@"'
-    return ["unshare", "--mount", "sh", "-c", mount, file]
+    return with_mount(file, over="/etc/hosts")
 
 
 class OptionsTest(unittest.TestCase):
@@ -123,7 +114,7 @@ class OptionsTest(unittest.TestCase):
                     family = "[::1]" if options else "127.0.0.1"
                     self.assertEqual(ready["address"], f"{family}:{port}")
 
-    @unittest.skipUnless(may_mount(), "needs the right to mount a hosts file of its own")
+    @unittest.skipUnless(MAY_MOUNT, "needs the right to mount a hosts file of its own")
     def test_of_all_that_a_name_stands_for_the_one_that_answers_is_taken(self):
         for options, address in (((), "127.0.0.1"), (("--ipv6",), "[::1]")):
             gate, port = ports()
@@ -176,7 +167,7 @@ class OptionsTest(unittest.TestCase):
             client.close()
             self.assertEqual(tcplock.terminate(), 0)
 
-    @unittest.skipUnless(may_mount(), "needs the right to mount a hosts file of its own")
+    @unittest.skipUnless(MAY_MOUNT, "needs the right to mount a hosts file of its own")
     def test_a_name_that_no_longer_stands_for_anything_is_what_it_was(self):
         gate, port = ports()
         with tempfile.NamedTemporaryFile("w") as hosts, Service(port) as service:
@@ -196,7 +187,7 @@ class OptionsTest(unittest.TestCase):
                 self.assertEqual(client.answer(), "1 s")
                 client.close()
 
-    @unittest.skipUnless(may_mount(), "needs the right to mount a hosts file of its own")
+    @unittest.skipUnless(MAY_MOUNT, "needs the right to mount a hosts file of its own")
     def test_a_name_that_stands_for_the_gate_itself_is_said(self):
         gate, _ = ports()
         with tempfile.NamedTemporaryFile("w") as hosts:
@@ -208,7 +199,7 @@ class OptionsTest(unittest.TestCase):
                 line = tcplock.log.wait("the backend's name cannot be looked up", timeout=20)
                 self.assertEqual(line["why"], "it is the address of this gate itself")
 
-    @unittest.skipUnless(may_mount(), "needs the right to mount a hosts file of its own")
+    @unittest.skipUnless(MAY_MOUNT, "needs the right to mount a hosts file of its own")
     def test_a_command_that_probes_does_not_choose_the_address(self):
         # It only said that some address of the name answered, and the first was taken.
         gate, port = ports()

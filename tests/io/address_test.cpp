@@ -1,5 +1,7 @@
 #include "io/address.hpp"
 
+#include "io/own_address.hpp"
+
 #include <gtest/gtest.h>
 
 namespace tcplock::io {
@@ -97,6 +99,27 @@ TEST(Allow, IsNotReadFromAnythingElse) {
         EXPECT_FALSE(allow.add(text)) << text;
     }
     EXPECT_FALSE(allow.permits(address("10.0.0.1")));
+}
+
+TEST(OwnAddress, IsLoopbackAndWhatAnInterfaceHas) {
+    const auto is_ours = [](const char* address) {
+        return is_of_this_machine(boost::asio::ip::make_address(address));
+    };
+    EXPECT_TRUE(is_ours("127.0.0.1"));
+    EXPECT_TRUE(is_ours("127.3.2.1"));
+    EXPECT_TRUE(is_ours("::1"));
+    // Set aside for documentation, and so nobody's.
+    EXPECT_FALSE(is_ours("192.0.2.7"));
+    EXPECT_FALSE(is_ours("2001:db8::7"));
+}
+
+TEST(OwnAddress, OfTheUnspecifiedOneIsWhereAConnectionToItArrives) {
+    const auto reached = [](const char* address) {
+        return reached_by(boost::asio::ip::make_address(address)).to_string();
+    };
+    EXPECT_EQ(reached("0.0.0.0"), "127.0.0.1");
+    EXPECT_EQ(reached("::"), "::1");
+    EXPECT_EQ(reached("192.0.2.7"), "192.0.2.7");
 }
 
 }  // namespace
