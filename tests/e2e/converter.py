@@ -56,13 +56,17 @@ def pool(desktop, count, pause, source, target, export_filter):
         time.sleep(float(pause))
 
 
-def repeat(count, port, *arguments):
+def repeat(count, port, source, *arguments):
     """Each time in a process of its own, made from this one, in which UNO has only been loaded: a
-    bridge that was disposed of is not forgotten as long as its process lives."""
-    for _ in range(int(count)):
+    bridge that was disposed of is not forgotten as long as its process lives. And each time under a
+    name of its own: an office that is killed leaves a lock beside the document."""
+    for number in range(int(count)):
         child = os.fork()
         if child == 0:
-            run(port, "convert", arguments, loaded=lambda: None)
+            stem, extension = os.path.splitext(source)
+            name = f"{stem}-{number}{extension}"
+            os.link(source, name)
+            run(port, "convert", (name, *arguments), loaded=lambda: None)
         os.waitpid(child, 0)
 
 
