@@ -14,7 +14,8 @@ import office
 from supervisor import SCHEDULING_MARGIN, Supervisor, processor_seconds, result, wait_until
 
 DEADLOCK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "deadlock.py")
-LINES = 90000  # of a document whose export takes a real office ten seconds and more
+LONG = 10  # so many seconds, or more, an office is to export a document
+LINES = 90000  # of one that might take so long
 
 
 def moment(line):
@@ -24,17 +25,35 @@ def moment(line):
 class AbandonedJobTest(unittest.TestCase):
     """A client is killed while the office exports for it, and somebody waits."""
 
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="tcplock-documents-")
-        self.addCleanup(shutil.rmtree, self.folder)
-        self.source = os.path.join(self.folder, "long.odt")
-        documents.make("odt", self.source, "a long document", LINES)
+    @classmethod
+    def setUpClass(cls):
+        """A document that takes an office of this machine so long, undisturbed."""
+        cls.folder = tempfile.mkdtemp(prefix="tcplock-documents-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.source = os.path.join(cls.folder, "long.odt")
+        lines = LINES
+        with Supervisor(office.config()) as supervisor:
+            supervisor.start()
+            for attempt in range(1, 6):
+                documents.make("odt", cls.source, "a long document", lines)
+                report = cls.export(supervisor, cls.source).result(110)
+                assert report["ok"], report
+                lasted = supervisor.log.wait("session closed", nth=attempt).seconds("lasted")
+                result("long_export", lines=lines, lasted=f"{lasted:.1f}s")
+                if lasted >= LONG:
+                    return
+                lines = int(lines * max(1.2 * LONG / lasted, 1.2))
+        raise AssertionError(f"no document takes {LONG} s to export")
 
-    def export(self, supervisor, name):
-        target = os.path.join(self.folder, name)
-        return office.Converter(
-            supervisor.port, "convert", self.source, target, "writer_pdf_Export"
-        )
+    def setUp(self):
+        """A copy: an office that is killed leaves a lock beside its document."""
+        self.own = os.path.join(self.folder, f"{self._testMethodName}.odt")
+        shutil.copy(self.source, self.own)
+
+    @classmethod
+    def export(cls, supervisor, source):
+        target = source + ".pdf"
+        return office.Converter(supervisor.port, "convert", source, target, "writer_pdf_Export")
 
     def abandon(self, admission):
         """The next client's session, and the recycle if there was one before it."""
@@ -42,7 +61,7 @@ class AbandonedJobTest(unittest.TestCase):
         with Supervisor(office.config(probe=probe)) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready", timeout=60)
-            victim = self.export(supervisor, f"abandoned-{admission}.pdf")
+            victim = self.export(supervisor, self.own)
             self.assertEqual(victim.wait_inside(), {"loaded": True})
             (pid,) = office.soffice_pids(supervisor)
             loaded = processor_seconds(pid)
@@ -67,17 +86,6 @@ class AbandonedJobTest(unittest.TestCase):
             recycled=",".join(line["reason"] for line in recycles) or "no",
         )
         return served, [line["reason"] for line in recycles]
-
-    def test_an_export_of_this_document_takes_ten_seconds(self):
-        with Supervisor(office.config()) as supervisor:
-            supervisor.start()
-            supervisor.log.wait("backend ready", timeout=60)
-            client = self.export(supervisor, "undisturbed.pdf")
-            report = client.result(100)
-            self.assertTrue(report["ok"], report)
-            lasted = supervisor.log.wait("session closed").seconds("lasted")
-            result("long_export", lasted=f"{lasted:.1f}s")
-            self.assertGreaterEqual(lasted, 10)
 
     def test_the_next_client_waits_until_the_office_is_free(self):
         served, recycles = self.abandon("60s")
