@@ -62,6 +62,7 @@ constexpr auto usage = R"(fake_backend --port N [options]
   --start-delay MS        wait before listening
   --greet TEXT            say TEXT and a line feed to everybody who connects
   --say TEXT              write TEXT and a line feed to standard error at the start
+  --hold MIB              use so much memory from the start
   --never-listen          stay, and do nothing
   --ignore-term           ignore SIGTERM
   --double-fork           leave a process outside our session that ignores SIGTERM
@@ -87,6 +88,13 @@ struct Options {
     }
     std::optional<std::uint64_t> number(std::string_view name) const;
 };
+
+void leak(std::size_t mebibytes) {
+    static std::mutex mutex;
+    static std::vector<std::string> leaked;
+    const std::lock_guard lock(mutex);
+    leaked.emplace_back(mebibytes << 20, 'x');
+}
 
 [[noreturn]] void fail(std::string_view what) {
     std::cerr << "fake_backend: " << what << '\n';
@@ -117,8 +125,10 @@ std::optional<std::uint64_t> Options::number(std::string_view name) const {
 
 Options parse(int argc, char** argv) {
     const std::set<std::string, std::less<>> with_value{
-        "port", "journal", "marker",     "close-delay-max", "seed",    "start-delay", "greet",
-        "say",  "exit",    "exit-after", "freeze-after",    "at-most", "listen-for"};
+        "port",    "journal",     "marker",     "close-delay-max",
+        "seed",    "start-delay", "greet",      "hold",
+        "say",     "exit",        "exit-after", "freeze-after",
+        "at-most", "listen-for"};
     const std::set<std::string, std::less<>> alone{
         "never-listen", "ignore-term", "double-fork", "grandchild-with-port", "flood", "ipv6"};
     Options options;
@@ -349,13 +359,6 @@ void Server::obey_line(Guest& guest, const std::string& line) {
     obey_verb(guest, verb, argument);
 }
 
-void leak(std::size_t mebibytes) {
-    static std::mutex mutex;
-    static std::vector<std::string> leaked;
-    const std::lock_guard lock(mutex);
-    leaked.emplace_back(mebibytes << 20, 'x');
-}
-
 void grow() {
     constexpr std::size_t step = 16;
     constexpr std::size_t enough = 2048;
@@ -502,6 +505,7 @@ int main(int argc, char** argv) {
     const Journal journal{options.text("journal")};
     const auto marker = options.text("marker");
     journal.write("start " + marker + " pid=" + std::to_string(::getpid()) + " fds=" + descriptors);
+    leak(options.number("hold").value_or(0));
     if (!options.text("say").empty())
         std::cerr << options.text("say") << '\n';
     if (const auto status = options.number("exit"))

@@ -54,8 +54,9 @@ class SoftLimitTest(unittest.TestCase):
             self.assertLessEqual(largest, self.LIMIT + self.LEAK)
 
     def test_one_that_needs_more_from_the_start_is_not_recycled_for_ever(self):
-        recycle = {"memory_soft_limit": "1MiB"}
-        with fake.supervisor(recycle=recycle, probe={"interval": "100ms"}) as supervisor:
+        recycle = {"memory_soft_limit": "10MiB"}
+        probe = {"interval": "100ms"}
+        with fake.supervisor("--hold", "20", recycle=recycle, probe=probe) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready")
             for number in range(1, 5 + 1):
