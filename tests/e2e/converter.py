@@ -56,18 +56,24 @@ def pool(desktop, count, pause, source, target, export_filter):
         time.sleep(float(pause))
 
 
-def repeat(count, port, source, *arguments):
+def repeat(count, port, source, target, export_filter):
     """Each time in a process of its own, made from this one, in which UNO has only been loaded: a
-    bridge that was disposed of is not forgotten as long as its process lives. And each time under a
-    name of its own: an office that is killed leaves a lock beside the document."""
+    bridge that was disposed of is not forgotten as long as its process lives. And each time under
+    names of their own: an office that is killed leaves locks beside what it reads and writes."""
     for number in range(int(count)):
+        own_source, own_target = (numbered(path, number) for path in (source, target))
+        os.link(source, own_source)
         child = os.fork()
         if child == 0:
-            stem, extension = os.path.splitext(source)
-            name = f"{stem}-{number}{extension}"
-            os.link(source, name)
-            run(port, "convert", (name, *arguments), loaded=lambda: None)
+            run(port, "convert", (own_source, own_target, export_filter), loaded=lambda: None)
         os.waitpid(child, 0)
+        if os.path.exists(own_target):
+            os.replace(own_target, target)
+
+
+def numbered(path, number):
+    stem, extension = os.path.splitext(path)
+    return f"{stem}-{number}{extension}"
 
 
 def convert(desktop, source, target, export_filter, loaded=lambda: None):
