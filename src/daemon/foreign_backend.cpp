@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
-#include <ranges>
 #include <unistd.h>
 #include <utility>
 #include <variant>
@@ -161,8 +160,8 @@ boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask(TrustPtr trust,
         }
         result.detail = io::describe(candidate) + " " + result.detail;
     }
-    if (purpose !=
-        core::ProbePurpose::liveness) {  // Of one that only misses, those inside are there.
+    // One that only misses now and then keeps its address: clients may be inside there.
+    if (purpose != core::ProbePurpose::liveness) {
         trust->candidates.clear();
     }
     co_return result;
