@@ -57,6 +57,18 @@ struct Limits {
     std::optional<std::uint64_t> core = 0;                                // bytes
 };
 
+// What a fresh {profile} begins with.
+struct ProfileTemplate {
+    enum class Kind {
+        none,    // the backend makes it itself
+        ours,    // the hardened one for LibreOffice, which is in the program
+        folder,  // a copy of it
+    };
+    Kind kind = Kind::ours;
+    std::filesystem::path folder = {};
+    bool operator==(const ProfileTemplate&) const = default;
+};
+
 struct Backend {
     // With placeholders. Empty: somebody else runs it, and the gate stands alone before it.
     std::vector<std::string> command;
@@ -64,6 +76,7 @@ struct Backend {
     std::string address;
     PortRange ports;
     std::filesystem::path state_directory = "/var/lib/tcplock-supervisor";
+    ProfileTemplate profile_template;
     std::map<std::string, std::string> environment;  // with placeholders
     std::string user;                                // empty: ours
     int stop_signal = 15;

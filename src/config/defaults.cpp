@@ -6,6 +6,9 @@ namespace {
 // LibreOffice asks by this exit status to be started again once its fresh profile is written
 // (EXITHELPER_NORMAL_RESTART in LibreOffice's desktop/source/inc/exithelper.h).
 constexpr int office_fresh_profile_exit = 81;
+// By this one it says that it cannot go on (EXITHELPER_FATAL_ERROR there), above all that its
+// profile is of no use.
+constexpr int office_broken_profile_exit = 77;
 
 Config office() {
     Config config;
@@ -21,6 +24,7 @@ Config office() {
     config.backend.address = "127.0.0.1:{port}";
     config.probe.kind = UnoProbe{};
     config.policy.backend.fresh_profile_exit = office_fresh_profile_exit;
+    config.policy.backend.broken_profile_exit = office_broken_profile_exit;
     return config;
 }
 
@@ -31,6 +35,7 @@ Config plain_service() {
     config.idle_timeout.reset();
     config.policy.gate.first_byte_timeout.reset();
     config.policy.gate.looks_first = false;
+    config.backend.profile_template.kind = ProfileTemplate::Kind::none;
     config.probe.kind = ConnectProbe{};
     config.policy.probe.admission = std::nullopt;
     config.policy.probe.beside_clients = false;

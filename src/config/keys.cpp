@@ -37,7 +37,7 @@ constexpr std::array all_keys{
     Key{"backend.instances", available},
     Key{"backend.standby", available},
     Key{"backend.state_directory", available},
-    Key{"backend.profile_template", coming},
+    Key{"backend.profile_template", available},
     Key{"backend.environment", available},
     Key{"backend.user", available},
     Key{"backend.start_timeout", available},

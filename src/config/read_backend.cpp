@@ -14,6 +14,19 @@ constexpr std::string_view expected_command = "a list like [program, argument]";
 constexpr std::string_view expected_address =
     "a numeric address and a port like \"127.0.0.1:{port}\"";
 
+Parsed<ProfileTemplate> parse_profile_template(const std::string& text) {
+    if (text == "default") {
+        return ProfileTemplate{ProfileTemplate::Kind::ours};
+    }
+    if (text == "none") {
+        return ProfileTemplate{ProfileTemplate::Kind::none};
+    }
+    if (auto path = absolute_path().parse(text); std::holds_alternative<std::string>(path)) {
+        return ProfileTemplate{ProfileTemplate::Kind::folder, std::get<std::string>(path)};
+    }
+    return wrong(text, "is no folder", "default, none, or a folder's absolute path");
+}
+
 Placeholders sample(std::uint16_t port) {
     return {.port = std::to_string(port),
             .name = "name",
@@ -55,8 +68,9 @@ void check_presence(const Section& section, const Config& config) {
 // What only one who starts the backend can heed.
 void refuse_what_has_no_effect(const Section& section) {
     for (const std::string_view key :
-         {"ports", "instances", "standby", "state_directory", "environment", "user", "stop_signal",
-          "stop_grace", "stop_timeout", "nice", "oom_score_adjust", "limits"}) {
+         {"ports", "instances", "standby", "state_directory", "profile_template", "environment",
+          "user", "stop_signal", "stop_grace", "stop_timeout", "nice", "oom_score_adjust",
+          "limits"}) {
         if (section.has(key)) {
             section.note(key, without_command);
         }
@@ -187,6 +201,8 @@ void read_backend(const Section& section, Config& config) {
                                         }
                                         return std::filesystem::path{std::get<std::string>(path)};
                                     }});
+    section.read("profile_template", backend.profile_template,
+                 {"default, none, or a folder's absolute path", parse_profile_template});
     read_environment(section, backend);
     section.read("user", backend.user, user_name());
     section.read("stop_signal", backend.stop_signal, signal_number());

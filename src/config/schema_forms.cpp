@@ -85,6 +85,10 @@ std::vector<Form> backend_forms() {
          integer(0, most_backends)},
         {"backend.state_directory", "The supervisor's own folder; one supervisor each.",
          defined("absolute_path")},
+        {"backend.profile_template",
+         "What a fresh {profile} begins with: default is the hardened one for LibreOffice, none "
+         "lets the backend make it itself, or a folder that is copied.",
+         defined("profile_template")},
         {"backend.environment",
          "Names and values, added to the clean environment that the backend gets.", environment()},
         {"backend.user", "Run the backend as this user; empty: as the supervisor's.",

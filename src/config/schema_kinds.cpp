@@ -82,6 +82,8 @@ json::object definitions() {
     add("template", any_scalar({R"(([^${}\u0000]|\$\$|\{\{|\}\}|)", filled, "|", variable, ")*"}),
         "text, with placeholders like {port}");
     add("bytes", any_scalar({R"(([^$]|\$\$|)", variable, ")+"}), "text, or !!binary and base64");
+    add("profile_template", pattern({"default", "none", "/.*"}),
+        "default, none, or a folder's absolute path");
     add("absolute_path", pattern({"/.*"}), absolute_path().expected);
     add("user", any_scalar({R"([^\s:/]*)"}), user_name().expected);
     add("cron_line", pattern({R"(\s*[0-9A-Za-z*,/-]+(\s+[0-9A-Za-z*,/-]+){4}\s*)"}),

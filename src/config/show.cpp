@@ -92,6 +92,18 @@ std::string size_or_off(const std::optional<std::uint64_t>& value) {
     return value ? size_to_text(*value) : "off";
 }
 
+std::string profile_template(const ProfileTemplate& what) {
+    switch (what.kind) {
+        case ProfileTemplate::Kind::none:
+            return "none";
+        case ProfileTemplate::Kind::ours:
+            return "default";
+        case ProfileTemplate::Kind::folder:
+            return in_quotes(what.folder.string());
+    }
+    return "";
+}
+
 std::string line(std::string_view key, std::string_view value) {
     std::string out{key};
     out += ": ";
@@ -171,6 +183,7 @@ std::string show_backend(const Backend& backend, const core::BackendPolicy& poli
            line("  instances", std::to_string(policy.instances)) +
            line("  standby", std::to_string(policy.standby)) +
            line("  state_directory", in_quotes(backend.state_directory.string())) +
+           line("  profile_template", profile_template(backend.profile_template)) +
            show_environment(backend.environment) + line("  user", in_quotes(backend.user)) +
            line("  start_timeout", to_text(policy.start_timeout)) +
            line("  stop_signal", signal_name(backend.stop_signal)) +

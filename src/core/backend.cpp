@@ -61,7 +61,7 @@ void Backend::enter(Phase phase, std::optional<Instant> deadline) noexcept {
     phase_deadline_ = deadline;
 }
 
-void Backend::spawn(Generation generation, Instant now) {
+bool Backend::spawn(Generation generation, Instant now) {
     require(phase_ == Phase::vacant, "a generation was spawned into a place that is not vacant");
     generation_ = generation;
     wear_ = Wear{0, now, 0};
@@ -76,6 +76,15 @@ void Backend::spawn(Generation generation, Instant now) {
     prove_by_.reset();
     needs_preparation_ = is_preparing_ = false;
     enter(Phase::spawning, std::nullopt);
+    const bool is_doubtful = doubts_profile_ || failed_starts_ >= doubtful_after;
+    doubts_profile_ = false;
+    return is_doubtful && !std::exchange(has_remade_profile_, true);
+}
+
+void Backend::doubt_profile(const Exit& exit) noexcept {
+    const auto& broken = policy_.backend.broken_profile_exit;
+    doubts_profile_ =
+        phase_ == Phase::starting && broken && exit == Exit{Exit::Kind::status, *broken};
 }
 
 void Backend::spawned(double jitter, Instant now) {
@@ -215,6 +224,8 @@ Backend::News Backend::judge(ProbeEnded::Verdict verdict, Instant now) {
         }
         answered_at_ = free_since_ = now;
         fresh_profile_seen_ = false;
+        failed_starts_ = 0;
+        has_remade_profile_ = false;
         needs_preparation_ = policy_.hooks.before_admission;
         has_been_open_ = !needs_preparation_;
         enter(Phase::ready, std::nullopt);

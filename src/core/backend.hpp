@@ -32,6 +32,9 @@ std::string_view to_string(Phase phase) noexcept;
 // Between two tries of a backend that has not answered yet, or not again after a session.
 constexpr Duration probe_retry_interval = 100ms;
 
+// So many starts in a row must fail before a place's profile is made anew.
+constexpr std::size_t doubtful_after = 3;
+
 class Backend {
 public:
     Backend(PlaceId place, const Policy& policy);
@@ -56,7 +59,8 @@ public:
     bool is_working() const noexcept { return working_ > 0; }
 
     // The phases.
-    void spawn(Generation generation, Instant now);
+    // Whether its profile is to be made anew first.
+    [[nodiscard]] bool spawn(Generation generation, Instant now);
     void spawned(double jitter, Instant now);
     void spawn_failed();
     StopBackend stop(StopReason reason, StopHow how, Instant now);
@@ -111,6 +115,11 @@ public:
     // one.
     void make_due(StopReason reason) noexcept;
     std::optional<StopReason> due(Instant now) noexcept;
+
+    // Starts that fail in a row, or an exit that says so, throw doubt on the profile of the place.
+    // It is made anew once before the next answer: if it was not that, no more is lost.
+    void start_failed() noexcept { ++failed_starts_; }
+    void doubt_profile(const Exit& exit) noexcept;
 
     // An exit by which a backend asks to be started again, believed once before the next answer.
     bool is_fresh_profile_exit(const Exit& exit) noexcept;
@@ -170,6 +179,9 @@ private:
     Backoff backoff_;
     Instant not_before_;
     bool fresh_profile_seen_ = false;
+    std::size_t failed_starts_ = 0;  // since the last answer, or the last fresh profile
+    bool doubts_profile_ = false;
+    bool has_remade_profile_ = false;
 };
 
 }  // namespace tcplock::core

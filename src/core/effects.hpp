@@ -17,6 +17,7 @@ struct SpawnBackend {
     PlaceId place;
     Generation generation;
     std::optional<InstanceId> instance;  // none: a standby
+    bool remakes_profile = false;        // what the place has as a profile is of no use
     bool operator==(const SpawnBackend&) const = default;
 };
 

@@ -41,6 +41,8 @@ struct BackendPolicy {
     BackoffPolicy restart_backoff;
     // The exit status by which a backend asks to be started again on a fresh profile.
     std::optional<int> fresh_profile_exit;
+    // The one by which it says that it cannot use its profile.
+    std::optional<int> broken_profile_exit;
 };
 
 struct ProbePolicy {

@@ -115,9 +115,10 @@ void Pool::refill(Wanted wanted, Instant now, Effects& effects) {
             continue;
         }
         --missing;
-        backend.spawn(Generation{++last_generation_}, now);
+        const bool remakes_profile = backend.spawn(Generation{++last_generation_}, now);
         backend.become(without_holder());
-        effects.push_back(SpawnBackend{backend.place(), backend.generation(), backend.instance()});
+        effects.push_back(SpawnBackend{backend.place(), backend.generation(), backend.instance(),
+                                       remakes_profile});
     }
 }
 

@@ -199,6 +199,7 @@ void Supervisor::on(const BackendExited& event, Instant now, Effects& effects) {
     if (!backend) {
         return;
     }
+    backend->doubt_profile(event.exit);
     if (backend->is_fresh_profile_exit(event.exit)) {
         stop(*backend, StopReason::fresh_profile, now, effects);
     } else if (backend->phase() == Phase::starting || backend->phase() == Phase::ready) {
@@ -320,6 +321,7 @@ void Supervisor::stop_unasked(Backend& backend, StopReason reason, Instant now, 
     stop(backend, reason, now, effects);
     if (is_failed_start) {
         ++failed_starts_;
+        backend.start_failed();
     }
     if (is_failed_start || !was_healthy) {
         back_off(backend, now, effects);

@@ -35,6 +35,7 @@ OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& conf
       callbacks_(std::move(callbacks)),
       state_(config.backend.state_directory),
       places_(config, state_),
+      profiles_(config, state_, commands_),
       tasks_(tasks),
       memory_(io, limits, callbacks_, tasks),
       kinship_(reaper, lives_, commands_, places_.user()),
@@ -94,20 +95,50 @@ void OwnBackends::perform(const core::SpawnBackend& effect) {
         callbacks_.feed(core::SpawnPostponed{effect.generation});
         return;
     }
-    auto setting = places_.prepare(effect);
-    if (auto* const unfit = std::get_if<Unfit>(&setting)) {
-        why_not_spawned_ = unfit->why;
-        callbacks_.feed(core::SpawnFailed{effect.generation});
+    auto prepared = places_.prepare(effect);
+    if (auto* const unfit = std::get_if<Unfit>(&prepared)) {
+        could_not_spawn(effect.generation, unfit->why);
         return;
     }
-    auto child = io::spawn(io_, std::get<Setting>(setting).child);
+    auto setting = std::make_shared<Setting>(std::get<Setting>(std::move(prepared)));
+    tasks_.spawn("spawn", spawn(effect, std::move(setting)));
+}
+
+boost::asio::awaitable<void> OwnBackends::spawn(core::SpawnBackend effect,
+                                                std::shared_ptr<Setting> setting) {
+    if (effect.remakes_profile) {
+        Line(Line::Level::warn, "the profile is made anew: starts have failed with what was there")
+            .with("place", core::number(effect.place))
+            .with("profile", setting->values.profile);
+    }
+    const auto existing =
+        effect.remakes_profile ? Profiles::Existing::replaced : Profiles::Existing::kept;
+    io::ChildSpec beside = places_.beside(*setting, {});
+    const std::string why =
+        co_await profiles_.provide(setting->values.profile, std::move(beside), existing);
+    if (why.empty()) {
+        spawn_at(effect, *setting);
+    } else {
+        could_not_spawn(effect.generation, why);
+    }
+}
+
+void OwnBackends::spawn_at(const core::SpawnBackend& effect, Setting& setting) {
+    if (const auto unfit = places_.settle(effect.place, setting)) {
+        could_not_spawn(effect.generation, unfit->why);
+        return;
+    }
+    auto child = io::spawn(io_, setting.child);
     if (auto* const failure = std::get_if<io::SpawnFailure>(&child)) {
-        why_not_spawned_ = failure->what;
-        callbacks_.feed(core::SpawnFailed{effect.generation});
+        could_not_spawn(effect.generation, failure->what);
         return;
     }
-    begin_life(effect, std::move(std::get<Setting>(setting)),
-               std::move(std::get<io::Child>(child)));
+    begin_life(effect, std::move(setting), std::move(std::get<io::Child>(child)));
+}
+
+void OwnBackends::could_not_spawn(core::Generation generation, const std::string& why) {
+    why_not_spawned_ = why;
+    callbacks_.feed(core::SpawnFailed{generation});
 }
 
 void OwnBackends::begin_life(const core::SpawnBackend& effect, Setting setting, io::Child child) {

@@ -10,6 +10,7 @@
 #include "daemon/life.hpp"
 #include "daemon/memory.hpp"
 #include "daemon/place.hpp"
+#include "daemon/profiles.hpp"
 #include "daemon/state_directory.hpp"
 #include "io/probe.hpp"
 #include "io/reaper.hpp"
@@ -55,6 +56,9 @@ public:
 
 private:
     LifePtr find(core::Generation generation) const;
+    boost::asio::awaitable<void> spawn(core::SpawnBackend effect, std::shared_ptr<Setting> setting);
+    void spawn_at(const core::SpawnBackend& effect, Setting& setting);
+    void could_not_spawn(core::Generation generation, const std::string& why);
     void begin_life(const core::SpawnBackend& effect, Setting setting, io::Child child);
     void leader_exited(LifePtr life, io::ExitStatus status);
     boost::asio::awaitable<void> read_output(LifePtr life);
@@ -71,6 +75,7 @@ private:
     Callbacks callbacks_;
     StateDirectory state_;
     Places places_;
+    Profiles profiles_;
     io::TaskGroup& tasks_;
     Lives lives_;
     Memory memory_;

@@ -94,22 +94,26 @@ std::variant<Setting, Unfit> Places::prepare(const core::SpawnBackend& spawn) co
     values.generation = std::to_string(core::number(spawn.generation));
     values.uid = std::to_string(user());
     values.directory = directory.string();
-    // The office makes it itself. We touch nothing inside the folder: it is the backend's user's,
-    // who could have put a link to anything there.
+    // We touch nothing inside the folder: it is the backend's user's, who could have put a link to
+    // anything there.
     values.profile = (directory / "profile").string();
-    auto address = find_address(spawn.place, values);
+    return setting;
+}
+
+std::optional<Unfit> Places::settle(core::PlaceId place, Setting& setting) const {
+    auto address = find_address(place, setting.values);
     if (auto* const unfit = std::get_if<Unfit>(&address)) {
         return std::move(*unfit);
     }
     setting.address = std::get<io::tcp::endpoint>(address);
-    setting.child = describe_child(values);
-    const std::string life = state_.identity() + "-" + values.generation;
+    setting.child = describe_child(setting.values);
+    const std::string life = state_.identity() + "-" + setting.values.generation;
     setting.child.environment[generation_variable] = life;
     setting.cookie = std::string(generation_variable) + "=" + life;
     for (const std::string& part : config_.backend.command) {
-        setting.child.command.push_back(config::fill(part, values));
+        setting.child.command.push_back(config::fill(part, setting.values));
     }
-    return setting;
+    return std::nullopt;
 }
 
 std::variant<io::tcp::endpoint, Unfit> Places::find_address(core::PlaceId place,

@@ -47,8 +47,10 @@ public:
     // Looks up the backend's user, once. Throws std::runtime_error if there is none.
     Places(const config::Config& config, const StateDirectory& state);
 
-    // Makes the folders and looks for a free address.
+    // Makes the place's folder.
     std::variant<Setting, Unfit> prepare(const core::SpawnBackend& spawn) const;
+    // Looks for a free address, and says what is to be started there.
+    std::optional<Unfit> settle(core::PlaceId place, Setting& setting) const;
 
     // A program run for a generation, in its folder and with its environment, but not of its tree.
     io::ChildSpec beside(const Setting& setting, const std::vector<std::string>& command) const;

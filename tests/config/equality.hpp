@@ -27,13 +27,13 @@ inline bool operator==(const Limits& left, const Limits& right) {
 }
 
 inline bool operator==(const Backend& left, const Backend& right) {
-    const auto& [command, address, ports, directory, environment, user, signal, nice, score,
-                 limits] = left;
-    return std::tie(command, address, ports, directory, environment, user, signal, nice, score,
-                    limits) == std::tie(right.command, right.address, right.ports,
-                                        right.state_directory, right.environment, right.user,
-                                        right.stop_signal, right.nice, right.oom_score_adjust,
-                                        right.limits);
+    const auto& [command, address, ports, directory, profile, environment, user, signal, nice,
+                 score, limits] = left;
+    return std::tie(command, address, ports, directory, profile, environment, user, signal, nice,
+                    score, limits) == std::tie(right.command, right.address, right.ports,
+                                               right.state_directory, right.profile_template,
+                                               right.environment, right.user, right.stop_signal,
+                                               right.nice, right.oom_score_adjust, right.limits);
 }
 
 inline bool operator==(const UnoProbe&, const UnoProbe&) {
@@ -82,11 +82,11 @@ inline bool operator==(const BackoffPolicy& left, const BackoffPolicy& right) {
 }
 
 inline bool operator==(const BackendPolicy& left, const BackendPolicy& right) {
-    const auto& [is_ours, instances, standby, start, grace, stop, backoff, fresh] = left;
-    return std::tie(is_ours, instances, standby, start, grace, stop, backoff, fresh) ==
+    const auto& [is_ours, instances, standby, start, grace, stop, backoff, fresh, broken] = left;
+    return std::tie(is_ours, instances, standby, start, grace, stop, backoff, fresh, broken) ==
            std::tie(right.is_ours, right.instances, right.standby, right.start_timeout,
                     right.stop_grace, right.stop_timeout, right.restart_backoff,
-                    right.fresh_profile_exit);
+                    right.fresh_profile_exit, right.broken_profile_exit);
 }
 
 inline bool operator==(const ProbePolicy& left, const ProbePolicy& right) {

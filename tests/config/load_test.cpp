@@ -38,6 +38,8 @@ TEST(Load, EmptyFileIsAnOfficeBehindTheGate) {
     EXPECT_EQ(config.policy.probe.admission, core::Duration{15s});
     EXPECT_TRUE(config.policy.probe.beside_clients);
     EXPECT_EQ(config.policy.backend.fresh_profile_exit, 81);
+    EXPECT_EQ(config.policy.backend.broken_profile_exit, 77);
+    EXPECT_EQ(config.backend.profile_template.kind, ProfileTemplate::Kind::ours);
     EXPECT_EQ(config, defaults(Protocol::uno));
 }
 
@@ -58,6 +60,7 @@ TEST(Load, TcpHasDefaultsOfItsOwn) {
     EXPECT_EQ(config.policy.probe.admission, std::nullopt);
     EXPECT_FALSE(config.policy.probe.beside_clients);
     EXPECT_EQ(config.policy.backend.fresh_profile_exit, std::nullopt);
+    EXPECT_EQ(config.backend.profile_template.kind, ProfileTemplate::Kind::none);
 }
 
 // Only the uno probe can tell who is idle from who waits for a long job.
@@ -122,6 +125,7 @@ TEST(Load, ReadsEveryKeyOfTheBackend) {
         "  instances: 1\n"
         "  standby: 0\n"
         "  state_directory: /srv/x\n"
+        "  profile_template: /srv/profile\n"
         "  environment: {A: \"{name}\", C-d: \"\"}\n"
         "  user: office\n"
         "  start_timeout: 1s\n"
@@ -137,6 +141,8 @@ TEST(Load, ReadsEveryKeyOfTheBackend) {
     EXPECT_EQ(config.backend.address, "[::1]:{port}");
     EXPECT_EQ(config.backend.ports, (PortRange{3000, 3000}));
     EXPECT_EQ(config.backend.state_directory, "/srv/x");
+    EXPECT_EQ(config.backend.profile_template,
+              (ProfileTemplate{ProfileTemplate::Kind::folder, "/srv/profile"}));
     EXPECT_EQ(config.backend.environment,
               (std::map<std::string, std::string>{{"A", "{name}"}, {"C-d", ""}}));
     EXPECT_EQ(config.backend.user, "office");

@@ -178,7 +178,6 @@ TEST(WrongConfiguration, HasKeysThatAreStillToCome) {
          "     proxy_timeout: 3s}\n",
          {"f:2: listen[0].proxy_protocol" + coming, "f:2: listen[0].trusted_proxies" + coming,
           "f:3: listen[0].proxy_timeout" + coming}},
-        {"backend: {profile_template: none}\n", {"f:1: backend.profile_template" + coming}},
         {"hooks:\n  before_admission: off\n  backend_ready: {command: [x]}\n",
          {"f:3: hooks.backend_ready" + coming}},
         {"admin: {}\n", {"f:1: admin" + coming}},
@@ -267,6 +266,9 @@ TEST(WrongConfiguration, HasWrongWordsAndNumbers) {
           "f:3: recycle.memory_hard_limit: \"3G\" has an unknown unit, expected 3GiB, or off",
           "f:4: recycle.idle_shutdown: \"0s\" is no time at all, expected a duration like "
           "250ms, 20s, 5min or 24h, or off"}},
+        {"backend: {profile_template: mine}\n",
+         {"f:1: backend.profile_template: \"mine\" is no folder, expected default, none, or a "
+          "folder's absolute path"}},
         {"recycle: {memory_soft_limit: 4GiB}\n",
          {"f:1: recycle.memory_soft_limit: the soft limit is larger than the hard one, expected it "
           "to be reached first"}},

@@ -122,6 +122,36 @@ TEST_F(Starting, IsOverWhenItHasAnsweredWhateverItsExitStatus) {
     expect({StopBackend{1_gen, StopReason::died, StopHow::kill, 0, 0s}, BackOff{1_gen, 200ms, 0}});
 }
 
+TEST_F(Starting, ThatFailsThreeTimesInARowMakesTheProfileAnewOnce) {
+    starts();
+    for (std::uint64_t generation = 1; generation <= 6; ++generation) {
+        spawned(generation);
+        is_killed(generation, 9);
+        cleared(generation);
+        skip();
+        after_without_a_look(30s);
+        recycle_requested();
+        expect({SpawnBackend{0_place, Generation{generation + 1}, 0_instance, generation == 3}});
+    }
+}
+
+TEST_F(Starting, ThatEndsForItsProfileMakesItAnewAtOnce) {
+    policy.backend.broken_profile_exit = 77;
+    starts();
+    spawned(1);
+    exits(1, 77);
+    cleared(1);
+    skip();
+    after(200ms);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance, true}});
+    spawned(2);
+    exits(2, 77);
+    cleared(2);
+    skip();
+    after(400ms);
+    expect({SpawnBackend{0_place, 3_gen, 0_instance, false}});
+}
+
 TEST_F(Starting, IsNotEndedByARequestToRecycle) {
     starts();
     spawned(1);

@@ -46,7 +46,8 @@ struct Teller {
 
     void operator()(const SpawnBackend& e) const {
         out << "SpawnBackend place=" << number(e.place) << " gen=" << number(e.generation)
-            << " instance=" << (e.instance ? std::to_string(number(*e.instance)) : "standby");
+            << " instance=" << (e.instance ? std::to_string(number(*e.instance)) : "standby")
+            << (e.remakes_profile ? " with a fresh profile" : "");
     }
     void operator()(const ProbeBackend& e) const {
         constexpr std::string_view purposes[] = {"readiness", "liveness", "admission", "idleness"};

@@ -51,8 +51,19 @@ protected:
         return {core::PlaceId{place}, core::Generation{generation}, instance};
     }
 
+    std::variant<Setting, Unfit> try_to_prepare(const core::SpawnBackend& what) const {
+        const Places places(config_, state_);
+        auto prepared = places.prepare(what);
+        if (auto* const setting = std::get_if<Setting>(&prepared)) {
+            if (auto unfit = places.settle(what.place, *setting)) {
+                return *std::move(unfit);
+            }
+        }
+        return prepared;
+    }
+
     Setting prepared(const core::SpawnBackend& what) const {
-        auto prepared = Places(config_, state_).prepare(what);
+        auto prepared = try_to_prepare(what);
         if (const auto* const unfit = std::get_if<Unfit>(&prepared)) {
             ADD_FAILURE() << unfit->why;
             return {};
@@ -61,7 +72,7 @@ protected:
     }
 
     std::string unfit(const core::SpawnBackend& what) const {
-        const auto prepared = Places(config_, state_).prepare(what);
+        const auto prepared = try_to_prepare(what);
         const auto* const unfit = std::get_if<Unfit>(&prepared);
         EXPECT_TRUE(unfit) << "it is fit";
         return unfit ? unfit->why : std::string();
@@ -88,7 +99,7 @@ TEST_F(PlacesTest, HaveFoldersOfTheirOwn) {
     const auto directory = state_.path() / "place-3";
     EXPECT_EQ(setting.values.directory, directory);
     EXPECT_EQ(setting.values.profile, directory / "profile");
-    EXPECT_FALSE(std::filesystem::exists(directory / "profile")) << "the office makes it";
+    EXPECT_FALSE(std::filesystem::exists(directory / "profile")) << "made later, or by the office";
     EXPECT_EQ(setting.child.directory, directory);
 }
 

@@ -1,0 +1,143 @@
+"""Profiles of their own for each place: what they begin with, and what becomes of a broken one."""
+
+import os
+import shutil
+import signal
+import tempfile
+import unittest
+
+import documents
+import office
+from supervisor import Supervisor, result
+
+
+def generation_of(pid):
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        for entry in file.read().split(b"\0"):
+            if entry.startswith(b"TCPLOCK_GENERATION="):
+                return int(entry.rsplit(b"-", 1)[1])
+    return 0
+
+
+class LockTest(unittest.TestCase):
+    """A job crashes, and its document is opened again by an office in another place."""
+
+    def opened_again(self, template):
+        folder = tempfile.mkdtemp(prefix="tcplock-lock-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        source = os.path.join(folder, "document.odt")
+        documents.make("odt", source, "marker of the lock", size=30000)
+        backend = {"standby": 1, "profile_template": template}
+        with Supervisor(office.config(backend=backend)) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready", nth=2, timeout=60)
+            target = os.path.join(folder, "result.pdf")
+            victim = office.Converter(
+                supervisor.port, "convert", source, target, "writer_pdf_Export"
+            )
+            self.assertEqual(victim.wait_inside(), {"loaded": True})
+            inside = supervisor.log.wait("backend ready").number("generation")
+            for pid in office.soffice_pids(supervisor):
+                if generation_of(pid) == inside:
+                    os.kill(pid, signal.SIGKILL)
+            self.assertFalse(victim.result()["ok"])
+            locks = [name for name in os.listdir(folder) if name.startswith(".~lock.")]
+            text = os.path.join(folder, "result.txt")
+            report = office.Converter(supervisor.port, "convert", source, text, "Text").result()
+            last = supervisor.log.wait("session closed", nth=2, timeout=20)
+            self.assertNotEqual(last.number("generation"), inside)
+            result(
+                "document_lock",
+                template=template,
+                locks_left=len(locks),
+                opened=report["ok"],
+                error=repr(report.get("error")),
+            )
+            return locks, report
+
+    def test_with_the_template_it_is_opened(self):
+        locks, report = self.opened_again("default")
+        self.assertEqual(locks, [])
+        self.assertTrue(report["ok"], report)
+
+    def test_without_it_nothing_is_loaded(self):
+        locks, report = self.opened_again("none")
+        self.assertNotEqual(locks, [])
+        self.assertIn("did not load the document", report["error"])
+
+
+class BrokenProfileTest(unittest.TestCase):
+    def config(self):
+        return office.config(backend={"restart_backoff": {"first": "50ms", "max": "1s"}})
+
+    def profile(self, supervisor):
+        return os.path.join(supervisor.state_directory, "place-0", "profile")
+
+    def run_once(self, supervisor):
+        supervisor.start()
+        supervisor.log.wait("backend ready", timeout=60)
+        self.assertEqual(supervisor.terminate(), 0)
+
+    def breaks(self, break_it):
+        with Supervisor(self.config()) as first:
+            self.run_once(first)
+            break_it(self.profile(first))
+            with Supervisor(
+                self.config(), directory=first.directory, port_block=first.first_port
+            ) as again:
+                again.start()
+                again.log.wait("the profile is made anew", timeout=60)
+                again.log.wait("backend ready", timeout=60)
+                office.convert_one(again.port)
+                failures = again.log.count("backend start failed")
+                result("broken_profile", how=break_it.__name__, failed_starts=failures)
+                self.assertEqual(again.log.count("the profile is made anew"), 1)
+                self.assertEqual(again.terminate(), 0)
+
+    def test_a_file_in_its_place_is_replaced(self):
+        def file_in_its_place(profile):
+            shutil.rmtree(profile)
+            with open(profile, "w") as file:
+                file.write("no folder")
+
+        self.breaks(file_in_its_place)
+
+    def test_one_whose_registry_is_garbage_is_still_of_use(self):
+        # LibreOffice goes on without it, and so there is nothing to be mended.
+        with Supervisor(self.config()) as first:
+            self.run_once(first)
+            registry = os.path.join(self.profile(first), "user", "registrymodifications.xcu")
+            with open(registry, "w") as file:
+                file.write("<oor:items>" + "garbage" * 100)
+            with Supervisor(
+                self.config(), directory=first.directory, port_block=first.first_port
+            ) as again:
+                again.start()
+                again.log.wait("backend ready", timeout=60)
+                office.convert_one(again.port)
+                self.assertEqual(again.log.count("backend start failed"), 0)
+                self.assertEqual(again.terminate(), 0)
+
+    def test_places_never_share_one(self):
+        backend = {"instances": 2, "standby": 1}
+        with Supervisor(office.config(backend=backend)) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready", nth=3, timeout=90)
+            office.convert_one(supervisor.port)
+            profiles = [
+                os.path.realpath(os.path.join(supervisor.state_directory, f"place-{n}", "profile"))
+                for n in range(3)
+            ]
+            self.assertEqual(len(set(profiles)), 3)
+            self.assertTrue(all(os.path.isdir(profile) for profile in profiles))
+
+            def told(pid):
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    return [a for a in file.read().split(b"\0") if b"UserInstallation" in a]
+
+            used = [tuple(told(pid)) for pid in office.soffice_pids(supervisor)]
+            self.assertEqual(len(set(used)), 3)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
