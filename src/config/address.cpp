@@ -116,7 +116,26 @@ Parsed<Endpoint> parse_endpoint(std::string_view text) {
     return Endpoint{to_text(*address), *port, address->family, reach_of(*address)};
 }
 
+std::optional<Wrong> wrong_socket_path(std::string_view text) {
+    constexpr std::size_t longest = 107;
+    const std::string_view path = text.substr(unix_prefix.size());
+    if (!path.starts_with('/')) {
+        return wrong(text, "has no absolute path", "one like unix:/run/service.sock");
+    }
+    if (path.size() > longest) {
+        return wrong(text, "is too long by " + std::to_string(path.size() - longest) + " bytes",
+                     "a path of at most 107 bytes");
+    }
+    return std::nullopt;
+}
+
 Parsed<std::string> parse_service(std::string_view text) {
+    if (text.starts_with(unix_prefix)) {
+        if (auto problem = wrong_socket_path(text)) {
+            return std::move(*problem);
+        }
+        return std::string{text};
+    }
     const auto numeric = parse_endpoint(text);
     if (std::holds_alternative<Endpoint>(numeric)) {
         return to_text(std::get<Endpoint>(numeric));

@@ -1,4 +1,5 @@
-// Numeric addresses with a port, and networks, checked and brought into their usual notation.
+// Numeric addresses with a port, sockets in the file system, and networks, checked and brought into
+// their usual notation.
 //
 // Names are never looked up here: what a listener binds must not depend on a resolver. Only a
 // service that somebody else runs may be named.
@@ -8,6 +9,7 @@
 #include "config/problem.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,7 +18,9 @@ namespace tcplock::config {
 inline constexpr std::string_view expected_endpoint =
     "a numeric address and a port like 127.0.0.1:2002 or [::1]:2002";
 inline constexpr std::string_view expected_service =
-    "an address or a name, and a port, like 127.0.0.1:8100, [::1]:8100 or localhost:8100";
+    "an address or a name, and a port, like 127.0.0.1:8100, [::1]:8100 or localhost:8100, or a "
+    "socket's path like unix:/run/service.sock";
+inline constexpr std::string_view unix_prefix = "unix:";  // of a socket in the file system
 inline constexpr std::string_view expected_network =
     "a network or an address like 10.0.0.0/8, 192.168.1.7 or fd00::/8";
 
@@ -34,7 +38,12 @@ struct Endpoint {
 
 Parsed<Endpoint> parse_endpoint(std::string_view text);
 
-// The same, or a host's name and a port like localhost:8100. As it was written.
+// "unix:/run/service.sock"; nothing if it is one, and what is wrong with it otherwise. The kernel
+// takes no path of more than 107 bytes (sun_path in unix(7)).
+std::optional<Wrong> wrong_socket_path(std::string_view text);
+
+// A numeric address and a port, a host's name and a port like localhost:8100, or a socket's path. As
+// it was written.
 Parsed<std::string> parse_service(std::string_view text);
 
 // "127.0.0.1:2002", "[::1]:2002".

@@ -9,7 +9,6 @@ constexpr int office_fresh_profile_exit = 81;
 // By this one it says that it cannot go on (EXITHELPER_FATAL_ERROR there), above all that its
 // profile is of no use.
 constexpr int office_broken_profile_exit = 77;
-
 Config office() {
     Config config;
     config.listen = {{.address = "127.0.0.1:2002", .allow_any = false, .allow = {}}};
@@ -20,8 +19,8 @@ Config office() {
                               "--nodefault",
                               "--nolockcheck",
                               "-env:UserInstallation=file://{profile}",
-                              "--accept=socket,host=127.0.0.1,port={port};urp;"};
-    config.backend.address = "127.0.0.1:{port}";
+                              ""};
+    connect_by(Way::pipe, config.backend.command.back(), config.backend.address);
     config.probe.kind = UnoProbe{};
     config.policy.backend.fresh_profile_exit = office_fresh_profile_exit;
     config.policy.backend.broken_profile_exit = office_broken_profile_exit;
@@ -44,6 +43,15 @@ Config plain_service() {
 }
 
 }  // namespace
+
+// An office makes that path of what its pipe is called, where /tmp can be written to
+// (sal/osl/unx/pipe.cxx there).
+void connect_by(Way way, std::string& accept, std::string& address) {
+    const bool is_pipe = way == Way::pipe;
+    accept = is_pipe ? "--accept=pipe,name={name};urp;"
+                     : "--accept=socket,host=127.0.0.1,port={port};urp;";
+    address = is_pipe ? "unix:/tmp/OSL_PIPE_{uid}_{name}" : "127.0.0.1:{port}";
+}
 
 Config gate_alone() {
     Config config = plain_service();

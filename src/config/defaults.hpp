@@ -6,9 +6,18 @@
 
 #include "config/config.hpp"
 
+#include <string>
+
 namespace tcplock::config {
 
 Config defaults(Protocol protocol);
+
+// How an office is reached: a pipe is a socket in the file system, to which nobody else's processes
+// may connect.
+enum class Way { pipe, tcp };
+
+// What an office is told, and where it then listens.
+void connect_by(Way way, std::string& accept, std::string& address);
 
 // Those of a gate alone, before a service that somebody else runs. It is TCP, and is not recycled.
 Config gate_alone();

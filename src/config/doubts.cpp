@@ -126,19 +126,33 @@ bool is_told(const Backend& backend, std::string_view placeholder) {
                                [&](const auto& variable) { return holds(variable.second); });
 }
 
-// The port in `--accept=socket,host=…,port=X;urp;`.
-std::optional<std::string_view> accepted_port(const Backend& backend) {
-    constexpr std::string_view port = "port=";
+// X in `--accept=socket,host=…,port=X;urp;`, or in `--accept=pipe,name=X;urp;`.
+std::optional<std::string_view> accepted(const Backend& backend, std::string_view what) {
     for (const std::string_view argument : backend.command) {
         const bool is_accept =
             argument.starts_with("--accept=") || argument.starts_with("-accept=");
-        const std::size_t begin = argument.find(port);
+        const std::size_t begin = argument.find(what);
         if (is_accept && begin != std::string_view::npos) {
-            const std::string_view rest = argument.substr(begin + port.size());
+            const std::string_view rest = argument.substr(begin + what.size());
             return rest.substr(0, rest.find_first_of(",;"));
         }
     }
     return std::nullopt;
+}
+
+// An office makes the path of what its pipe is called (sal/osl/unx/pipe.cxx in LibreOffice).
+void doubt_pipe(const Config& config, Doubts& doubts) {
+    const std::string_view address = config.backend.address;
+    const std::string_view key = doubts.written({"backend.command", "backend.address"});
+    const auto name = accepted(config.backend, "pipe,name=");
+    const std::string path = "/OSL_PIPE_{uid}_" + std::string{name.value_or("")};
+    if (!name) {
+        doubts.add(key,
+                   "backend.address is a socket's path, but the backend is not told "
+                   "--accept=pipe,name={name};urp;");
+    } else if (!address.ends_with(path)) {
+        doubts.add(key, "--accept makes unix:/tmp" + path + ", but backend.address is another");
+    }
 }
 
 void doubt_port(const Config& config, Doubts& doubts) {
@@ -146,7 +160,11 @@ void doubt_port(const Config& config, Doubts& doubts) {
     const bool is_expected = has_placeholder(backend.address, "port");
     const std::string_view key = doubts.written({"backend.command", "backend.address"});
     if (config.protocol == Protocol::uno) {
-        const auto port = accepted_port(backend);
+        if (std::string_view{backend.address}.starts_with(unix_prefix)) {
+            doubt_pipe(config, doubts);
+            return;
+        }
+        const auto port = accepted(backend, "port=");
         const std::string_view address = backend.address;
         const std::string_view expected = address.substr(address.rfind(':') + 1);
         if (port && *port != expected) {

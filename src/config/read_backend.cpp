@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view expected_command = "a list like [program, argument]";
 constexpr std::string_view expected_address =
-    "a numeric address and a port like \"127.0.0.1:{port}\"";
+    "a numeric address and a port like \"127.0.0.1:{port}\", or a socket's path like "
+    "\"unix:{directory}/socket\"";
 
 Parsed<ProfileTemplate> parse_profile_template(const std::string& text) {
     if (text == "default") {
@@ -27,29 +28,49 @@ Parsed<ProfileTemplate> parse_profile_template(const std::string& text) {
     return wrong(text, "is no folder", "default, none, or a folder's absolute path");
 }
 
-Placeholders sample(std::uint16_t port) {
-    return {.port = std::to_string(port),
-            .name = "name",
-            .instance = "0",
-            .generation = "1",
-            .uid = "1000",
-            .directory = "/directory",
-            .profile = "/profile"};
+// As long as they ever get.
+Placeholders sample(const std::string& state_directory) {
+    const std::string directory = state_directory + "/place-999";
+    return {.port = "65535",
+            .name = "tcplock-01234567-999",
+            .instance = "999",
+            .generation = "999999",
+            .uid = "4294967294",
+            .directory = directory,
+            .profile = directory + "/profile"};
 }
 
 Parsed<std::string> parse_backend_address(const std::string& text) {
-    if (text.starts_with("unix:")) {
-        return wrong(text, "is not available yet", expected_address);
-    }
     auto checked = template_text().parse(text);
     if (std::holds_alternative<Wrong>(checked)) {
         return checked;
     }
-    const auto endpoint = parse_endpoint(fill(text, sample(1)));
-    if (std::holds_alternative<Wrong>(endpoint)) {
-        return wrong(text, "is no numeric address and port", "one like \"127.0.0.1:{port}\"");
+    const std::string filled = fill(text, sample(""));
+    if (filled.starts_with(unix_prefix)) {
+        const bool has_path = filled.substr(unix_prefix.size()).starts_with('/');
+        return has_path
+                   ? checked
+                   : wrong(text, "has no absolute path", "one like \"unix:{directory}/socket\"");
+    }
+    if (std::holds_alternative<Wrong>(parse_endpoint(filled))) {
+        return wrong(text, "is no numeric address and port, and no socket's path",
+                     "one like \"127.0.0.1:{port}\" or \"unix:{directory}/socket\"");
     }
     return text;
+}
+
+bool is_socket_path(const Backend& backend) {
+    return std::string_view{backend.address}.starts_with(unix_prefix);
+}
+
+// How long it is depends on more than the address.
+void check_socket_path(const Section& section, const Backend& backend) {
+    if (is_socket_path(backend)) {
+        const std::string longest = fill(backend.address, sample(backend.state_directory));
+        if (const auto problem = wrong_socket_path(longest)) {
+            section.note("address", "once filled in " + problem->message);
+        }
+    }
 }
 
 void check_presence(const Section& section, const Config& config) {
@@ -92,13 +113,42 @@ void check_places(const Section& section, const Backend& backend,
         return;
     }
     const std::string needed = std::to_string(places) + " backends at once (instances + standby)";
-    if (!has_placeholder(backend.address, "port")) {
+    if (is_socket_path(backend)) {
+        const auto differs = [&backend](std::string_view name) {
+            return has_placeholder(backend.address, name);
+        };
+        if (!differs("name") && !differs("directory") && !differs("profile")) {
+            section.note("address",
+                         "is the same for " + needed + ", expected {name} or {directory} in it");
+        }
+    } else if (!has_placeholder(backend.address, "port")) {
         section.note(section.has("address") ? "address" : "instances",
                      "is the same for " + needed + ", expected {port} in it");
     } else if (backend.ports.count() < places) {
         section.note(section.has("ports") ? "ports" : "instances",
                      std::to_string(backend.ports.count()) + " ports are too few for " + needed +
                          ", expected one for each");
+    }
+}
+
+// An office is reached over a pipe, unless what is written of command, address and ports is TCP's.
+void choose_way(const Section& section, Backend& backend) {
+    const auto is_pipe = [](const std::string& argument) {
+        return argument.find("=pipe,name=") != std::string::npos;
+    };
+    const bool has_command = section.has("command");
+    const bool has_address = section.has("address");
+    const bool is_tcp = has_address   ? !is_socket_path(backend)
+                        : has_command ? std::ranges::none_of(backend.command, is_pipe)
+                                      : section.has("ports");
+    std::string accept;
+    std::string address;
+    connect_by(is_tcp ? Way::tcp : Way::pipe, accept, address);
+    if (!has_command) {
+        backend.command.back() = accept;
+    }
+    if (!has_address) {
+        backend.address = address;
     }
 }
 
@@ -191,6 +241,9 @@ void read_backend(const Section& section, Config& config) {
     section.read("address", backend.address,
                  {std::string{expected_address}, parse_backend_address});
     section.read("ports", backend.ports, {"ports like 2100-2199", parse_ports});
+    if (config.protocol == Protocol::uno) {
+        choose_way(section, backend);
+    }
     section.read(
         "state_directory", backend.state_directory,
         Kind<std::filesystem::path>{absolute_path().expected,
@@ -213,6 +266,7 @@ void read_backend(const Section& section, Config& config) {
     read_lifetimes(section, config.policy.backend);
     check_presence(section, config);
     check_ports(section, backend);
+    check_socket_path(section, backend);
     check_places(section, backend, config.policy.backend);
 }
 

@@ -170,10 +170,10 @@ public:
             properties["backend"] = {{"type", "object"},
                                      {"required", needed_in("backend", needed_with_tcp)},
                                      {"if", {{"required", {"command"}}}},
-                                     {"then", numeric_address()}};
+                                     {"then", own_address()}};
         } else {
             properties["listen"] = {{"items", answer_beyond_loopback()}};
-            properties["backend"] = numeric_address();
+            properties["backend"] = own_address();
         }
         return {{"if", std::move(condition)}, {"then", std::move(then)}};
     }
@@ -248,8 +248,8 @@ private:
     }
 
     // A name will do only for a service that somebody else runs.
-    static json::object numeric_address() {
-        return {{"properties", {{"address", schema_kinds::defined("numeric_address")}}}};
+    static json::object own_address() {
+        return {{"properties", {{"address", schema_kinds::defined("own_address")}}}};
     }
 
     static json::object answer_beyond_loopback() {

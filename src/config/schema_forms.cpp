@@ -71,8 +71,9 @@ std::vector<Form> backend_forms() {
          "protocol tcp it may be left out: then somebody else runs the service.",
          command()},
         {"backend.address",
-         "Where the backend listens: a numeric address and a port like 127.0.0.1:{port}. Of a "
-         "service that somebody else runs a host's name will do.",
+         "Where the backend listens: a numeric address and a port like 127.0.0.1:{port}, or a "
+         "socket's path like unix:/tmp/OSL_PIPE_{uid}_{name}. Of a service that somebody else runs "
+         "a host's name will do.",
          defined("backend_address")},
         {"backend.ports", "What {port} is chosen from; a port that a stranger holds is skipped.",
          ports()},

@@ -82,7 +82,7 @@ json::object definitions() {
     add("template", any_scalar({R"(([^${}\u0000]|\$\$|\{\{|\}\}|)", filled, "|", variable, ")*"}),
         "text, with placeholders like {port}");
     add("bytes", any_scalar({R"(([^$]|\$\$|)", variable, ")+"}), "text, or !!binary and base64");
-    add("profile_template", pattern({"default", "none", "/.*"}),
+    add("profile_template", pattern({"default|none|/.*"}),
         "default, none, or a folder's absolute path");
     add("absolute_path", pattern({"/.*"}), absolute_path().expected);
     add("user", any_scalar({R"([^\s:/]*)"}), user_name().expected);
@@ -90,8 +90,13 @@ json::object definitions() {
         cron_line().expected);
     add("endpoint", pattern({R"((([0-9]+\.){3}[0-9]+|\[[0-9A-Fa-f:.]+\]):)", port}),
         expected_endpoint);
-    add("backend_address", {{"anyOf", {referred("numeric_address"), referred("service")}}},
-        "a numeric address and a port like 127.0.0.1:{port}");
+    add("backend_address",
+        {{"anyOf", {referred("own_address"), referred("service")}}},
+        "a numeric address and a port like 127.0.0.1:{port}, or unix: and a socket's path");
+    add("own_address", {{"anyOf", {referred("numeric_address"), referred("socket_path")}}},
+        "a numeric address and a port like 127.0.0.1:{port}, or unix: and a socket's path");
+    add("socket_path", pattern({R"(unix:(/|\{(directory|profile)\})([^${}\u0000]|)", filled, ")*"}),
+        "unix: and an absolute path");
     add("service", pattern({"(?=[^:]*[A-Za-z])[A-Za-z0-9_.][A-Za-z0-9._-]*:", port}),
         expected_service);
     add("numeric_address",

@@ -7,7 +7,7 @@
 
 #include "core/effects.hpp"
 #include "core/events.hpp"
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -57,7 +57,7 @@ public:
     virtual std::optional<std::uint64_t> memory_of(core::Generation generation) = 0;
 
     // Of a generation that is not ending.
-    virtual io::tcp::endpoint address_of(core::Generation generation) const = 0;
+    virtual io::Endpoint address_of(core::Generation generation) const = 0;
     virtual std::string instance_of(core::Generation generation) const = 0;
     // It is being ended, or has ended.
     virtual bool is_ending(core::Generation generation) const = 0;

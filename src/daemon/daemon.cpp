@@ -5,7 +5,7 @@
 #include "daemon/memory.hpp"
 #include "daemon/open_files.hpp"
 #include "daemon/own_backends.hpp"
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <algorithm>
 #include <chrono>

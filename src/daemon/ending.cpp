@@ -124,7 +124,7 @@ boost::asio::awaitable<void> Ending::clear(LifePtr life) {
     }
     life->output->close();  // A stray that we may not end may hold the other end for ever.
     tell_end_once(*life);
-    callbacks_.cleared(life);
+    co_await callbacks_.cleared(life);
 }
 
 boost::asio::awaitable<bool> Ending::is_clear(LifePtr life) {

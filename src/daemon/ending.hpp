@@ -21,7 +21,8 @@ public:
     struct Callbacks {
         // Its leader has exited, and its last output is here, or is waited for no longer; once.
         std::function<void(Life&)> tell_end;
-        std::function<void(LifePtr)> cleared;
+        // Nothing is left of it.
+        std::function<boost::asio::awaitable<void>(LifePtr)> cleared;
     };
 
     Ending(boost::asio::io_context& io, const config::Config& config, io::Reaper& reaper,

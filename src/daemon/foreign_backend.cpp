@@ -1,5 +1,6 @@
 #include "daemon/foreign_backend.hpp"
 
+#include "config/address.hpp"
 #include "daemon/log.hpp"
 #include "daemon/place.hpp"
 #include "daemon/probing.hpp"
@@ -52,7 +53,7 @@ ForeignBackend::TrustPtr ForeignBackend::find(core::Generation generation) const
     return found == trusts_.end() ? nullptr : found->second;
 }
 
-io::tcp::endpoint ForeignBackend::address_of(core::Generation generation) const {
+io::Endpoint ForeignBackend::address_of(core::Generation generation) const {
     return trusts_.at(generation)->address;
 }
 
@@ -87,7 +88,9 @@ void ForeignBackend::perform(const core::SpawnBackend& effect) {
     trust->values.generation = std::to_string(core::number(effect.generation));
     trust->values.uid = std::to_string(::getuid());
     const std::string& service = config_.backend.address;
-    trust->values.port = service.substr(service.rfind(':') + 1);
+    if (!service.starts_with(config::unix_prefix)) {
+        trust->values.port = service.substr(service.rfind(':') + 1);
+    }
     trusts_[effect.generation] = trust;
     Line(Line::Level::debug, "backend awaited")
         .with("instance", trust->values.instance)
@@ -170,7 +173,7 @@ boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask(TrustPtr trust,
 // A command does not say which address it has asked.
 boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask_at(TrustPtr trust,
                                                                core::ProbePurpose purpose,
-                                                               io::tcp::endpoint address) {
+                                                               io::Endpoint address) {
     if (!std::holds_alternative<config::CommandProbe>(config_.probe.kind)) {
         co_return co_await io::probe(probe_spec(config_.probe, purpose), address,
                                      config_.probe.timeout);
@@ -189,6 +192,11 @@ boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask_at(TrustPtr trust,
 // take away what is known already.
 boost::asio::awaitable<std::string> ForeignBackend::look_up(TrustPtr trust) {
     const std::string& service = config_.backend.address;
+    if (const auto socket =
+            service.starts_with(config::unix_prefix) ? io::parse_address(service) : std::nullopt) {
+        trust->candidates = {*socket};
+        co_return std::string{};
+    }
     const auto now = std::chrono::steady_clock::now();
     if (now - looked_up_ >= between_look_ups) {
         looked_up_ = now;
@@ -204,7 +212,7 @@ boost::asio::awaitable<std::string> ForeignBackend::look_up(TrustPtr trust) {
             found.why = "it is the address of this gate itself";
         }
         if (is_known) {
-            known_ = std::move(found.endpoints);
+            known_.assign(found.endpoints.begin(), found.endpoints.end());
         }
         const bool is_news = found.why != std::exchange(why_not_known_, found.why);
         if (is_news && !found.why.empty()) {

@@ -48,7 +48,7 @@ public:
 
     std::optional<std::uint64_t> memory_of(core::Generation generation) override;
 
-    io::tcp::endpoint address_of(core::Generation generation) const override;
+    io::Endpoint address_of(core::Generation generation) const override;
     std::string instance_of(core::Generation generation) const override;
     bool is_ending(core::Generation generation) const override;
     bool has_died(core::Generation generation) const override;
@@ -60,8 +60,8 @@ private:
         core::Generation generation;
         config::Placeholders values;
         // What its name stands for; after an answer the one that gave it; none: to be looked up.
-        std::vector<io::tcp::endpoint> candidates;
-        io::tcp::endpoint address;  // the one that answered
+        std::vector<io::Endpoint> candidates;
+        io::Endpoint address;  // the one that answered
         bool is_ending = false;
         io::TaskGroup::Id probe = {};
         io::TaskGroup::Id hook = {};
@@ -73,7 +73,7 @@ private:
     boost::asio::awaitable<void> probe(TrustPtr trust, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> ask(TrustPtr trust, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> ask_at(TrustPtr trust, core::ProbePurpose purpose,
-                                                   io::tcp::endpoint address);
+                                                   io::Endpoint address);
     boost::asio::awaitable<io::ProbeResult> ask_by_command(TrustPtr trust);
     bool is_gate(const io::tcp::endpoint& service) const;
     boost::asio::awaitable<void> run_hook(core::RunHook what, TrustPtr trust);
@@ -89,7 +89,7 @@ private:
     std::map<core::Generation, TrustPtr> trusts_;
     // The last look-up: not oftener than once a second, and used again if the next one fails.
     std::chrono::steady_clock::time_point looked_up_;
-    std::vector<io::tcp::endpoint> known_;
+    std::vector<io::Endpoint> known_;
     std::string why_not_known_;
     std::string why_not_;  // it did not answer, the last time
     FailedStarts failed_starts_;

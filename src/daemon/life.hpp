@@ -44,6 +44,7 @@ struct Life {
     io::TaskGroup::Id hook = {};                 // before admission
     io::TaskGroup::Id request = {};              // to end
     io::TaskGroup::Id memory_watch = {};         // the last one
+    std::vector<std::string> sockets = {};  // in the file system, that it listened on
     steady_clock::time_point measure_from = {};  // not to be asked again before, for what it costs
     bool has_answered = false;
     std::string last_probe = {};    // why it had no answer

@@ -2,7 +2,7 @@
 
 #include "daemon/log.hpp"
 #include "io/machine_memory.hpp"
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 

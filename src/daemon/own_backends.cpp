@@ -5,6 +5,7 @@
 #include "io/address.hpp"
 #include "io/orphans.hpp"
 #include "io/socket_owner.hpp"
+#include "io/unix_socket.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -36,19 +37,21 @@ OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& conf
       state_(config.backend.state_directory),
       places_(config, state_),
       profiles_(config, state_, commands_),
+      litter_(places_, commands_),
       tasks_(tasks),
       memory_(io, limits, callbacks_, tasks),
       kinship_(reaper, lives_, commands_, places_.user()),
       hooks_(config.hooks, commands_, state_.identity(), callbacks_.feed),
-      ending_(io, config, reaper, kinship_, tasks,
-              {[this](Life& life) { tell_end(life); }, [this](LifePtr life) { cleared(*life); }}) {}
+      ending_(
+          io, config, reaper, kinship_, tasks,
+          {[this](Life& life) { tell_end(life); }, [this](LifePtr life) { return leave(life); }}) {}
 
 LifePtr OwnBackends::find(core::Generation generation) const {
     const auto found = lives_.find(generation);
     return found == lives_.end() ? nullptr : found->second;
 }
 
-io::tcp::endpoint OwnBackends::address_of(core::Generation generation) const {
+io::Endpoint OwnBackends::address_of(core::Generation generation) const {
     return lives_.at(generation)->setting.address;
 }
 
@@ -106,21 +109,26 @@ void OwnBackends::perform(const core::SpawnBackend& effect) {
 
 boost::asio::awaitable<void> OwnBackends::spawn(core::SpawnBackend effect,
                                                 std::shared_ptr<Setting> setting) {
-    if (effect.remakes_profile) {
-        Line(Line::Level::warn, "the profile is made anew: starts have failed with what was there")
-            .with("place", core::number(effect.place))
-            .with("profile", setting->values.profile);
-    }
-    const auto existing =
-        effect.remakes_profile ? Profiles::Existing::replaced : Profiles::Existing::kept;
-    io::ChildSpec beside = places_.beside(*setting, {});
-    const std::string why =
-        co_await profiles_.provide(setting->values.profile, std::move(beside), existing);
+    // A supervisor that was killed could not do it at the end.
+    co_await litter_.sweep(*setting, {});
+    const std::string why = co_await provide_profile(effect, *setting);
     if (why.empty()) {
         spawn_at(effect, *setting);
     } else {
         could_not_spawn(effect.generation, why);
     }
+}
+
+boost::asio::awaitable<std::string> OwnBackends::provide_profile(const core::SpawnBackend& effect,
+                                                                 const Setting& setting) {
+    const bool is_anew = effect.remakes_profile;
+    if (is_anew) {
+        Line(Line::Level::warn, "the profile is made anew: starts have failed with what was there")
+            .with("place", core::number(effect.place))
+            .with("profile", setting.values.profile);
+    }
+    const auto existing = is_anew ? Profiles::Existing::replaced : Profiles::Existing::kept;
+    return profiles_.provide(setting.values.profile, places_.beside(setting, {}), existing);
 }
 
 void OwnBackends::spawn_at(const core::SpawnBackend& effect, Setting& setting) {
@@ -228,6 +236,9 @@ boost::asio::awaitable<void> OwnBackends::probe(LifePtr life, core::ProbePurpose
         }
     }
     life->last_probe = result.detail;
+    if (result.answered && purpose == core::ProbePurpose::readiness) {
+        life->sockets = io::sockets_of(life->tree.scan().value_or(std::vector<io::Member>()));
+    }
     if (!result.answered) {
         Line(Line::Level::debug, "probe without an answer")
             .with("instance", life->setting.values.instance)
@@ -323,13 +334,14 @@ void OwnBackends::kill_all() {
     commands_.kill_all();
 }
 
-void OwnBackends::cleared(const Life& life) {
-    const core::Generation generation = life.generation;
+boost::asio::awaitable<void> OwnBackends::leave(LifePtr life) {
+    const core::Generation generation = life->generation;
     Line(Line::Level::info, "backend stopped")
-        .with("instance", life.setting.values.instance)
+        .with("instance", life->setting.values.instance)
         .with("generation", core::number(generation))
-        .with("took", steady_clock::now() - life.stop_began)
-        .with("exit", in_words(*life.exit));
+        .with("took", steady_clock::now() - life->stop_began)
+        .with("exit", in_words(*life->exit));
+    co_await litter_.sweep(life->setting, life->sockets);
     lives_.erase(generation);
     callbacks_.feed(core::PlaceCleared{generation});
 }

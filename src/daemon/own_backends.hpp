@@ -8,6 +8,7 @@
 #include "daemon/hooks.hpp"
 #include "daemon/kinship.hpp"
 #include "daemon/life.hpp"
+#include "daemon/litter.hpp"
 #include "daemon/memory.hpp"
 #include "daemon/place.hpp"
 #include "daemon/profiles.hpp"
@@ -47,7 +48,7 @@ public:
 
     std::optional<std::uint64_t> memory_of(core::Generation generation) override;
 
-    io::tcp::endpoint address_of(core::Generation generation) const override;
+    io::Endpoint address_of(core::Generation generation) const override;
     std::string instance_of(core::Generation generation) const override;
     bool is_ending(core::Generation generation) const override;
     bool has_died(core::Generation generation) const override;
@@ -57,6 +58,8 @@ public:
 private:
     LifePtr find(core::Generation generation) const;
     boost::asio::awaitable<void> spawn(core::SpawnBackend effect, std::shared_ptr<Setting> setting);
+    boost::asio::awaitable<std::string> provide_profile(const core::SpawnBackend& effect,
+                                                        const Setting& setting);
     void spawn_at(const core::SpawnBackend& effect, Setting& setting);
     void could_not_spawn(core::Generation generation, const std::string& why);
     void begin_life(const core::SpawnBackend& effect, Setting setting, io::Child child);
@@ -65,7 +68,7 @@ private:
     boost::asio::awaitable<void> probe(LifePtr life, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> probe_by_command(LifePtr life);
     boost::asio::awaitable<void> run_hook(core::RunHook what, LifePtr life);
-    void cleared(const Life& life);
+    boost::asio::awaitable<void> leave(LifePtr life);
     void tell_end(Life& life);
 
     boost::asio::io_context& io_;
@@ -76,6 +79,7 @@ private:
     StateDirectory state_;
     Places places_;
     Profiles profiles_;
+    Litter litter_;
     io::TaskGroup& tasks_;
     Lives lives_;
     Memory memory_;

@@ -1,5 +1,6 @@
 #include "daemon/place.hpp"
 
+#include "config/address.hpp"
 #include "daemon/log.hpp"
 #include "io/address.hpp"
 #include "io/socket_owner.hpp"
@@ -8,7 +9,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 #include <stdexcept>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -33,11 +36,11 @@ std::string make_folder(const std::filesystem::path& path,
     return {};
 }
 
-bool is_taken(const io::tcp::endpoint& address) {
+bool is_taken(const io::Endpoint& address) {
     return io::bind_error(address) == std::errc::address_in_use;
 }
 
-std::string describe_owner(const io::tcp::endpoint& address) {
+std::string describe_owner(const io::Endpoint& address) {
     const auto looked = io::socket_owner(address);
     if (!looked) {
         return "somebody who could not be looked up";
@@ -76,6 +79,10 @@ Places::Places(const config::Config& config, const StateDirectory& state)
     }
 }
 
+std::string temporary_folder(const config::Placeholders& values) {
+    return values.directory + "/tmp";
+}
+
 std::string Places::cookie() const {
     return std::string(supervisor_variable) + "=" + state_.identity();
 }
@@ -105,7 +112,7 @@ std::optional<Unfit> Places::settle(core::PlaceId place, Setting& setting) const
     if (auto* const unfit = std::get_if<Unfit>(&address)) {
         return std::move(*unfit);
     }
-    setting.address = std::get<io::tcp::endpoint>(address);
+    setting.address = std::get<io::Endpoint>(address);
     setting.child = describe_child(setting.values);
     const std::string life = state_.identity() + "-" + setting.values.generation;
     setting.child.environment[generation_variable] = life;
@@ -116,8 +123,57 @@ std::optional<Unfit> Places::settle(core::PlaceId place, Setting& setting) const
     return std::nullopt;
 }
 
-std::variant<io::tcp::endpoint, Unfit> Places::find_address(core::PlaceId place,
-                                                            config::Placeholders& values) const {
+std::variant<io::Endpoint, Unfit> Places::find_address(core::PlaceId place,
+                                                       config::Placeholders& values) const {
+    const bool is_path = config_.backend.address.starts_with(config::unix_prefix);
+    return is_path ? find_name(place, values) : find_port(place, values);
+}
+
+// Empty if nobody is. Neither a listener nor a file of somebody else's may be removed by a backend:
+// in /tmp anybody can put one there.
+std::string Places::who_is_in_the_way(const io::Endpoint& socket) const {
+    if (is_taken(socket)) {
+        return "is taken by " + describe_owner(socket);
+    }
+    const std::string path = io::describe(socket).substr(config::unix_prefix.size());
+    struct stat about {};
+    const bool is_there = ::lstat(path.c_str(), &about) == 0;
+    return is_there && about.st_uid != user() && user() != 0
+               ? "is a file of user " + std::to_string(about.st_uid)
+               : std::string{};
+}
+
+std::variant<io::Endpoint, Unfit> Places::find_name(core::PlaceId place,
+                                                    config::Placeholders& values) const {
+    const auto& backend = config_.backend;
+    values.port = std::to_string(backend.ports.first + core::number(place));
+    const std::string usual = values.name;
+    std::string why;
+    constexpr int tries = 3;
+    for (int tried = 0; tried < tries; ++tried) {
+        const auto address = io::parse_address(config::fill(backend.address, values));
+        if (!address) {
+            return Unfit{"backend.address is no socket's path once filled in, or too long"};
+        }
+        const std::string in_the_way = who_is_in_the_way(*address);
+        if (in_the_way.empty()) {
+            return *address;
+        }
+        why = io::describe(*address) + " " + in_the_way;
+        if (!config::has_placeholder(backend.address, "name")) {
+            break;
+        }
+        Line(Line::Level::warn, "name taken, trying another")
+            .with("place", core::number(place))
+            .with("why", why);
+        // Not to be foreseen by who is in the way.
+        values.name = usual + "-" + std::to_string(std::random_device{}());
+    }
+    return Unfit{"no free address: " + why};
+}
+
+std::variant<io::Endpoint, Unfit> Places::find_port(core::PlaceId place,
+                                                    config::Placeholders& values) const {
     const auto& backend = config_.backend;
     const auto& policy = config_.policy.backend;
     const bool is_fixed = !config::has_placeholder(backend.address, "port");
@@ -128,7 +184,7 @@ std::variant<io::tcp::endpoint, Unfit> Places::find_address(core::PlaceId place,
     for (unsigned port = backend.ports.first + core::number(place); port <= backend.ports.last;
          port += step) {
         values.port = std::to_string(port);
-        const auto address = io::parse_endpoint(config::fill(backend.address, values));
+        const auto address = io::parse_address(config::fill(backend.address, values));
         if (!address) {
             return Unfit{"backend.address is not an address and a port once filled in"};
         }
@@ -162,12 +218,14 @@ io::ChildSpec Places::describe_child(const config::Placeholders& values) const {
     io::ChildSpec child;
     child.environment = {{"PATH", path && *path ? path : fallback_path},
                          {"HOME", values.directory},
+                         {"TMPDIR", temporary_folder(values)},
                          {"LANG", "C.UTF-8"}};
     for (const auto& [name, value] : backend.environment) {
         child.environment[name] = config::fill(value, values);
     }
     child.environment[supervisor_variable] = state_.identity();
     child.directory = values.directory;
+    child.folder = temporary_folder(values);
     child.user = user_;
     child.nice = backend.nice;
     child.oom_score_adjust = backend.oom_score_adjust;

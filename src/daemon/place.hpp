@@ -1,7 +1,8 @@
 // Where a generation is to live: its address, folder and profile, and everything it is told.
 //
 // Paths depend on the place alone, so that a document lock left by one generation is the next one's
-// own. The port does too, unless a stranger holds it: then the place moves on, and names him.
+// own. The port does too, and the name, unless a stranger is in the way: then the place moves on,
+// and names him.
 #pragma once
 
 #include "config/config.hpp"
@@ -10,7 +11,7 @@
 #include "core/effects.hpp"
 #include "daemon/state_directory.hpp"
 #include "io/child.hpp"
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 #include "io/user.hpp"
 
 #include <optional>
@@ -28,11 +29,14 @@ constexpr auto generation_variable = "TCPLOCK_GENERATION";
 constexpr auto fallback_path = "/usr/local/bin:/usr/bin:/bin";
 
 struct Setting {
-    io::tcp::endpoint address;
+    io::Endpoint address;
     config::Placeholders values;
     io::ChildSpec child;
     std::string cookie;  // in the environment of this generation's processes, and no other's
 };
+
+// Where its temporary files are, unless backend.environment says otherwise.
+std::string temporary_folder(const config::Placeholders& values);
 
 // Why a generation cannot live there: a sentence for the operator.
 struct Unfit {
@@ -62,8 +66,13 @@ public:
     std::string cookie() const;
 
 private:
-    std::variant<io::tcp::endpoint, Unfit> find_address(core::PlaceId place,
-                                                        config::Placeholders& values) const;
+    std::variant<io::Endpoint, Unfit> find_address(core::PlaceId place,
+                                                   config::Placeholders& values) const;
+    std::variant<io::Endpoint, Unfit> find_port(core::PlaceId place,
+                                                config::Placeholders& values) const;
+    std::variant<io::Endpoint, Unfit> find_name(core::PlaceId place,
+                                                config::Placeholders& values) const;
+    std::string who_is_in_the_way(const io::Endpoint& socket) const;
     io::ChildSpec describe_child(const config::Placeholders& values) const;
 
     const config::Config& config_;

@@ -43,7 +43,7 @@ io::HalfClose half_close(const config::Config& config) {
 }
 
 Session::Session(const config::Config& config, const Callbacks& callbacks, io::TaskGroup& tasks,
-                 Client client, core::Generation generation, io::tcp::socket socket)
+                 Client client, core::Generation generation, io::Socket socket)
     : config_(config),
       callbacks_(callbacks),
       tasks_(tasks),

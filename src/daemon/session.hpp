@@ -12,7 +12,7 @@
 #include "io/descriptor.hpp"
 #include "io/relay.hpp"
 #include "io/task_group.hpp"
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -43,7 +43,7 @@ public:
 
     struct Callbacks {
         std::function<void(core::Event)> feed;
-        std::function<io::tcp::endpoint(core::Generation)> address_of;
+        std::function<io::Endpoint(core::Generation)> address_of;
         std::function<std::string(core::Generation)> instance_of;
         std::function<bool(core::Generation)> is_ending;
         std::function<bool(core::Generation)> has_died;
@@ -57,7 +57,7 @@ public:
 
     // All must outlive it.
     Session(const config::Config& config, const Callbacks& callbacks, io::TaskGroup& tasks,
-            Client client, core::Generation generation, io::tcp::socket socket);
+            Client client, core::Generation generation, io::Socket socket);
 
     // To its end; it is kept until then.
     static boost::asio::awaitable<void> run(std::shared_ptr<Session> self);
@@ -94,8 +94,8 @@ private:
     const core::Generation generation_;
     const std::string instance_;
     const std::chrono::steady_clock::time_point admitted_ = std::chrono::steady_clock::now();
-    io::tcp::socket client_socket_;
-    io::tcp::socket backend_socket_;
+    io::Socket client_socket_;
+    io::Socket backend_socket_;
 
     bool is_entering_ = true;  // from the look at what it says to the open backend
     bool is_inside_ = true;

@@ -1,13 +1,20 @@
 #include "io/address.hpp"
 
+#include "io/unix_socket.hpp"
+
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <sys/un.h>
 
 namespace tcplock::io {
 namespace {
 
 namespace ip = boost::asio::ip;
+
+constexpr std::string_view unix_prefix = "unix:";
 
 std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
     unsigned value = 0;
@@ -19,13 +26,22 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
     return value;
 }
 
-std::optional<ip::address> parse_address(std::string_view text) {
+std::optional<ip::address> parse_host(std::string_view text) {
     boost::system::error_code error;
     const auto address = ip::make_address(text, error);
     if (error) {
         return std::nullopt;
     }
     return address;
+}
+
+// Empty if it has none.
+std::string path_of(const Endpoint& endpoint) {
+    constexpr std::size_t begin = offsetof(sockaddr_un, sun_path);
+    sockaddr_un address{};
+    std::memcpy(&address, endpoint.data(), std::min(endpoint.size(), sizeof address));
+    const std::size_t room = std::max(endpoint.size(), begin) - begin;
+    return {address.sun_path, ::strnlen(address.sun_path, room)};
 }
 
 bool is_mapped(const ip::address& address) {
@@ -56,7 +72,7 @@ std::optional<tcp::endpoint> parse_endpoint(std::string_view text) {
     if (bracketed) {
         host = host.substr(1, host.size() - 2);
     }
-    const auto address = parse_address(host);
+    const auto address = parse_host(host);
     const auto port = parse_number(text.substr(colon + 1), 65535);
     if (!address || !port || address->is_v6() != bracketed) {
         return std::nullopt;
@@ -64,7 +80,26 @@ std::optional<tcp::endpoint> parse_endpoint(std::string_view text) {
     return tcp::endpoint(*address, static_cast<std::uint16_t>(*port));
 }
 
-std::string describe(const tcp::endpoint& endpoint) {
+std::optional<Endpoint> parse_address(std::string_view text) {
+    if (text.starts_with(unix_prefix)) {
+        return unix_endpoint(text.substr(unix_prefix.size()));
+    }
+    const auto endpoint = parse_endpoint(text);
+    return endpoint ? std::optional<Endpoint>(*endpoint) : std::nullopt;
+}
+
+tcp::endpoint as_tcp(const Endpoint& endpoint) {
+    tcp::endpoint out;
+    out.resize(endpoint.size());
+    std::memcpy(out.data(), endpoint.data(), endpoint.size());
+    return out;
+}
+
+std::string describe(const Endpoint& where) {
+    if (is_in_file_system(where)) {
+        return std::string(unix_prefix) + path_of(where);
+    }
+    const tcp::endpoint endpoint = as_tcp(where);
     const auto address = unmapped(endpoint.address());
     const auto port = std::to_string(endpoint.port());
     if (address.is_v6()) {
@@ -89,7 +124,7 @@ Allow Allow::loopback() {
 
 bool Allow::add(std::string_view network) {
     const auto slash = network.find('/');
-    const auto address = parse_address(network.substr(0, slash));
+    const auto address = parse_host(network.substr(0, slash));
     if (!address) {
         return false;
     }

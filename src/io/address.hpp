@@ -1,13 +1,15 @@
-// Numeric addresses: read, written, and matched against the networks a listener allows.
+// Numeric addresses, and sockets in the file system: read, written, and matched against the
+// networks a listener allows.
 //
 // No names are looked up here, for a look-up may block. An IPv4 peer that reached an IPv6 socket is
 // treated, and written, as the IPv4 peer it is.
 #pragma once
 
+#include "io/socket.hpp"
+
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
-#include <boost/asio/ip/tcp.hpp>
 
 #include <optional>
 #include <string>
@@ -16,13 +18,17 @@
 
 namespace tcplock::io {
 
-using boost::asio::ip::tcp;
-
 // "127.0.0.1:2002" or "[::1]:2002"; nothing when it is neither.
 std::optional<tcp::endpoint> parse_endpoint(std::string_view text);
 
-// "127.0.0.1:51234", "[::1]:5"
-std::string describe(const tcp::endpoint& endpoint);
+// The same, or "unix:/run/socket".
+std::optional<Endpoint> parse_address(std::string_view text);
+
+// "127.0.0.1:51234", "[::1]:5", "unix:/run/socket"
+std::string describe(const Endpoint& endpoint);
+
+// Of one that is TCP's.
+tcp::endpoint as_tcp(const Endpoint& endpoint);
 
 // The networks whose peers may connect. An empty list permits nobody.
 class Allow {

@@ -26,15 +26,17 @@ namespace tcplock::io {
 
 struct ChildSpec {
     std::vector<std::string> command;  // As typed; command[0] is sought in the child's PATH.
-    std::map<std::string, std::string>
-        environment;                  // Complete: the child gets this and nothing else.
-    std::filesystem::path directory;  // Empty: stay where we are.
-    std::optional<Identity> user;     // Absent: stay who we are.
-    int nice = 0;                     // Added to our own, as nice(1) does.
+    // Complete: the child gets this and nothing else.
+    std::map<std::string, std::string> environment = {};
+    std::filesystem::path directory = {};  // Empty: stay where we are.
+    std::optional<Identity> user = {};     // Absent: stay who we are.
+    int nice = 0;                          // Added to our own, as nice(1) does.
     int oom_score_adjust = 0;
-    std::optional<std::uint64_t> open_files;  // Absent: inherit ours.
-    std::optional<std::uint64_t> address_space;
-    std::optional<std::uint64_t> core_size;
+    std::optional<std::uint64_t> open_files = {};  // Absent: inherit ours.
+    std::optional<std::uint64_t> address_space = {};
+    std::optional<std::uint64_t> core_size = {};
+    // Made by the child, as its user, if it is not there; empty: none.
+    std::filesystem::path folder = {};
 };
 
 struct Child {

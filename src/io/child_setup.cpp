@@ -9,6 +9,7 @@
 #include <grp.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -57,6 +58,9 @@ void ChildSetup::become_program() const {
     change_user();
     if (directory != nullptr && ::chdir(directory) != 0) {
         give_up(SetupStage::directory, errno);
+    }
+    if (folder != nullptr && ::mkdir(folder, S_IRWXU) != 0 && errno != EEXIST) {
+        give_up(SetupStage::folder, errno);
     }
     die_with_parent();
     reset_signals();

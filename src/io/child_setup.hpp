@@ -28,6 +28,7 @@ enum class SetupStage : int {
     nice,
     user,
     directory,
+    folder,
     death_signal,
     program,
     in_time,  // Found by the parent.
@@ -53,6 +54,7 @@ struct ChildSetup {
     char* const* arguments;
     char* const* environment;
     const char* directory;     // Null: stay.
+    const char* folder;        // Null: none.
     const Identity* identity;  // Null: stay who we are.
     int nice_value;
     std::string oom_score_adjust;

@@ -1,6 +1,6 @@
 #include "io/farewell.hpp"
 
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 #include "io/timeout.hpp"
 #include "uno/refusal.hpp"
 
@@ -23,7 +23,7 @@ namespace asio = boost::asio;
 constexpr std::size_t dropped_max = 65536;
 
 // Or until it has sent too much for one who listens.
-asio::awaitable<void> wait_for_end(tcp::socket& client) {
+asio::awaitable<void> wait_for_end(Socket& client) {
     std::array<char, 4096> dropped;
     std::size_t size = 0;
     while (size < dropped_max) {
@@ -36,7 +36,7 @@ asio::awaitable<void> wait_for_end(tcp::socket& client) {
     }
 }
 
-asio::awaitable<void> refuse(tcp::socket& client, std::string why) {
+asio::awaitable<void> refuse(Socket& client, std::string why) {
     uno::Refusal refusal(std::move(why));
     std::array<std::uint8_t, 4096> bytes;
     while (refusal.wanted() > 0) {
@@ -72,7 +72,7 @@ void say_farewell(Descriptor client) {
 
 asio::awaitable<void> say_why_in_uno(Descriptor client, std::string why,
                                      std::chrono::nanoseconds limit) {
-    tcp::socket socket = adopt(co_await asio::this_coro::executor, std::move(client));
+    Socket socket = adopt(co_await asio::this_coro::executor, std::move(client));
     auto conversation = refuse(socket, std::move(why));
     (void)co_await with_timeout(std::move(conversation), limit);
     boost::system::error_code error;

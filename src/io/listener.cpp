@@ -1,7 +1,7 @@
 #include "io/listener.hpp"
 
 #include "io/address.hpp"
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>

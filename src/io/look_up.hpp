@@ -4,7 +4,7 @@
 // left to itself at the limit, and at our end. Asio's resolver would be waited for.
 #pragma once
 
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <boost/asio/awaitable.hpp>
 

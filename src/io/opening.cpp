@@ -20,14 +20,14 @@ using Verdict = uno::Opening::Verdict;
 constexpr auto early_pause = std::chrono::milliseconds(50);
 
 // Readable means from now on: so many bytes have come, or an end.
-void wake_at(tcp::socket& client, std::size_t bytes) {
+void wake_at(Socket& client, std::size_t bytes) {
     boost::system::error_code ignored;  // Then we are woken more often.
     client.set_option(boost::asio::socket_base::receive_low_watermark(static_cast<int>(bytes)),
                       ignored);
 }
 
 // Empty also when there is nothing: whether an end has come is seen elsewhere.
-uno::Buffer peek(tcp::socket& client) {
+uno::Buffer peek(Socket& client) {
     uno::Buffer bytes(uno::block_head_size + uno::opening_max);
     const ssize_t size =
         ::recv(client.native_handle(), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
@@ -44,7 +44,7 @@ ClientOpening ended_early(const uno::Buffer& received) {
 
 }  // namespace
 
-boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client,
+boost::asio::awaitable<ClientOpening> await_uno_opening(Socket& client,
                                                         std::function<bool()> is_wanted) {
     boost::asio::steady_timer pause(client.get_executor());
     std::size_t wanted = 0;
@@ -72,7 +72,7 @@ boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client,
             continue;
         }
         wake_at(client, wanted);
-        const auto [error] = co_await client.async_wait(tcp::socket::wait_read, use_result);
+        const auto [error] = co_await client.async_wait(Socket::wait_read, use_result);
         if (error) {
             wake_at(client, 1);
             break;

@@ -6,7 +6,7 @@
 // be seen, twenty times a second.
 #pragma once
 
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -27,7 +27,7 @@ struct ClientOpening {
 
 // `is_wanted` is asked each time before it is waited for: what came just then may have hidden a
 // cancel.
-boost::asio::awaitable<ClientOpening> await_uno_opening(tcp::socket& client,
+boost::asio::awaitable<ClientOpening> await_uno_opening(Socket& client,
                                                         std::function<bool()> is_wanted);
 
 }  // namespace tcplock::io

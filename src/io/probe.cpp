@@ -2,10 +2,12 @@
 
 #include "io/address.hpp"
 #include "io/timeout.hpp"
+#include "io/unix_socket.hpp"
 #include "uno/bytes.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/write.hpp>
 
@@ -29,6 +31,7 @@ constexpr std::size_t status_line_max = 8192;
 // A backend that does not close on our FIN keeps nobody waiting for longer.
 constexpr auto goodbye_limit = std::chrono::milliseconds(200);
 constexpr std::size_t goodbye_max = 65536;
+constexpr auto full_pause = std::chrono::milliseconds(10);
 
 std::string in_words(const boost::system::error_code& error) {
     std::string words = error.message();
@@ -60,9 +63,9 @@ std::string in_hex(std::string_view text) {
 // What goes on between us and the backend. It outlives the coroutines below, so that what was
 // going on when the time was up can be told.
 struct Talk {
-    explicit Talk(tcp::socket& unopened) : socket(unopened) {}
+    explicit Talk(Socket& unopened) : socket(unopened) {}
 
-    tcp::socket& socket;
+    Socket& socket;
     std::string received;
     std::string awaited = "did not accept";  // what has not happened so far: "… within 2 s"
     bool succeeded = false;
@@ -90,25 +93,49 @@ using Step = asio::awaitable<bool>;
 
 // On Linux a socket that connects to a free port of its own system may be given that very port, and
 // then is connected to itself: nobody accepted.
-bool is_connected_to_itself(const tcp::socket& socket) {
+bool is_connected_to_itself(const Socket& socket) {
     boost::system::error_code error;
     const auto local = socket.local_endpoint(error);
     return !error && local == socket.remote_endpoint(error) && !error;
 }
 
-Step connect(Talk& talk, tcp::endpoint endpoint) {
+// Asio takes the kernel's "full" for a connection that is on its way. There is no event for "no
+// longer full", hence a try now and then.
+asio::awaitable<boost::system::error_code> connect_in_file_system(Socket& socket,
+                                                                  Endpoint endpoint) {
+    asio::steady_timer pause(socket.get_executor());
+    while (true) {
+        const std::error_code error = connect_at_once(socket.native_handle(), endpoint);
+        if (error != std::errc::resource_unavailable_try_again) {
+            co_return boost::system::error_code(error.value(), boost::system::system_category());
+        }
+        pause.expires_after(full_pause);
+        const auto [cancelled] = co_await pause.async_wait(use_result);
+        if (cancelled || !socket.is_open()) {
+            co_return asio::error::operation_aborted;
+        }
+    }
+}
+
+asio::awaitable<boost::system::error_code> connect_over_tcp(Socket& socket, Endpoint endpoint) {
+    const auto [error] = co_await socket.async_connect(endpoint, use_result);
+    const bool is_circle = !error && is_connected_to_itself(socket);
+    co_return is_circle ? asio::error::connection_refused : error;
+}
+
+Step connect(Talk& talk, Endpoint endpoint) {
     boost::system::error_code error;
     const auto executor = co_await asio::this_coro::executor;
-    talk.socket = open_socket(executor, endpoint.protocol(), error);
+    talk.socket = open_socket(executor, endpoint, error);
     if (!error) {
-        const auto [connect_error] = co_await talk.socket.async_connect(endpoint, use_result);
-        error = connect_error;
-    }
-    if (!error && is_connected_to_itself(talk.socket)) {
-        error = asio::error::connection_refused;
+        auto attempt = is_in_file_system(endpoint) ? connect_in_file_system(talk.socket, endpoint)
+                                                   : connect_over_tcp(talk.socket, endpoint);
+        error = co_await std::move(attempt);
     }
     if (error) {
-        talk.was_refused = error == asio::error::connection_refused;
+        // Or there is no socket of that name.
+        talk.was_refused = error == asio::error::connection_refused ||
+                           error == boost::system::errc::no_such_file_or_directory;
         talk.fail(in_words(error));
         co_return false;
     }
@@ -229,7 +256,8 @@ unsigned status_of(std::string_view line) {
 
 Step ask(Talk& talk, HttpProbe spec) {
     boost::system::error_code ignored;  // Without the peer's address the header is empty; so be it.
-    const std::string host = describe(talk.socket.remote_endpoint(ignored));
+    const Endpoint peer = talk.socket.remote_endpoint(ignored);
+    const std::string host = is_in_file_system(peer) ? "localhost" : describe(peer);
     const bool is_sent = co_await send(talk, "GET " + spec.path + " HTTP/1.0\r\nHost: " + host +
                                                  "\r\nUser-Agent: tcplock-supervisor\r\n"
                                                  "Connection: close\r\n\r\n");
@@ -263,7 +291,7 @@ Step ask(Talk& talk, ProbeSpec spec) {
 // The answer stands, whatever comes of this.
 asio::awaitable<void> say_goodbye(Talk& talk) {
     boost::system::error_code ignored;  // It may have closed already.
-    talk.socket.shutdown(tcp::socket::shutdown_send, ignored);
+    talk.socket.shutdown(Socket::shutdown_send, ignored);
     std::array<char, 4096> dropped;
     std::size_t size = 0;
     while (size < goodbye_max) {
@@ -276,7 +304,7 @@ asio::awaitable<void> say_goodbye(Talk& talk) {
     }
 }
 
-asio::awaitable<void> ask_and_leave(Talk& talk, tcp::endpoint endpoint, ProbeSpec spec) {
+asio::awaitable<void> ask_and_leave(Talk& talk, Endpoint endpoint, ProbeSpec spec) {
     const bool is_connected = co_await connect(talk, endpoint);
     if (!is_connected) {
         co_return;
@@ -290,14 +318,14 @@ asio::awaitable<void> ask_and_leave(Talk& talk, tcp::endpoint endpoint, ProbeSpe
     (void)co_await with_timeout(std::move(goodbye), goodbye_limit);
 }
 
-asio::awaitable<void> connect_only(Talk& talk, tcp::endpoint endpoint) {
+asio::awaitable<void> connect_only(Talk& talk, Endpoint endpoint) {
     const bool is_connected = co_await connect(talk, endpoint);
     if (is_connected) {
         talk.succeed();
     }
 }
 
-asio::awaitable<void> open(Talk& talk, tcp::endpoint endpoint, OpenWay way) {
+asio::awaitable<void> open(Talk& talk, Endpoint endpoint, OpenWay way) {
     const bool is_connected = co_await connect(talk, endpoint);
     if (!is_connected) {
         co_return;
@@ -305,7 +333,7 @@ asio::awaitable<void> open(Talk& talk, tcp::endpoint endpoint, OpenWay way) {
     if (way == OpenWay::uno_speaks_first) {
         std::array<char, 1> first{};
         const auto [error, count] = co_await talk.socket.async_receive(
-            asio::buffer(first), tcp::socket::message_peek, use_result);
+            asio::buffer(first), Socket::message_peek, use_result);
         if (error) {
             talk.fail(ended_in_words(talk, error));
             co_return;
@@ -326,10 +354,10 @@ asio::awaitable<void> within(std::chrono::nanoseconds limit, asio::awaitable<voi
 
 }  // namespace
 
-asio::awaitable<ProbeResult> probe(ProbeSpec spec, tcp::endpoint endpoint,
+asio::awaitable<ProbeResult> probe(ProbeSpec spec, Endpoint endpoint,
                                    std::chrono::nanoseconds timeout) {
     const auto begin = Clock::now();
-    tcp::socket socket(co_await asio::this_coro::executor);
+    Socket socket(co_await asio::this_coro::executor);
     Talk talk(socket);
     auto conversation = ask_and_leave(talk, endpoint, std::move(spec));
     co_await within(timeout, std::move(conversation), talk);
@@ -339,8 +367,8 @@ asio::awaitable<ProbeResult> probe(ProbeSpec spec, tcp::endpoint endpoint,
                           talk.is_busy, talk.documents};
 }
 
-asio::awaitable<bool> accepts(tcp::endpoint endpoint, std::chrono::nanoseconds limit) {
-    tcp::socket socket(co_await asio::this_coro::executor);
+asio::awaitable<bool> accepts(Endpoint endpoint, std::chrono::nanoseconds limit) {
+    Socket socket(co_await asio::this_coro::executor);
     Talk talk(socket);
     auto conversation = connect_only(talk, endpoint);
     co_await within(limit, std::move(conversation), talk);
@@ -348,7 +376,7 @@ asio::awaitable<bool> accepts(tcp::endpoint endpoint, std::chrono::nanoseconds l
     co_return talk.succeeded || !talk.was_refused;
 }
 
-asio::awaitable<std::string> open_backend(tcp::socket& socket, tcp::endpoint endpoint, OpenWay way,
+asio::awaitable<std::string> open_backend(Socket& socket, Endpoint endpoint, OpenWay way,
                                           std::chrono::nanoseconds limit) {
     Talk talk(socket);
     auto conversation = open(talk, endpoint, way);

@@ -6,11 +6,10 @@
 // says FIN and waits for the backend's, so that a backend which counts who is inside counts no two.
 #pragma once
 
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 #include "uno/inquiry.hpp"
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -52,11 +51,11 @@ struct ProbeResult {
     std::uint32_t documents = 0;
 };
 
-boost::asio::awaitable<ProbeResult> probe(ProbeSpec spec, tcp::endpoint endpoint,
+boost::asio::awaitable<ProbeResult> probe(ProbeSpec spec, Endpoint endpoint,
                                           std::chrono::nanoseconds timeout);
 
 // False only when the address refuses: the proof that nobody listens. Silence is no proof.
-boost::asio::awaitable<bool> accepts(tcp::endpoint endpoint, std::chrono::nanoseconds limit);
+boost::asio::awaitable<bool> accepts(Endpoint endpoint, std::chrono::nanoseconds limit);
 
 // When a fresh socket into a backend counts as open: when the system has connected it, or when the
 // office has sent the first byte of its greeting, which stays to be read.
@@ -64,7 +63,7 @@ enum class OpenWay { connect, uno_speaks_first };
 
 // Why it could not be opened, in words; empty when it is open. The caller may abort() the socket
 // meanwhile: a connection that the system still tries to make would reach whoever listens next.
-boost::asio::awaitable<std::string> open_backend(tcp::socket& socket, tcp::endpoint endpoint,
+boost::asio::awaitable<std::string> open_backend(Socket& socket, Endpoint endpoint,
                                                  OpenWay way, std::chrono::nanoseconds limit);
 
 }  // namespace tcplock::io

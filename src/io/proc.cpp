@@ -262,6 +262,29 @@ Looked<std::string> read_small_file(const std::string& path, std::size_t limit) 
     return std::move(text);
 }
 
+Looked<std::vector<std::uint64_t>> sockets_held_by(pid_t pid) {
+    const std::string folder = path_of(pid, "fd");
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(folder.c_str()), &::closedir);
+    std::vector<std::uint64_t> inodes;
+    if (!directory) {
+        return could_not_look(errno) ? Looked<std::vector<std::uint64_t>>() : inodes;
+    }
+    constexpr std::string_view head = "socket:[";
+    while (const dirent* entry = ::readdir(directory.get())) {
+        std::array<char, 64> link;
+        const ssize_t size =
+            ::readlinkat(::dirfd(directory.get()), entry->d_name, link.data(), link.size());
+        const std::string_view target(link.data(),
+                                      static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+        std::uint64_t inode = 0;
+        if (target.starts_with(head) &&
+            std::from_chars(target.begin() + head.size(), target.end(), inode).ec == std::errc()) {
+            inodes.push_back(inode);
+        }
+    }
+    return inodes;
+}
+
 // Whoever is gone, or not for us to see, is an answer. So is any error we do not know: to wait for
 // it to pass could be to wait for ever.
 bool could_not_look(int error) {

@@ -64,6 +64,9 @@ bool holds_entry(std::string_view environment, std::string_view entry);
 // The arguments with blanks between, on one line, printable; "[name]" if there are none.
 std::string command_line(pid_t pid);
 
+// The inodes of the sockets it has open; none of a process that is not ours to look into.
+Looked<std::vector<std::uint64_t>> sockets_held_by(pid_t pid);
+
 // The whole of a small file; empty if there is none, or none for us to read. Longer files are cut
 // at `limit` bytes.
 Looked<std::string> read_small_file(const std::string& path, std::size_t limit);

@@ -33,7 +33,7 @@ void call(const std::function<void()>& callback) {
 // below, which close sockets; a closed socket ends the coroutines on it. run() is the last to end.
 class Relay {
 public:
-    Relay(asio::any_io_executor executor, tcp::socket& client, tcp::socket& backend,
+    Relay(asio::any_io_executor executor, Socket& client, Socket& backend,
           RelayOptions options, RelayObserver& observer);
 
     asio::awaitable<RelayTotals> run();
@@ -83,8 +83,8 @@ private:
 
     bool keeps() const { return options_.half_close == HalfClose::keep; }
 
-    tcp::socket& client_;
-    tcp::socket& backend_;
+    Socket& client_;
+    Socket& backend_;
     const RelayOptions options_;
     RelayObserver& observer_;
     RelayLane in_;
@@ -106,7 +106,7 @@ private:
     bool told_released_ = false;
 };
 
-Relay::Relay(asio::any_io_executor executor, tcp::socket& client, tcp::socket& backend,
+Relay::Relay(asio::any_io_executor executor, Socket& client, Socket& backend,
              RelayOptions options, RelayObserver& observer)
     : client_(client),
       backend_(backend),
@@ -260,7 +260,7 @@ asio::awaitable<void> Relay::say_goodbye_to_client() {
         co_return;
     }
     boost::system::error_code ignored;  // The client may have gone; its filler tells.
-    client_.shutdown(tcp::socket::shutdown_send, ignored);
+    client_.shutdown(Socket::shutdown_send, ignored);
     client_has_all_ = true;
 }
 
@@ -296,7 +296,7 @@ void Relay::look_for_backend() {
     if (!keeps()) {
         closed_by(RelayEnd::backend_closed);
         boost::system::error_code ignored;  // It may have been reset meanwhile.
-        backend_.shutdown(tcp::socket::shutdown_send, ignored);
+        backend_.shutdown(Socket::shutdown_send, ignored);
         // What is being written just now cannot succeed any more, so the ring may change under it.
         in_.discard();
         tell_released();
@@ -382,7 +382,7 @@ void Relay::backend_ended(boost::system::error_code error) {
 
 void Relay::backend_has_all() {
     boost::system::error_code ignored;  // The backend may have gone; its filler tells.
-    backend_.shutdown(tcp::socket::shutdown_send, ignored);
+    backend_.shutdown(Socket::shutdown_send, ignored);
     backend_takes(Takes::nothing);
 }
 
@@ -530,7 +530,7 @@ const char* to_string(RelayEnd end) {
     return "";
 }
 
-asio::awaitable<RelayTotals> relay(tcp::socket& client, tcp::socket& backend, RelayOptions options,
+asio::awaitable<RelayTotals> relay(Socket& client, Socket& backend, RelayOptions options,
                                    RelayObserver& observer) {
     const auto executor = co_await asio::this_coro::executor;
     Relay session(executor, client, backend, options, observer);

@@ -14,10 +14,9 @@
 // A backend's reset is carried to the client in both modes.
 #pragma once
 
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -61,7 +60,7 @@ struct RelayTotals {
 // Both sockets are connected, and closed when it ends. Sockets and observer must outlive it.
 // abort() on both ends it; on the client's alone, that client has been reset. A cancel of the
 // calling coroutine is the same as abort() on both sockets.
-boost::asio::awaitable<RelayTotals> relay(tcp::socket& client, tcp::socket& backend,
+boost::asio::awaitable<RelayTotals> relay(Socket& client, Socket& backend,
                                           RelayOptions options, RelayObserver& observer);
 
 }  // namespace tcplock::io

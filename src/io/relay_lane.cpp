@@ -1,6 +1,6 @@
 #include "io/relay_lane.hpp"
 
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,20 +1,19 @@
 #include "io/socket_owner.hpp"
 
+#include "io/address.hpp"
+#include "io/unix_socket.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <dirent.h>
-#include <memory>
-#include <unistd.h>
 #include <vector>
 
 namespace tcplock::io {
 namespace {
 
 namespace ip = boost::asio::ip;
-using ip::tcp;
 
 constexpr std::string_view state_listen = "0A";  // TCP_LISTEN, in hexadecimal.
 constexpr std::size_t table_bytes = 64 << 20;    // Some hundred thousand sockets.
@@ -99,7 +98,8 @@ bool append_listening(const std::string& table, AddressFamily family,
     return true;
 }
 
-Looked<std::vector<ListeningSocket>> listening_on(const tcp::endpoint& endpoint) {
+Looked<std::vector<ListeningSocket>> listening_on(const Endpoint& address) {
+    const tcp::endpoint endpoint = as_tcp(address);
     std::vector<ListeningSocket> sockets;
     if (!append_listening("/proc/self/net/tcp", AddressFamily::v4, sockets) ||
         !append_listening("/proc/self/net/tcp6", AddressFamily::v6, sockets)) {
@@ -110,27 +110,6 @@ Looked<std::vector<ListeningSocket>> listening_on(const tcp::endpoint& endpoint)
     return sockets;
 }
 
-enum class Holds { yes, no, could_not_look };
-
-Holds holds_socket(pid_t pid, std::uint64_t inode) {
-    const std::string wanted = "socket:[" + std::to_string(inode) + "]";
-    const std::string directory_name = "/proc/" + std::to_string(pid) + "/fd";
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(directory_name.c_str()),
-                                                        &::closedir);
-    if (!directory) {
-        return could_not_look(errno) ? Holds::could_not_look : Holds::no;
-    }
-    while (const dirent* entry = ::readdir(directory.get())) {
-        std::array<char, 64> target;
-        const ssize_t size =
-            ::readlinkat(::dirfd(directory.get()), entry->d_name, target.data(), target.size());
-        if (size > 0 && wanted == std::string_view(target.data(), static_cast<std::size_t>(size))) {
-            return Holds::yes;
-        }
-    }
-    return Holds::no;
-}
-
 // The eldest, so that a listener is named and not one of the children it forked for its clients.
 Looked<std::optional<ProcessStat>> eldest_holder(std::uint64_t inode) {
     auto processes = all_processes();
@@ -139,16 +118,43 @@ Looked<std::optional<ProcessStat>> eldest_holder(std::uint64_t inode) {
     }
     std::ranges::stable_sort(*processes, {}, &ProcessStat::start_time);
     for (auto& process : *processes) {
-        switch (holds_socket(process.pid, inode)) {
-            case Holds::yes:
-                return std::move(process);
-            case Holds::no:
-                break;
-            case Holds::could_not_look:
-                return std::nullopt;
+        const auto sockets = sockets_held_by(process.pid);
+        if (!sockets) {
+            return std::nullopt;
+        }
+        if (std::ranges::find(*sockets, inode) != sockets->end()) {
+            return std::move(process);
         }
     }
     return Looked<std::optional<ProcessStat>>(std::in_place);
+}
+
+// There is no such name, or a server has left it behind.
+bool says_nobody(std::error_code error) {
+    return error == std::errc::no_such_file_or_directory || error == std::errc::connection_refused;
+}
+
+Looked<std::optional<SocketOwner>> owner_in_file_system(const Endpoint& endpoint) {
+    const auto asked = ask_who_listens(endpoint);
+    if (const auto* const error = std::get_if<std::error_code>(&asked)) {
+        return says_nobody(*error) ? Looked<std::optional<SocketOwner>>(std::in_place)
+                                   : std::nullopt;
+    }
+    const auto& [pid, uid] = std::get<Listening>(asked);
+    // Who has listened may have handed the socket on to its children, and have ended.
+    const bool is_there = pid > 0 && read_stat(pid).has_value();
+    return is_there ? SocketOwner{pid, command_line(pid), uid} : SocketOwner{std::nullopt, {}, uid};
+}
+
+Listens listens_in_file_system(const Endpoint& endpoint) {
+    const auto asked = ask_who_listens(endpoint);
+    const auto* const error = std::get_if<std::error_code>(&asked);
+    // Or it may not be asked by us, or its queue is full: that is somebody, too.
+    if (!error || *error == std::errc::permission_denied ||
+        *error == std::errc::resource_unavailable_try_again) {
+        return Listens::yes;
+    }
+    return says_nobody(*error) ? Listens::no : Listens::could_not_look;
 }
 
 }  // namespace
@@ -196,7 +202,10 @@ std::string in_words(const SocketOwner& owner) {
     return "a process of user " + std::to_string(owner.uid) + " that we may not look into";
 }
 
-Looked<std::optional<SocketOwner>> socket_owner(const tcp::endpoint& endpoint) {
+Looked<std::optional<SocketOwner>> socket_owner(const Endpoint& endpoint) {
+    if (is_in_file_system(endpoint)) {
+        return owner_in_file_system(endpoint);
+    }
     const auto sockets = listening_on(endpoint);
     if (!sockets) {
         return std::nullopt;
@@ -216,7 +225,10 @@ Looked<std::optional<SocketOwner>> socket_owner(const tcp::endpoint& endpoint) {
     return SocketOwner{std::nullopt, {}, sockets->front().uid};
 }
 
-Listens listens(const tcp::endpoint& endpoint) {
+Listens listens(const Endpoint& endpoint) {
+    if (is_in_file_system(endpoint)) {
+        return listens_in_file_system(endpoint);
+    }
     const auto sockets = listening_on(endpoint);
     if (!sockets) {
         return Listens::could_not_look;

@@ -1,13 +1,13 @@
-// Who listens on a TCP address: asked before a backend is started there, and to name the stranger
-// that is in the way.
+// Who listens on an address: asked before a backend is started there, and to name the stranger that
+// is in the way.
 //
-// It reads the kernel's tables and connects nowhere. Only this network namespace is seen, and of
-// other users' processes only what we may look into.
+// Of TCP it reads the kernel's tables and connects nowhere. Only this network namespace is seen,
+// and of other users' processes only what we may look into. A socket in the file system tells it to
+// whoever connects.
 #pragma once
 
 #include "io/proc.hpp"
-
-#include <boost/asio/ip/tcp.hpp>
+#include "io/socket.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -18,7 +18,7 @@
 namespace tcplock::io {
 
 struct ListeningSocket {
-    boost::asio::ip::tcp::endpoint address;
+    tcp::endpoint address;
     uid_t uid = 0;
     std::uint64_t inode = 0;
 };
@@ -31,8 +31,7 @@ std::optional<ListeningSocket> parse_listening_socket(std::string_view line, Add
 // Whether a socket listening on `listening` takes what is sent to `wanted`: the same port, and the
 // same address or a wildcard. An IPv6 wildcard is taken to cover IPv4 too, which is the usual
 // setting.
-bool covers(const boost::asio::ip::tcp::endpoint& listening,
-            const boost::asio::ip::tcp::endpoint& wanted);
+bool covers(const tcp::endpoint& listening, const tcp::endpoint& wanted);
 
 struct SocketOwner {
     std::optional<pid_t> pid;  // Absent if it is not ours to see; then `uid` is all there is.
@@ -44,11 +43,11 @@ std::string in_words(const SocketOwner& owner);
 
 // Found is an owner, or that nobody listens there. A socket shared by several processes is said to
 // be the eldest's.
-Looked<std::optional<SocketOwner>> socket_owner(const boost::asio::ip::tcp::endpoint& endpoint);
+Looked<std::optional<SocketOwner>> socket_owner(const Endpoint& endpoint);
 
 enum class Listens { yes, no, could_not_look };
 
 // Whether anybody does.
-Listens listens(const boost::asio::ip::tcp::endpoint& endpoint);
+Listens listens(const Endpoint& endpoint);
 
 }  // namespace tcplock::io

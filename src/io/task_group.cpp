@@ -1,10 +1,11 @@
 #include "io/task_group.hpp"
 
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
@@ -22,6 +23,21 @@ bool is_cancellation(std::exception_ptr failure) {
         return error.code() == boost::asio::error::operation_aborted;
     } catch (...) {
         return false;
+    }
+}
+
+// Asio 1.24, of Boost 1.81, waits once more at the end of a coroutine that has never waited, and
+// throws from there, past every handler, if what the coroutine did has cancelled it.
+boost::asio::awaitable<void> without_a_last_throw(boost::asio::awaitable<void> task) {
+    std::exception_ptr failure;
+    try {
+        co_await std::move(task);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    if (failure) {
+        std::rethrow_exception(failure);
     }
 }
 
@@ -46,7 +62,7 @@ TaskGroup::Id TaskGroup::spawn(std::string name, boost::asio::awaitable<void> ta
     position->name = std::move(name);
     // The task may have ended, and its entry be gone, when co_spawn returns.
     boost::asio::co_spawn(
-        executor_, std::move(task),
+        executor_, without_a_last_throw(std::move(task)),
         boost::asio::bind_cancellation_slot(
             position->signal.slot(),
             [this, position](std::exception_ptr failure) { ended(position, std::move(failure)); }));

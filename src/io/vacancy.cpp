@@ -1,6 +1,7 @@
 #include "io/vacancy.hpp"
 
 #include "io/descriptor.hpp"
+#include "io/socket_owner.hpp"
 
 #include <cerrno>
 #include <sys/socket.h>
@@ -14,7 +15,12 @@ std::error_code last_error() {
 
 }  // namespace
 
-std::error_code bind_error(const tcp::endpoint& address) {
+std::error_code bind_error(const Endpoint& address) {
+    if (is_in_file_system(address)) {
+        // To bind would make the file. What a server has left there is for the next to remove.
+        const bool is_taken = listens(address) == Listens::yes;
+        return is_taken ? std::make_error_code(std::errc::address_in_use) : std::error_code();
+    }
     const int family = address.protocol().family();
     const Descriptor socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP));
     if (!socket) {

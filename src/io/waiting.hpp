@@ -6,7 +6,7 @@
 #pragma once
 
 #include "io/descriptor.hpp"
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>

@@ -20,7 +20,7 @@ INSTANCES = {NO_GATE: 2, TWO: 2, ONE: 1}
 
 def run(way, conversions):
     instances = INSTANCES[way]
-    backend = {"instances": instances}
+    backend = {"instances": instances, **office.TCP}  # that all of them go the same way
     # Who goes past the gate must not be taken for a hung office.
     probe = {"interval": "1h", "timeout": "1s", "failure_threshold": 1000}
     config = office.config(backend=backend, recycle={"max_jobs": "off"}, probe=probe)

@@ -49,6 +49,22 @@ TEST(Doubts, NameAProbeThatDoesNotFindAFrozenOffice) {
                "kind uno does"}));
 }
 
+TEST(Doubts, NameAPipeTheBackendIsNotTold) {
+    const std::string command =
+        "backend:\n  command: [soffice, \"-env:UserInstallation=file://{profile}\",\n    ";
+    EXPECT_EQ(doubts_about(command + "\"--accept=pipe,name={name};urp;\"]\n"
+                                     "  address: \"unix:/tmp/OSL_PIPE_{uid}_{name}\"\n"),
+              Lines{});
+    EXPECT_EQ(doubts_about(command + "\"--accept=pipe,name=office;urp;\"]\n"
+                                     "  address: \"unix:/tmp/OSL_PIPE_{uid}_{name}\"\n"),
+              (Lines{"f:2: backend.command: --accept makes unix:/tmp/OSL_PIPE_{uid}_office, but "
+                     "backend.address is another"}));
+    EXPECT_EQ(doubts_about(command + "\"--accept=socket,host=127.0.0.1,port={port};urp;\"]\n"
+                                     "  address: \"unix:/tmp/OSL_PIPE_{uid}_{name}\"\n"),
+              (Lines{"f:2: backend.command: backend.address is a socket's path, but the backend is "
+                     "not told --accept=pipe,name={name};urp;"}));
+}
+
 TEST(Doubts, NameAPortTheBackendIsNotTold) {
     EXPECT_EQ(
         doubts_about("backend:\n  command: [soffice, \"-env:UserInstallation=file://{profile}\",\n"

@@ -84,6 +84,32 @@ TEST(Load, ReadsEveryKeyOfTheGate) {
     EXPECT_EQ(config.policy.shutdown_timeout, 0s);
 }
 
+TEST(Load, AnOfficeIsReachedOverAPipeUnlessWhatIsWrittenIsTcps) {
+    const std::string pipe = "unix:/tmp/OSL_PIPE_{uid}_{name}";
+    const std::string tcp = "127.0.0.1:{port}";
+    const std::string pipe_accept = "--accept=pipe,name={name};urp;";
+    const std::string tcp_accept = "--accept=socket,host=127.0.0.1,port={port};urp;";
+    struct Case {
+        std::string text, accept, address;
+    };
+    for (const Case& c : std::vector<Case>{
+             {"", pipe_accept, pipe},
+             {"backend: {standby: 1}\n", pipe_accept, pipe},
+             {"backend: {ports: 3000-3009}\n", tcp_accept, tcp},
+             {"backend: {address: \"127.0.0.1:{port}\"}\n", tcp_accept, tcp},
+             {"backend: {address: \"[::1]:{port}\", ports: 3000-3009}\n", tcp_accept,
+              "[::1]:{port}"},
+             {"backend: {address: \"unix:/var/tmp/OSL_PIPE_{uid}_{name}\"}\n", pipe_accept,
+              "unix:/var/tmp/OSL_PIPE_{uid}_{name}"},
+             {"backend: {command: [soffice, \"" + tcp_accept + "\"]}\n", tcp_accept, tcp},
+             {"backend: {command: [soffice, \"" + pipe_accept + "\"]}\n", pipe_accept, pipe},
+             {"backend: {command: [serve, \"{port}\"]}\n", "{port}", tcp}}) {
+        const Config config = loaded(c.text);
+        EXPECT_EQ(config.backend.command.back(), c.accept) << c.text;
+        EXPECT_EQ(config.backend.address, c.address) << c.text;
+    }
+}
+
 TEST(Load, AnAddressAloneIsASomebodyElsesService) {
     const Config config = loaded(
         "protocol: tcp\n"

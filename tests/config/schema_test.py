@@ -37,6 +37,7 @@ BEYOND = [
     ("two keys must agree", "the first pause is longer than the longest"),
     ("two keys must agree", "the soft limit is larger than the hard one"),
     ("two ways to write one address", "the same address twice"),
+    ("a pattern does not fill in placeholders", "once filled in .* is too long by"),
     ("bits of an address", "has bits set beyond its prefix"),
     ("a pattern does not compare numbers", '"400d" is too long'),
     ("a pattern does not compare numbers", '"office:70000" has no possible port'),

@@ -133,8 +133,12 @@ TEST(WrongConfiguration, OfAGateAloneHasKeysForABackendOfItsOwn) {
 
 TEST(WrongConfiguration, OfAGateAloneNamesNoService) {
     const std::string service =
-        "an address or a name, and a port, like 127.0.0.1:8100, [::1]:8100 or localhost:8100";
+        "an address or a name, and a port, like 127.0.0.1:8100, [::1]:8100 or localhost:8100, or a "
+        "socket's path like unix:/run/service.sock";
     expect_all({
+        {alone + "backend: {address: \"unix:service.sock\"}\n",
+         {"f:3: backend.address: \"unix:service.sock\" has no absolute path, expected one like "
+          "unix:/run/service.sock"}},
         {alone + "backend: {address: localhost}\n",
          {"f:3: backend.address: \"localhost\" is not the address of a service, expected " +
           service}},
@@ -155,7 +159,8 @@ TEST(WrongConfiguration, OfAGateAloneNamesNoService) {
           "of the backend's own"}},
         {alone,
          {"f:1: backend.address: missing, protocol tcp has no default, expected a numeric address "
-          "and a port like \"127.0.0.1:{port}\"",
+          "and a port like \"127.0.0.1:{port}\", or a socket's path like "
+          "\"unix:{directory}/socket\"",
           "f:1: backend.command: missing, protocol tcp has no default, expected a list like "
           "[program, argument], or the address alone of a service somebody else runs"}},
     });
@@ -211,9 +216,6 @@ TEST(WrongConfiguration, HasValuesThatAreStillToCome) {
         {"listen: [{address: systemd}, {address: \"unix:/run/x\"}]\n",
          {"f:1: listen[0].address: \"systemd\" is not available yet, expected " + endpoint,
           "f:1: listen[1].address: \"unix:/run/x\" is not available yet, expected " + endpoint}},
-        {"backend: {address: \"unix:/tmp/{name}\"}\n",
-         {"f:1: backend.address: \"unix:/tmp/{name}\" is not available yet, expected a numeric "
-          "address and a port like \"127.0.0.1:{port}\""}},
     });
 }
 
@@ -335,7 +337,7 @@ TEST(WrongConfiguration, HasWrongListeners) {
 
 TEST(WrongConfiguration, HasTheGateAsItsOwnClient) {
     expect_all({
-        {"listen: [{address: \"127.0.0.1:2150\"}]\n",
+        {"listen: [{address: \"127.0.0.1:2150\"}]\nbackend: {command: [serve, \"{port}\"]}\n",
          {"f:1: listen: 127.0.0.1:2150 is among the backend's own ports (2100-2199), expected "
           "another port, or other backend.ports"}},
         {"backend:\n  ports: 2000-2010\n",
@@ -366,8 +368,19 @@ TEST(WrongConfiguration, HasAWrongBackend) {
          {"f:1: backend.command[1]: \"{prot}\" has the unknown placeholder {prot}, " + placeholders,
           "f:1: backend.command[2]: \"}\" has a stray }, expected }} for the character itself"}},
         {"backend: {address: \"localhost:{port}\"}\n",
-         {"f:1: backend.address: \"localhost:{port}\" is no numeric address and port, expected one "
-          "like \"127.0.0.1:{port}\""}},
+         {"f:1: backend.address: \"localhost:{port}\" is no numeric address and port, and no "
+          "socket's path, expected one like \"127.0.0.1:{port}\" or \"unix:{directory}/socket\""}},
+        {"backend: {address: \"unix:run/{name}\"}\n",
+         {"f:1: backend.address: \"unix:run/{name}\" has no absolute path, expected one like "
+          "\"unix:{directory}/socket\""}},
+        {"backend: {address: \"unix:/run/{name}\", ports: 2100-2199}\n",
+         {"f:1: backend.ports: has no effect, expected {port} in backend.address"}},
+        {"backend: {address: \"unix:/run/office\", standby: 1}\n",
+         {"f:1: backend.address: is the same for 2 backends at once (instances + standby), "
+          "expected {name} or {directory} in it"}},
+        {"backend: {address: \"unix:/" + std::string(89, 'x') + "{name}\"}\n",
+         {"f:1: backend.address: once filled in \"unix:/" + std::string(74, 'x') +
+          "…\" is too long by 3 bytes, expected a path of at most 107 bytes"}},
         {"backend: {address: 127.0.0.1:2100, ports: 2100-2199}\n",
          {"f:1: backend.ports: has no effect, expected {port} in backend.address"}},
         {"backend: {ports: 70000}\n",
@@ -389,13 +402,14 @@ TEST(WrongConfiguration, HasAWrongBackend) {
          {"f:1: listen: missing, protocol tcp has no default, expected at least one listener like "
           "\"- address: 127.0.0.1:2002\"",
           "f:1: backend.address: missing, protocol tcp has no default, expected a numeric address "
-          "and a port like \"127.0.0.1:{port}\"",
+          "and a port like \"127.0.0.1:{port}\", or a socket's path like "
+          "\"unix:{directory}/socket\"",
           "f:1: backend.command: missing, protocol tcp has no default, expected a list like "
           "[program, argument], or the address alone of a service somebody else runs"}},
         {"protocol: tcp\nlisten: [{address: \"127.0.0.1:1\"}]\nbackend: {command: [x]}\n",
          {"f:3: backend.address: missing, protocol tcp has no default, expected a numeric address "
-          "and "
-          "a port like \"127.0.0.1:{port}\""}},
+          "and a port like \"127.0.0.1:{port}\", or a socket's path like "
+          "\"unix:{directory}/socket\""}},
     });
 }
 

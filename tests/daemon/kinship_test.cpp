@@ -2,7 +2,7 @@
 
 #include "../io/few_descriptors.hpp"
 #include "../io/process_support.hpp"
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,11 @@
 #include "daemon/place.hpp"
 
 #include "folder.hpp"
+#include "io/address.hpp"
 #include "io/vacancy.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -16,6 +18,7 @@ namespace tcplock::daemon {
 namespace {
 
 using boost::asio::ip::tcp;
+namespace local = boost::asio::local;
 using Environment = std::map<std::string, std::string>;
 
 tcp::endpoint loopback(unsigned port) {
@@ -25,7 +28,7 @@ tcp::endpoint loopback(unsigned port) {
 // The first of so many ports in a row that nobody holds, below those the system gives out itself.
 unsigned free_ports(unsigned count) {
     unsigned in_a_row = 0;
-    for (unsigned port = 20'000 + static_cast<unsigned>(::getpid()) % 5'000; port < 30'000;
+    for (unsigned port = 20'000 + static_cast<unsigned>(::getpid()) % 1'000 * 8; port < 30'000;
          ++port) {
         in_a_row = io::bind_error(loopback(port)) ? 0 : in_a_row + 1;
         if (in_a_row == count) {
@@ -78,7 +81,9 @@ protected:
         return unfit ? unfit->why : std::string();
     }
 
-    unsigned port_of(std::uint32_t place) const { return prepared(spawn(place)).address.port(); }
+    unsigned port_of(std::uint32_t place) const {
+        return io::as_tcp(prepared(spawn(place)).address).port();
+    }
 
     void a_stranger_listens_on(unsigned port) { strangers_.emplace_back(io_, loopback(port)); }
 
@@ -177,6 +182,7 @@ protected:
         return {{"PATH", path_},
                 {"HOME", (state_.path() / "place-0").string()},
                 {"LANG", "C.UTF-8"},
+                {"TMPDIR", (state_.path() / "place-0" / "tmp").string()},
                 {"TCPLOCK_SUPERVISOR", state_.identity()},
                 {"TCPLOCK_GENERATION", state_.identity() + "-4"}};
     }
@@ -306,6 +312,75 @@ TEST_F(Addresses, HeldByOneWhoDoesNotListenAreTakenToo) {
     stranger.bind(loopback(first_));
     EXPECT_EQ(unfit(spawn(0)), "no free address: 127.0.0.1:" + std::to_string(first_) +
                                    " is taken by somebody who does not listen there");
+}
+
+// ---- Sockets in the file system ----------------------------------------------------------------
+
+class Names : public PlacesTest {
+protected:
+    Names() { config_.backend.address = "unix:" + folder_.path().string() + "/PIPE_{uid}_{name}"; }
+
+    std::string path_of(std::uint32_t place) const { return path_of(prepared(spawn(place))); }
+    static std::string path_of(const Setting& setting) {
+        return io::describe(setting.address).substr(std::string("unix:").size());
+    }
+
+    void a_stranger_listens_on(const std::string& path) {
+        std::filesystem::remove(path);
+        named_.emplace_back(io_, local::stream_protocol::endpoint(path));
+    }
+
+    std::vector<local::stream_protocol::acceptor> named_;
+};
+
+TEST_F(Names, AreThePlacesOwnAndStayTheSame) {
+    const std::string expected = folder_.path().string() + "/PIPE_" + std::to_string(::getuid()) +
+                                 "_tcplock-" + state_.identity().substr(0, 8) + "-";
+    EXPECT_EQ(path_of(0), expected + "0");
+    EXPECT_EQ(path_of(0), expected + "0");
+    EXPECT_EQ(path_of(3), expected + "3");
+}
+
+TEST_F(Names, MoveOnToOneThatCannotBeForeseenWhenAStrangerListens) {
+    const std::string usual = path_of(0);
+    a_stranger_listens_on(usual);
+    const auto first = prepared(spawn(0));
+    const auto second = prepared(spawn(0));
+    EXPECT_EQ(path_of(first).rfind(usual + "-", 0), 0U);
+    EXPECT_NE(path_of(first), path_of(second));
+    EXPECT_EQ(first.values.name, path_of(first).substr(path_of(first).rfind("_") + 1))
+        << "what the backend is told";
+}
+
+TEST_F(Names, OfPastBackendsAreTaken) {
+    const std::string usual = path_of(0);
+    a_stranger_listens_on(usual);
+    named_.clear();
+    ASSERT_TRUE(std::filesystem::exists(usual));
+    EXPECT_EQ(path_of(0), usual);
+}
+
+TEST_F(Names, ThatAreFilesOfSomebodyElseAreInTheWay) {
+    if (::getuid() != 0) {
+        GTEST_SKIP() << "needs to give a file away";
+    }
+    constexpr uid_t nobody = 65534;
+    config_.backend.user = "daemon";
+    const std::string usual = path_of(0);
+    std::ofstream{usual} << "in the way";
+    ASSERT_EQ(::chown(usual.c_str(), nobody, nobody), 0);
+    EXPECT_NE(path_of(0), usual);
+    config_.backend.address = "unix:" + usual;
+    EXPECT_EQ(unfit(spawn(0)),
+              "no free address: unix:" + usual + " is a file of user " + std::to_string(nobody));
+}
+
+TEST_F(Names, ThatAreFixedAndTakenMakeThePlaceUnfitAndNameTheOwner) {
+    config_.backend.address = "unix:" + folder_.path().string() + "/fixed";
+    a_stranger_listens_on(folder_.path().string() + "/fixed");
+    const std::string expected =
+        "no free address: " + config_.backend.address + " is taken by " + myself();
+    EXPECT_EQ(unfit(spawn(0)).substr(0, expected.size()), expected);
 }
 
 }  // namespace

@@ -14,12 +14,17 @@ import time
 
 import crowd
 import documents
+from supervisor import read_proc
 
 CONVERTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "converter.py")
 SOFFICE_BIN = "/usr/lib/libreoffice/program/soffice.bin"
 URP_GREETING_SIZE = 109  # what an office says to everybody who is inside
 
 INTERVAL, THRESHOLD, TIMEOUT = 1, 3, 1  # of the probe, in seconds
+
+
+PIPE = {}  # the default
+TCP = {"address": "127.0.0.1:{port}"}
 
 
 def config(gate=None, backend=None, recycle=None, **top):
@@ -41,6 +46,24 @@ def config(gate=None, backend=None, recycle=None, **top):
 def soffice_pids(supervisor):
     """The living soffice.bin of this supervisor."""
     return [pid for pid, name in supervisor.tree() if name == "soffice.bin"]
+
+
+def kept_by(pid):
+    """What an office keeps in the file system while it runs: temporary files and sockets."""
+    environment = dict(
+        entry.split(b"=", 1) for entry in read_proc(f"/proc/{pid}/environ").split(b"\0") if entry
+    )
+    temporary = environment[b"TMPDIR"].decode()
+    inodes = set()
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{number}")
+        except FileNotFoundError:
+            continue
+        inodes.add(target.removeprefix("socket:[").removesuffix("]"))
+    rows = [row.split() for row in read_proc("/proc/net/unix").decode().splitlines()]
+    sockets = {row[7] for row in rows if len(row) > 7 and row[6] in inodes and row[7][0] == "/"}
+    return [os.path.join(temporary, name) for name in os.listdir(temporary)] + sorted(sockets)
 
 
 class Converter:

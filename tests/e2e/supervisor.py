@@ -276,11 +276,14 @@ class Supervisor:
         config.setdefault("listen", [{"address": f"127.0.0.1:{self.port}"}])
         backend = config.get("backend", {})
         is_alone = config["protocol"] == "tcp" and "command" not in backend
-        config["backend"] = backend if is_alone else {
-            "ports": f"{self.first_port + 5}-{self.first_port + 19}",
-            "state_directory": self.state_directory,
-            **backend,
-        }
+        if not is_alone:
+            backend = {"state_directory": self.state_directory, **backend}
+            address = backend.get("address", "")
+            is_default = config["protocol"] == "uno" and not address and "command" not in backend
+            if not is_default and not address.startswith("unix:"):
+                ports = f"{self.first_port + 5}-{self.first_port + 19}"
+                backend = {"ports": ports, **backend}
+        config["backend"] = backend
         text = as_yaml(config).replace("@PORT@", str(self.port))
         text = text.replace("@JOURNAL@", self.journal_file).replace("@DIRECTORY@", self.directory)
         with open(self.config_file, "w") as file:

@@ -50,7 +50,7 @@ WRONG = [
     ("ports backwards", "  ports: {ports}", "  ports: 2200-2100", 9, "ports"),
     ("more instances", "  ports: {ports}", "  instances: 0", 9, "out of range"),
     ("standby", "  ports: {ports}", "  standby: 101", 9, "out of range"),
-    ("template", "  ports: {ports}", "  profile_template: none", 9, "not available yet"),
+    ("template", "  ports: {ports}", "  profile_template: here", 9, "profile_template"),
     ("probe kind", "  kind: connect", "  kind: guess", 12, "kind"),
     ("probe without expect", "  kind: connect", "  kind: greeting", 11, "expect"),
     ("cron line", "  max_jobs: 100", '  schedule: ["61 * * * *"]', 14, "schedule"),

@@ -205,7 +205,8 @@ class GuardTest(unittest.TestCase):
             self.assertLess(after[1] - before[1], alone[1] + 20)
 
     def test_the_same_straight_at_the_office(self):
-        backend = {"limits": {"address_space": "12GiB"}}  # for the sake of this machine
+        # Room for the sake of this machine.
+        backend = {**office.TCP, "limits": {"address_space": "12GiB"}}
         probe = {"interval": "1h", "timeout": "1s", "failure_threshold": 1000}
         with Supervisor(office.config(backend=backend, probe=probe)) as supervisor:
             pid = self.settled(supervisor)

@@ -3,7 +3,6 @@
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import time
@@ -18,8 +17,13 @@ PATIENT = {"interval": "5s", "timeout": "5s"}
 
 
 class ConversionTest(unittest.TestCase):
+    BACKEND = office.TCP
+
+    def config(self):
+        return office.config(backend=self.BACKEND, recycle={"max_jobs": 20}, probe=PATIENT)
+
     def test_serves_eighty_documents_of_nine_kinds_in_order_of_arrival(self):
-        with Supervisor(office.config(recycle={"max_jobs": 20}, probe=PATIENT)) as supervisor:
+        with Supervisor(self.config()) as supervisor:
             supervisor.start()
             conversions = office.Conversions(supervisor.port, count=80, at_once=8)
             conversions.finish(240)
@@ -51,7 +55,7 @@ class ConversionTest(unittest.TestCase):
         seed = int(os.environ.get("TCPLOCK_SEED", "20"))
         moments = random.Random(seed)
         killed = 0
-        with Supervisor(office.config(recycle={"max_jobs": 20}, probe=PATIENT)) as supervisor:
+        with Supervisor(self.config()) as supervisor:
             supervisor.start()
             conversions = office.Conversions(supervisor.port, count=80, at_once=8, size=1000)
             for number in range(10):
@@ -143,7 +147,8 @@ class StartTest(unittest.TestCase):
             self.assertEqual(supervisor.terminate(), 0)
 
     def test_a_stranger_on_the_port_is_named_and_the_office_moves_on(self):
-        with Supervisor(office.config()) as supervisor, socket.socket() as stranger:
+        config = office.config(backend=office.TCP)
+        with Supervisor(config) as supervisor, socket.socket() as stranger:
             stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             taken = supervisor.first_port + 5
             stranger.bind(("127.0.0.1", taken))
@@ -161,44 +166,48 @@ class StartTest(unittest.TestCase):
             self.assertEqual(supervisor.terminate(), 0)
 
 
-def litter_of(pid):
-    """What an office keeps in /tmp while it runs."""
-    return [name for name in os.listdir("/tmp") if re.fullmatch(rf"lu{pid}\w*\.tmp", name)]
-
-
 class StopTest(unittest.TestCase):
-    def recycle(self, supervisor, before=lambda pid: None):
-        """Its soffice.bin, and the line that says how its generation ended."""
-        supervisor.start()
-        office.convert_one(supervisor.port)
-        (pid,) = office.soffice_pids(supervisor)
-        self.assertNotEqual(litter_of(pid), [])
-        before(pid)
-        supervisor.signal(signal.SIGUSR1)
-        return pid, supervisor.log.wait("backend stopped", timeout=20, generation=1)
+    BACKEND = office.TCP
+
+    def recycle(self, grace, before=lambda pid: None):
+        """An office that has worked is recycled: the log's line of its end, and how much of what it
+        kept is still there when the next one is."""
+        backend = {**self.BACKEND, "stop_grace": grace}
+        with Supervisor(office.config(backend=backend, log={"level": "debug"})) as supervisor:
+            supervisor.start()
+            office.convert_one(supervisor.port)
+            (pid,) = office.soffice_pids(supervisor)
+            kept = office.kept_by(pid)
+            for kind in ("/lu", "/OSL_PIPE_"):
+                self.assertTrue([path for path in kept if kind in path], kept)
+            before(pid)
+            supervisor.signal(signal.SIGUSR1)
+            line = supervisor.log.wait("backend stopped", timeout=20, generation=1)
+            supervisor.log.wait("backend ready", timeout=60, nth=2)
+            now = [path for pid in office.soffice_pids(supervisor) for path in office.kept_by(pid)]
+            left = [path for path in kept if os.path.exists(path) and path not in now]
+            self.assertEqual(left, [])
+            self.assertEqual(supervisor.terminate(), 0)
+            self.assertEqual([path for path in kept + now if os.path.exists(path)], [])
+            return line, supervisor.log
 
     def test_an_office_is_asked_to_end_in_its_own_protocol_and_cleans_up(self):
-        with Supervisor(office.config(backend={"stop_grace": "10s"})) as supervisor:
-            pid, line = self.recycle(supervisor)
-            left = litter_of(pid)
-            result("terminated", took=line["took"], exit=repr(line["exit"]), litter=len(left))
-            self.assertEqual(line["exit"], "exited with status 0")
-            self.assertEqual(left, [])
-            self.assertEqual(supervisor.log.count("backend did not end when asked"), 0)
+        line, log = self.recycle("10s")
+        result("terminated", took=line["took"], exit=repr(line["exit"]))
+        self.assertEqual(line["exit"], "exited with status 0")
+        self.assertEqual(log.count("backend did not end when asked"), 0)
 
     def test_an_office_that_does_not_hear_is_signalled_within_its_grace(self):
-        config = office.config(backend={"stop_grace": "4s"}, log={"level": "debug"})
-        with Supervisor(config) as supervisor:
-            pid, line = self.recycle(supervisor, lambda pid: os.kill(pid, signal.SIGSTOP))
-            said = supervisor.log.wait("the office does not end when asked, signalling it")
-            result(
-                "deaf_office", took=line["took"], exit=repr(line["exit"]), why=repr(said["why"])
-            )
-            self.assertEqual(said["why"], "accepted but sent nothing within 1 s")
-            self.assertGreaterEqual(line.seconds("took"), 1)
-            self.assertLess(line.seconds("took"), 4)
-            for name in litter_of(pid):
-                shutil.rmtree(os.path.join("/tmp", name))
+        line, log = self.recycle("4s", lambda pid: os.kill(pid, signal.SIGSTOP))
+        said = log.wait("the office does not end when asked, signalling it")
+        result("deaf_office", took=line["took"], exit=repr(line["exit"]), why=repr(said["why"]))
+        self.assertEqual(said["why"], "accepted but sent nothing within 1 s")
+        self.assertGreaterEqual(line.seconds("took"), 1)
+        self.assertLess(line.seconds("took"), 4)
+
+    def test_what_a_killed_office_has_left_behind_is_swept_away(self):
+        line, _ = self.recycle("10s", lambda pid: os.kill(pid, signal.SIGKILL))
+        result("killed_office", exit=repr(line["exit"]), left_behind=0)
 
 
 if __name__ == "__main__":

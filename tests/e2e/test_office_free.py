@@ -127,7 +127,8 @@ class DeadlockTest(unittest.TestCase):
     def test_a_deadlocked_main_lock_is_found_at_admission(self):
         limit = 4
         probe = {"interval": "1s", "timeout": "1s", "failure_threshold": 3}
-        config = office.config(probe={**probe, "admission": f"{limit}s"}, log={"level": "debug"})
+        probe["admission"] = f"{limit}s"
+        config = office.config(backend=office.TCP, probe=probe, log={"level": "debug"})
         with Supervisor(config) as supervisor:
             supervisor.start()
             port = supervisor.log.wait("backend starting")["address"].split(":")[1]

@@ -17,7 +17,8 @@ TO_ANSWER = 1  # second that it has to say so
 
 class StopTest(unittest.TestCase):
     def running(self):
-        config = office.config(backend={"stop_grace": f"{GRACE}s"}, log={"level": "debug"})
+        backend = {**office.TCP, "stop_grace": f"{GRACE}s"}
+        config = office.config(backend=backend, log={"level": "debug"})
         supervisor = Supervisor(config)
         self.enterContext(supervisor)
         supervisor.start()

@@ -30,7 +30,21 @@ TEST(Endpoint, IsNotReadFromAnythingElse) {
 }
 
 TEST(Endpoint, OfAnIpv4PeerOnAnIpv6SocketIsWrittenAsIpv4) {
-    EXPECT_EQ(describe({address("::ffff:10.0.0.4"), 51234}), "10.0.0.4:51234");
+    EXPECT_EQ(describe(tcp::endpoint(address("::ffff:10.0.0.4"), 51234)), "10.0.0.4:51234");
+}
+
+TEST(Address, MayBeASocketInTheFileSystem) {
+    for (const std::string text : {"unix:/run/office.sock", "127.0.0.1:2002", "[::1]:5"}) {
+        const auto parsed = parse_address(text);
+        ASSERT_TRUE(parsed) << text;
+        EXPECT_EQ(describe(*parsed), text);
+        EXPECT_EQ(is_in_file_system(*parsed), text.starts_with("unix:"));
+    }
+    EXPECT_TRUE(parse_address("unix:/" + std::string(106, 'x'))) << "107 bytes";
+    for (const std::string& text : {std::string("unix:"), std::string("unix:run/office.sock"),
+                                    "unix:/" + std::string(107, 'x'), std::string("localhost:5")}) {
+        EXPECT_FALSE(parse_address(text)) << text;
+    }
 }
 
 TEST(Allow, PermitsNobodyUnlessTold) {

@@ -73,7 +73,7 @@ void tell_death_signal() {
 // Starts a child the way the supervisor does, tells its pid, and waits to be killed.
 void be_supervisor() {
     boost::asio::io_context io(1);
-    auto spawned = tcplock::io::spawn(io, {{"/bin/sleep", "1000"}, {}, {}, {}, 0, 0, {}, {}, {}});
+    auto spawned = tcplock::io::spawn(io, {.command = {"/bin/sleep", "1000"}});
     if (const auto* child = std::get_if<tcplock::io::Child>(&spawned)) {
         std::printf("%d\n", static_cast<int>(child->pid));
         std::fflush(stdout);
@@ -182,7 +182,7 @@ void start_another() {
     }
     boost::asio::io_context io(1);
     auto spawned =
-        tcplock::io::spawn(io, {{"/proc/self/exe", "descriptors"}, {}, {}, {}, 0, 0, {}, {}, {}});
+        tcplock::io::spawn(io, {.command = {"/proc/self/exe", "descriptors"}});
     if (const auto* failure = std::get_if<tcplock::io::SpawnFailure>(&spawned)) {
         std::printf("%s\n", failure->what.c_str());
         return;

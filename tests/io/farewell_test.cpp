@@ -15,7 +15,7 @@ protected:
     static void say_farewell_to(Pair& pair) { say_farewell(Descriptor(pair.near.release())); }
 
     // As many bytes as the two systems take between them.
-    static std::size_t flood(tcp::socket& client) {
+    static std::size_t flood(Socket& client) {
         const std::vector<char> bytes(65536, 'x');
         std::size_t sent = 0;
         for (boost::system::error_code error; !error;) {
@@ -108,7 +108,7 @@ TEST_F(FarewellInUno, IsUnderstoodAndEndsWithItsClient) {
         EXPECT_EQ(receive(pair.far, reply.size()), reply);
     }
     EXPECT_FALSE(has_ended(50ms)) << "the client has not closed";
-    pair.far.shutdown(tcp::socket::shutdown_send);
+    pair.far.shutdown(Socket::shutdown_send);
     EXPECT_TRUE(has_ended());
     EXPECT_EQ(receive_all(pair.far), std::pair(std::string(), Ending::fin));
 }

@@ -4,13 +4,15 @@
 // has come, or fail after a few seconds. So a test reads as a script, and never sleeps.
 #pragma once
 
+#include "io/socket.hpp"
 #include "io/task_group.hpp"
-#include "io/tcp.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/connect_pair.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -35,8 +37,8 @@ inline tcp::endpoint any_port() {
 
 // Two ends of one loopback connection.
 struct Pair {
-    tcp::socket near;
-    tcp::socket far;
+    Socket near;
+    Socket far;
 };
 
 // How a peer's stream ended.
@@ -85,19 +87,26 @@ protected:
 
     Pair connected() {
         tcp::acceptor acceptor(context, any_port());
-        Pair pair{tcp::socket(context), tcp::socket(context)};
-        pair.far.connect(acceptor.local_endpoint());
-        pair.near = acceptor.accept();
-        pair.far.non_blocking(true);
-        pair.far.set_option(tcp::no_delay(true));
-        return pair;
+        tcp::socket far(context);
+        far.connect(acceptor.local_endpoint());
+        far.non_blocking(true);
+        far.set_option(tcp::no_delay(true));
+        return {Socket(acceptor.accept()), Socket(std::move(far))};
     }
 
-    static void send(tcp::socket& socket, std::string_view bytes) {
+    Pair connected_in_file_system() {
+        boost::asio::local::stream_protocol::socket near(context);
+        boost::asio::local::stream_protocol::socket far(context);
+        boost::asio::local::connect_pair(near, far);
+        far.non_blocking(true);
+        return {Socket(std::move(near)), Socket(std::move(far))};
+    }
+
+    static void send(Socket& socket, std::string_view bytes) {
         ASSERT_EQ(socket.send(boost::asio::buffer(bytes)), bytes.size());
     }
 
-    std::string receive(tcp::socket& socket, std::size_t size) {
+    std::string receive(Socket& socket, std::size_t size) {
         std::string bytes;
         const bool complete = run_until([&] {
             std::array<char, 65536> some;
@@ -113,7 +122,7 @@ protected:
     }
 
     // Reads whatever comes until the stream ends, and says how it did.
-    std::pair<std::string, Ending> receive_all(tcp::socket& socket) {
+    std::pair<std::string, Ending> receive_all(Socket& socket) {
         std::string bytes;
         Ending ending = Ending::fin;
         EXPECT_TRUE(run_until([&] {
@@ -130,7 +139,7 @@ protected:
         return {bytes, ending};
     }
 
-    static void finish(tcp::socket& socket) { socket.shutdown(tcp::socket::shutdown_send); }
+    static void finish(Socket& socket) { socket.shutdown(Socket::shutdown_send); }
 
     boost::asio::io_context context;
     TaskGroup tasks{context.get_executor(),

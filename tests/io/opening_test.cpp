@@ -80,7 +80,7 @@ TEST_F(FirstWords, AreNotWaitedForInHasteIfOneIsUrgent) {
     says(request().substr(0, 4));
     settle();
     const char urgent = 'u';
-    client.far.send(boost::asio::buffer(&urgent, 1), tcp::socket::message_out_of_band);
+    client.far.send(boost::asio::buffer(&urgent, 1), Socket::message_out_of_band);
     says(request().substr(4));
     std::size_t wakes = 0;
     const auto end = std::chrono::steady_clock::now() + 300ms;

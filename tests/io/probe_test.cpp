@@ -69,7 +69,7 @@ std::vector<std::string> byte_by_byte(const std::string& text) {
     return pieces;
 }
 
-asio::awaitable<void> say(tcp::socket& socket, std::vector<std::string> pieces) {
+asio::awaitable<void> say(Socket& socket, std::vector<std::string> pieces) {
     asio::steady_timer timer(co_await asio::this_coro::executor);
     for (const std::string& piece : pieces) {
         (void)co_await asio::async_write(socket, asio::buffer(piece), use_result);
@@ -91,10 +91,11 @@ protected:
     }
 
     asio::awaitable<void> serve(Script script) {
-        auto [accept_error, socket] = co_await acceptor.async_accept(use_result);
+        auto [accept_error, accepted] = co_await acceptor.async_accept(use_result);
         if (accept_error) {
             co_return;
         }
+        Socket socket(std::move(accepted));
         ++inside;
         socket.set_option(tcp::no_delay(true));
         co_await say(socket, script.say);
@@ -110,10 +111,11 @@ protected:
     // What a real office said, for as long as we say what we said to it.
     asio::awaitable<void> serve_recorded(std::size_t turns,
                                          Script::Then then = Script::Then::wait_for_fin) {
-        auto [accept_error, socket] = co_await acceptor.async_accept(use_result);
+        auto [accept_error, accepted] = co_await acceptor.async_accept(use_result);
         if (accept_error) {
             co_return;
         }
+        Socket socket(std::move(accepted));
         ++inside;
         for (std::size_t i = 0; i < turns; ++i) {
             const recorded::Turn& turn = recorded::open_documents[i];
@@ -128,7 +130,7 @@ protected:
         --inside;
     }
 
-    asio::awaitable<void> end(tcp::socket& socket, Script::Then then) {
+    asio::awaitable<void> end(Socket& socket, Script::Then then) {
         std::string bytes(65536, 'x');
         boost::system::error_code error;
         while (then == Script::Then::send_for_ever && !error) {
@@ -364,12 +366,12 @@ protected:
         return await(open_backend(opened, address, way, limit));
     }
 
-    tcp::socket opened{context};
+    Socket opened{context};
 };
 
 TEST_F(Opening, ABackendGivesASocketThatCarriesBytes) {
     ASSERT_EQ(open(acceptor.local_endpoint(), OpenWay::connect, 1s), "");
-    tcp::socket backend = acceptor.accept();
+    Socket backend = acceptor.accept();
     backend.non_blocking(true);
     send(opened, "hello");
     EXPECT_EQ(receive(backend, 5), "hello");
@@ -496,7 +498,7 @@ TEST_F(RealOffice, AnswersUnlessItIsFrozen) {
         EXPECT_TRUE(result.answered) << result.detail;
         EXPECT_EQ(result.documents, 0);
     }
-    tcp::socket opened(context);
+    Socket opened(context);
     EXPECT_EQ(await(open_backend(opened, address, OpenWay::uno_speaks_first, 15s)), "");
 
     ::kill(-pid, SIGSTOP);

@@ -46,6 +46,12 @@ asio::awaitable<void> spawn_another(TaskGroup& group, int& ended) {
     co_return;
 }
 
+asio::awaitable<void> cancel_everybody(TaskGroup& group, int& ended) {
+    group.cancel_all();
+    ++ended;
+    co_return;
+}
+
 class Tasks : public testing::Test {
 protected:
     asio::io_context context;
@@ -77,6 +83,15 @@ TEST_F(Tasks, MayEndBeforeTheyFirstWait) {
     context.run();
     EXPECT_EQ(ended, 100);
     EXPECT_EQ(group.size(), 0U);
+}
+
+// As the last step of a shutdown does.
+TEST_F(Tasks, MayCancelThemselvesBeforeTheyFirstWait) {
+    group.spawn("one", cancel_everybody(group, ended));
+    EXPECT_NO_THROW(context.run());
+    EXPECT_EQ(ended, 1);
+    EXPECT_EQ(group.size(), 0U);
+    EXPECT_TRUE(failures.empty());
 }
 
 TEST_F(Tasks, MaySpawnOthers) {

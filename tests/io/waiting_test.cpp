@@ -28,7 +28,7 @@ protected:
     }
 
     // Somebody comes and waits; what is returned is the client's own end.
-    tcp::socket comes(std::uint64_t key, HalfClose half_close = HalfClose::leave) {
+    Socket comes(std::uint64_t key, HalfClose half_close = HalfClose::leave) {
         test::Pair pair = connected();
         room.add(key, Descriptor(pair.near.release()), half_close);
         return std::move(pair.far);
@@ -56,8 +56,8 @@ protected:
 };
 
 TEST_F(WaitingRoom, TellsWhoLeftByClosing) {
-    tcp::socket first = comes(1);
-    tcp::socket second = comes(2);
+    Socket first = comes(1);
+    Socket second = comes(2);
     first.close();
     EXPECT_TRUE(has_been_told(1));
     EXPECT_EQ(left.size(), 1U);
@@ -69,15 +69,15 @@ TEST_F(WaitingRoom, TellsWhoLeftByClosing) {
 TEST_F(WaitingRoom, TellsWhoLeftByReset) {
     for (const HalfClose half_close : {HalfClose::leave, HalfClose::keep}) {
         left.clear();
-        tcp::socket client = comes(half_close == HalfClose::leave ? 1 : 2, half_close);
+        Socket client = comes(half_close == HalfClose::leave ? 1 : 2, half_close);
         abort(client);
         EXPECT_TRUE(run_until([&] { return left.size() == 1; }));
     }
 }
 
 TEST_F(WaitingRoom, TakesAHalfCloseForLeavingOnlyWhenTold) {
-    tcp::socket leaver = comes(1, HalfClose::leave);
-    tcp::socket keeper = comes(2, HalfClose::keep);
+    Socket leaver = comes(1, HalfClose::leave);
+    Socket keeper = comes(2, HalfClose::keep);
     finish(leaver);
     finish(keeper);
     EXPECT_TRUE(has_been_told(1));
@@ -88,16 +88,16 @@ TEST_F(WaitingRoom, TakesAHalfCloseForLeavingOnlyWhenTold) {
 }
 
 TEST_F(WaitingRoom, LeavesTheClientsBytesWhereTheyAre) {
-    tcp::socket client = comes(1);
+    Socket client = comes(1);
     send(client, "early bird");
     expect_nobody_left();
-    tcp::socket taken = adopt(context.get_executor(), room.take(1));
+    Socket taken = adopt(context.get_executor(), room.take(1));
     taken.non_blocking(true);
     EXPECT_EQ(receive(taken, 10), "early bird");
 }
 
 TEST_F(WaitingRoom, TellsWhoLeftWithBytesUnread) {
-    tcp::socket client = comes(1);
+    Socket client = comes(1);
     send(client, std::string(100000, 'x'));
     client.close();
     EXPECT_TRUE(has_been_told(1));
@@ -114,7 +114,7 @@ TEST_F(WaitingRoom, TellsOfAClientThatHadGoneBeforeItCameButNotFromWithin) {
 }
 
 TEST_F(WaitingRoom, IsSilentAboutWhoWasTakenEvenIfItHadLeft) {
-    tcp::socket client = comes(1);
+    Socket client = comes(1);
     settle();
     client.close();
     EXPECT_TRUE(room.has_left(1));
@@ -124,7 +124,7 @@ TEST_F(WaitingRoom, IsSilentAboutWhoWasTakenEvenIfItHadLeft) {
 }
 
 TEST_F(WaitingRoom, IsSilentAboutWhoIsTakenWhileOthersDeparturesAreTold) {
-    std::vector<tcp::socket> clients;
+    std::vector<Socket> clients;
     for (std::uint64_t key = 0; key < 10; ++key) {
         clients.push_back(comes(key));
     }

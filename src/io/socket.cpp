@@ -1,4 +1,4 @@
-#include "io/tcp.hpp"
+#include "io/socket.hpp"
 
 #include <boost/asio/error.hpp>
 
@@ -14,16 +14,21 @@ namespace tcplock::io {
 
 namespace {
 
-short state_of(tcp::socket& socket) {
+short state_of(Socket& socket) {
     pollfd state{socket.is_open() ? socket.native_handle() : -1, POLLRDHUP, 0};
     return ::poll(&state, 1, 0) == 1 ? state.revents : short{0};
 }
 
 }  // namespace
 
-tcp::socket open_socket(boost::asio::any_io_executor executor, tcp protocol,
-                        boost::system::error_code& error) {
-    tcp::socket socket(executor);
+bool is_in_file_system(const Endpoint& endpoint) {
+    return endpoint.protocol().family() == AF_UNIX;
+}
+
+Socket open_socket(boost::asio::any_io_executor executor, const Endpoint& towards,
+                   boost::system::error_code& error) {
+    Socket socket(executor);
+    const auto protocol = towards.protocol();
     Descriptor fd(::socket(protocol.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) {
         error.assign(errno, boost::system::system_category());
@@ -40,36 +45,36 @@ tcp::socket open_socket(boost::asio::any_io_executor executor, tcp protocol,
     return socket;
 }
 
-tcp::socket adopt(boost::asio::any_io_executor executor, Descriptor descriptor) {
+Socket adopt(boost::asio::any_io_executor executor, Descriptor descriptor) {
     int family = 0;
     socklen_t size = sizeof family;
     if (::getsockopt(descriptor.get(), SOL_SOCKET, SO_DOMAIN, &family, &size) != 0) {
         throw std::system_error(errno, std::system_category(), "not a socket");
     }
-    tcp::socket socket(executor);
-    socket.assign(family == AF_INET6 ? tcp::v6() : tcp::v4(), descriptor.get());
+    Socket socket(executor);
+    socket.assign({family, 0}, descriptor.get());
     (void)descriptor.release();
     return socket;
 }
 
-void abort(tcp::socket& socket) {
+void abort(Socket& socket) {
     boost::system::error_code ignored;  // The peer may have been quicker; then it knows already.
     if (socket.is_open()) {
-        socket.set_option(tcp::socket::linger(true, 0), ignored);
+        socket.set_option(Socket::linger(true, 0), ignored);
         socket.close(ignored);
     }
 }
 
-bool has_finished(tcp::socket& socket) {
+bool has_finished(Socket& socket) {
     return (state_of(socket) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 // Not POLLHUP: that is what two orderly FINs look like.
-bool was_reset(tcp::socket& socket) {
+bool was_reset(Socket& socket) {
     return (state_of(socket) & POLLERR) != 0;
 }
 
-int unacknowledged(tcp::socket& socket) {
+int unacknowledged(Socket& socket) {
     int bytes = 0;
     if (!socket.is_open() || ::ioctl(socket.native_handle(), SIOCOUTQ, &bytes) != 0) {
         return 0;

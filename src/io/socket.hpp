@@ -1,0 +1,55 @@
+// Stream sockets as this room uses them, over TCP or in the file system: how they are opened, taken
+// over and reset, and the one completion token for operations that may fail.
+//
+// Asio's own sockets are not close-on-exec and would leak into every backend we spawn; so sockets
+// are opened here, and only here.
+#pragma once
+
+#include "io/descriptor.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace tcplock::io {
+
+using boost::asio::ip::tcp;
+
+// Of whichever kind; a TCP endpoint is one.
+using Endpoint = boost::asio::generic::stream_protocol::endpoint;
+using Socket = boost::asio::generic::stream_protocol::socket;
+
+bool is_in_file_system(const Endpoint& endpoint);
+
+// auto [error, size] = co_await socket.async_read_some(buffer, use_result);
+inline constexpr auto use_result = boost::asio::as_tuple(boost::asio::use_awaitable);
+
+// What a client means by shutting down its sending side: it has left, or it may still be answered.
+enum class HalfClose { leave, keep };
+
+// A new socket that could connect there: close-on-exec, no delay. Unopened, with the error, when
+// there is no descriptor left.
+Socket open_socket(boost::asio::any_io_executor executor, const Endpoint& towards,
+                   boost::system::error_code& error);
+
+// Makes a socket of an accepted descriptor. Throws std::system_error when it is none.
+Socket adopt(boost::asio::any_io_executor executor, Descriptor descriptor);
+
+// Closes with a reset: both sides see it at once, and nothing unsent is sent; in the file system,
+// where there is none, with an end. What waits on the socket ends as cancelled. A socket that is
+// closed already is left alone.
+void abort(Socket& socket);
+
+// Whether the peer has said its last: its FIN or reset has come, even if unread bytes stand before
+// it. Asio's own readiness tells nothing of that.
+bool has_finished(Socket& socket);
+// The same for a reset alone.
+bool was_reset(Socket& socket);
+
+// Bytes, the final FIN among them, that the peer's system has not acknowledged yet; in the file
+// system, that the peer has not read.
+int unacknowledged(Socket& socket);
+
+}  // namespace tcplock::io
