@@ -98,6 +98,10 @@ void OwnBackends::perform(const core::SpawnBackend& effect) {
         callbacks_.feed(core::SpawnPostponed{effect.generation});
         return;
     }
+    if (const std::string why = restore_state_directory(); !why.empty()) {
+        could_not_spawn(effect.generation, why);
+        return;
+    }
     auto prepared = places_.prepare(effect);
     if (auto* const unfit = std::get_if<Unfit>(&prepared)) {
         could_not_spawn(effect.generation, unfit->why);
@@ -105,6 +109,21 @@ void OwnBackends::perform(const core::SpawnBackend& effect) {
     }
     auto setting = std::make_shared<Setting>(std::get<Setting>(std::move(prepared)));
     tasks_.spawn("spawn", spawn(effect, std::move(setting)));
+}
+
+// Why it cannot be had again, if somebody has removed it; empty if all is well.
+std::string OwnBackends::restore_state_directory() {
+    if (state_.is_there()) {
+        return {};
+    }
+    try {
+        state_.make_anew();
+    } catch (const std::runtime_error& error) {
+        return error.what();
+    }
+    Line(Line::Level::warn, "the state directory had been removed, it is made anew")
+        .with("path", state_.path().string());
+    return {};
 }
 
 boost::asio::awaitable<void> OwnBackends::spawn(core::SpawnBackend effect,

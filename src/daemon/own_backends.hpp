@@ -57,6 +57,7 @@ public:
 
 private:
     LifePtr find(core::Generation generation) const;
+    std::string restore_state_directory();
     boost::asio::awaitable<void> spawn(core::SpawnBackend effect, std::shared_ptr<Setting> setting);
     boost::asio::awaitable<std::string> provide_profile(const core::SpawnBackend& effect,
                                                         const Setting& setting);

@@ -32,7 +32,7 @@ rm -rf -- "$2.old"
 }
 
 // Readable by whomever the backend runs as.
-fs::path write_default(const fs::path& folder) {
+void write_default(const fs::path& folder) {
     constexpr auto for_all = fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
                              fs::perms::others_read | fs::perms::others_exec;
     const fs::path file = folder / default_profile_file;
@@ -51,7 +51,6 @@ fs::path write_default(const fs::path& folder) {
     if (!out.flush()) {
         fail(file, "the device may be full");
     }
-    return folder;
 }
 
 }  // namespace
@@ -62,7 +61,9 @@ Profiles::Profiles(const config::Config& config, const StateDirectory& state, Co
         case config::ProfileTemplate::Kind::none:
             break;
         case config::ProfileTemplate::Kind::ours:
-            template_ = write_default(state.path() / "profile-template");
+            template_ = state.path() / "profile-template";
+            is_ours_ = true;
+            write_default(template_);
             break;
         case config::ProfileTemplate::Kind::folder:
             template_ = config.backend.profile_template.folder;
@@ -72,6 +73,13 @@ Profiles::Profiles(const config::Config& config, const StateDirectory& state, Co
 
 boost::asio::awaitable<std::string> Profiles::provide(fs::path profile, io::ChildSpec beside,
                                                       Existing existing) {
+    if (is_ours_ && !fs::exists(template_ / default_profile_file)) {
+        try {
+            write_default(template_);
+        } catch (const std::runtime_error& error) {
+            co_return error.what();
+        }
+    }
     std::error_code ignored;
     const bool is_there = fs::symlink_status(profile, ignored).type() != fs::file_type::not_found;
     if (is_there ? existing == Existing::kept : template_.empty()) {

@@ -32,6 +32,7 @@ public:
 private:
     Commands& commands_;
     std::filesystem::path template_;  // empty: the backend makes it
+    bool is_ours_ = false;            // the one that comes with the program
 };
 
 }  // namespace tcplock::daemon

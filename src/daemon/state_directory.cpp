@@ -15,6 +15,7 @@ namespace tcplock::daemon {
 namespace {
 
 constexpr std::size_t identity_bytes = 16;
+constexpr auto lock_name = "lock";
 constexpr std::string_view hex_digits = "0123456789abcdef";
 
 std::string reason(int error) {
@@ -42,7 +43,7 @@ std::string first_word(const std::filesystem::path& path) {
 
 // Closed at exec: a backend that survives us must not hold the lock.
 io::Descriptor lock(const std::filesystem::path& directory) {
-    const auto path = directory / "lock";
+    const auto path = directory / lock_name;
     io::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!file) {
         fail(directory, "cannot be written to: " + reason(errno) + ".");
@@ -86,6 +87,14 @@ std::string serial_of(const std::filesystem::path& directory) {
     return std::to_string(about.st_dev) + ":" + std::to_string(about.st_ino);
 }
 
+void keep_identity(const std::filesystem::path& directory, const std::string& name) {
+    std::ofstream file(directory / "identity");
+    file << name << ' ' << serial_of(directory) << '\n';
+    if (!file.flush()) {
+        fail(directory, "cannot be written to: " + reason(errno) + ".");
+    }
+}
+
 // Kept from one supervisor to the next: orphans carry the name of the one that was killed.
 std::string find_or_make_identity(const std::filesystem::path& directory) {
     const auto path = directory / "identity";
@@ -100,11 +109,7 @@ std::string find_or_make_identity(const std::filesystem::path& directory) {
         return known;
     }
     const std::string name = random_name();
-    std::ofstream file(path);
-    file << name << ' ' << serial << '\n';
-    if (!file.flush()) {
-        fail(directory, "cannot be written to: " + reason(errno) + ".");
-    }
+    keep_identity(directory, name);
     return name;
 }
 
@@ -115,6 +120,19 @@ StateDirectory::StateDirectory(const std::filesystem::path& path) {
     path_ = std::filesystem::canonical(path);
     lock_ = lock(path_);
     identity_ = find_or_make_identity(path_);
+}
+
+bool StateDirectory::is_there() const {
+    struct stat held {};
+    struct stat found {};
+    return ::fstat(lock_.get(), &held) == 0 && ::stat((path_ / lock_name).c_str(), &found) == 0 &&
+           held.st_dev == found.st_dev && held.st_ino == found.st_ino;
+}
+
+void StateDirectory::make_anew() {
+    make(path_);
+    lock_ = lock(path_);
+    keep_identity(path_, identity_);
 }
 
 }  // namespace tcplock::daemon

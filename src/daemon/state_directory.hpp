@@ -18,6 +18,11 @@ public:
     // cannot be made, cannot be written to, or another supervisor has it.
     explicit StateDirectory(const std::filesystem::path& path);
 
+    // False if somebody has removed it meanwhile, and the lock with it.
+    bool is_there() const;
+    // The same again, with the same identity. Throws as the constructor does.
+    void make_anew();
+
     const std::filesystem::path& path() const noexcept { return path_; }
     const std::string& identity() const noexcept { return identity_; }
 

@@ -98,6 +98,27 @@ TEST_F(StateDirectoryTest, IsFreeAgainWhenItsSupervisorIsGone) {
     EXPECT_EQ(complaint_about(path_), "");
 }
 
+TEST_F(StateDirectoryTest, ThatWasRemovedIsMadeAnewAsItWas) {
+    StateDirectory state(path_);
+    const std::string identity = state.identity();
+    EXPECT_TRUE(state.is_there());
+    std::filesystem::remove_all(path_);
+    EXPECT_FALSE(state.is_there());
+    state.make_anew();
+    EXPECT_TRUE(state.is_there());
+    EXPECT_EQ(state.identity(), identity);
+    EXPECT_NE(complaint_about(path_), "") << "it is locked again";
+}
+
+TEST_F(StateDirectoryTest, ThatWasRemovedAndIsAnothersNowIsNotTakenFromHim) {
+    StateDirectory state(path_);
+    std::filesystem::remove_all(path_);
+    const StateDirectory other(path_);
+    EXPECT_FALSE(state.is_there());
+    EXPECT_THROW(state.make_anew(), std::runtime_error);
+    EXPECT_FALSE(state.is_there());
+}
+
 TEST_F(StateDirectoryTest, ThatCannotBeMadeIsNamed) {
     write(folder_.path() / "deep", "in the way");
     EXPECT_EQ(complaint_about(path_),

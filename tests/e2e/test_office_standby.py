@@ -1,0 +1,118 @@
+"""A spare office that takes over: nobody but who is inside notices what happens to an office."""
+
+import os
+import random
+import signal
+import threading
+import time
+import unittest
+
+import office
+from supervisor import SCHEDULING_MARGIN, SMALL, Supervisor, read_proc, result, wait_until
+
+INTERVAL, TIMEOUT, THRESHOLD = 0.3, 0.3, 2  # of the probe, in seconds
+FOUND_WITHIN = INTERVAL * THRESHOLD + TIMEOUT  # a frozen office
+CLIENTS = 4
+
+
+def generation_of(pid):
+    """By what the supervisor put into its environment; 0 if it has gone."""
+    for entry in read_proc(f"/proc/{pid}/environ").split(b"\0"):
+        if entry.startswith(b"TCPLOCK_GENERATION="):
+            return int(entry.rsplit(b"-", 1)[1])
+    return 0
+
+
+class Blows(threading.Thread):
+    """Hits one of the two offices at a time, whichever it is, and waits until both are well."""
+
+    SIGNALS = (signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV)
+
+    def __init__(self, supervisor, count, seed):
+        super().__init__()
+        self._supervisor = supervisor
+        self._count = count
+        self._random = random.Random(seed)
+        self.hit = {}  # generation: signal
+        self.error = None
+
+    def run(self):
+        try:
+            for _ in range(self._count):
+                well = wait_until(self.two_that_are_well, 60, "both offices are well")
+                # Anywhere in a job, or between two.
+                time.sleep(self._random.uniform(0, 0.4))
+                pid, generation = self._random.choice(well)
+                number = self._random.choice(self.SIGNALS)
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    continue  # It was being recycled.
+                self.hit[generation] = number
+        except AssertionError as error:
+            self.error = error
+
+    def two_that_are_well(self):
+        log = self._supervisor.log
+        ready = {line.number("generation") for line in log.all("backend ready")}
+        ended = {line.number("generation") for line in log.all("backend recycling")}
+        offices = [(pid, generation_of(pid)) for pid in office.soffice_pids(self._supervisor)]
+        well = [
+            (pid, generation)
+            for pid, generation in offices
+            if generation in ready - ended and generation not in self.hit
+        ]
+        return well if len(well) == 2 else None
+
+
+class StandbyTest(unittest.TestCase):
+    def test_only_those_inside_are_cut_whatever_happens_to_the_offices(self):
+        blows, seed = (20 if SMALL else 200), 11
+        config = office.config(
+            backend={"standby": 1, "restart_backoff": {"first": "50ms", "max": "1s"}},
+            probe={
+                "interval": f"{INTERVAL * 1000:.0f}ms",
+                "timeout": f"{TIMEOUT * 1000:.0f}ms",
+                "failure_threshold": THRESHOLD,
+            },
+        )
+        with Supervisor(config) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready", nth=2, timeout=60)
+            hits = Blows(supervisor, blows, seed)
+            hits.start()
+            reports = []
+            while hits.is_alive():
+                stream = office.Stream([supervisor.port] * CLIENTS, count=40)
+                reports += stream.finish(timeout=120)
+            hits.join()
+            failed = [report for report in reports if not report["ok"]]
+            supervisor.log.wait("session closed", nth=len(reports), timeout=20)
+            sessions = supervisor.log.all("session closed")
+            cut = [line for line in sessions if line["end"] != "--"]
+            longest = max(line.seconds("waited") for line in sessions)
+            signals = [signal.Signals(number).name for number in hits.hit.values()]
+            result(
+                "blows",
+                seed=seed,
+                **{name: signals.count(name) for name in sorted(set(signals))},
+                conversions=len(reports),
+                failed=len(failed),
+                cut=len(cut),
+                refused=supervisor.log.count("client refused"),
+                longest_wait=f"{longest:.2f}s",
+                frozen_found_within=f"{FOUND_WITHIN:.1f}s",
+            )
+            self.assertIsNone(hits.error)
+            self.assertEqual(supervisor.log.count("client refused"), 0)
+            self.assertEqual(len(failed), len(cut), failed[:3])
+            # Each of them was inside an office that was hit, and one only in each.
+            cut_in = [line.number("generation") for line in cut]
+            self.assertLessEqual(set(cut_in), set(hits.hit))
+            self.assertEqual(len(cut_in), len(set(cut_in)))
+            # Before him a frozen office had to be found, and the others of the line had their turn.
+            self.assertLess(longest, FOUND_WITHIN + CLIENTS * SCHEDULING_MARGIN)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
