@@ -206,7 +206,14 @@ void OwnBackends::perform(const core::AnnounceReady& effect) {
 
 void OwnBackends::perform(const core::TakeOver& effect) {
     if (const LifePtr life = find(effect.generation)) {
-        life->setting.values.instance = std::to_string(core::number(effect.instance));
+        const std::string instance = std::to_string(core::number(effect.instance));
+        // Whom it replaces has begun to stop, or is a standby himself now.
+        for (const auto& [generation, other] : lives_) {
+            if (other->setting.values.instance == instance && !other->is_stopping) {
+                other->setting.values.instance = "standby";
+            }
+        }
+        life->setting.values.instance = instance;
         Line(Line::Level::info, "backend takes over")
             .with("instance", life->setting.values.instance)
             .with("generation", core::number(effect.generation));

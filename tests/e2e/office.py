@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import queue
+import re
 import shutil
 import struct
 import subprocess
@@ -14,7 +15,7 @@ import time
 
 import crowd
 import documents
-from supervisor import read_proc
+from supervisor import read_proc, result
 
 CONVERTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "converter.py")
 SOFFICE_BIN = "/usr/lib/libreoffice/program/soffice.bin"
@@ -64,6 +65,19 @@ def kept_by(pid):
     rows = [row.split() for row in read_proc("/proc/net/unix").decode().splitlines()]
     sockets = {row[7] for row in rows if len(row) > 7 and row[6] in inodes and row[7][0] == "/"}
     return [os.path.join(temporary, name) for name in os.listdir(temporary)] + sorted(sockets)
+
+
+CRASHED = re.compile(r"exited with status 1(34|35|39)$|signal (6|7|11)\b")  # ABRT, BUS, SEGV
+
+
+def crashes(log):
+    """The log's lines of offices that crashed of themselves: nobody sends these signals here. That
+    LibreOffice does, now and then, is what the gate is for, and no test of the gate's can forbid it;
+    but each is told, and only who was inside may have noticed."""
+    found = [line for line in log.all("backend died") if CRASHED.search(line["exit"])]
+    for line in found:
+        result("office_crashed", exit=repr(line["exit"]), said=repr(line["last_output"]))
+    return found
 
 
 class Converter:

@@ -1,9 +1,11 @@
 """Profiles of their own for each place: what they begin with, and what becomes of a broken one."""
 
+import http.server
 import os
 import shutil
 import signal
 import tempfile
+import threading
 import unittest
 
 import documents
@@ -64,6 +66,55 @@ class LockTest(unittest.TestCase):
         locks, report = self.opened_again("none")
         self.assertNotEqual(locks, [])
         self.assertIn("did not load the document", report["error"])
+
+
+class Listening(http.server.BaseHTTPRequestHandler):
+    """Knows that it was asked for something."""
+
+    asked = []
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        self.send_error(404)
+
+    do_HEAD = do_OPTIONS = do_PROPFIND = do_GET
+
+    def log_message(self, *words):
+        pass
+
+
+class LinkTest(unittest.TestCase):
+    """A document that names things on another server, which the office could fetch for its author."""
+
+    def fetched(self, template):
+        folder = tempfile.mkdtemp(prefix="tcplock-links-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listening)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        Listening.asked.clear()
+        where = f"http://127.0.0.1:{server.server_port}"
+        source = os.path.join(folder, "document.html")
+        with open(source, "w") as file:
+            file.write(f'<html><body>words <img src="{where}/image.png"></body></html>')
+        with Supervisor(office.config(backend={"profile_template": template})) as supervisor:
+            supervisor.start()
+            target = os.path.join(folder, "result.pdf")
+            client = office.Converter(
+                supervisor.port, "convert", source, target, "writer_web_pdf_Export"
+            )
+            self.assertTrue(client.result()["ok"])
+            self.assertTrue(os.path.exists(target))
+            self.assertEqual(supervisor.terminate(), 0)
+        result("linked_content", template=template, fetched=sorted(set(Listening.asked)))
+        return Listening.asked
+
+    def test_with_the_template_it_is_not_fetched(self):
+        self.assertEqual(self.fetched("default"), [])
+
+    def test_without_it_it_is(self):
+        self.assertIn("/image.png", self.fetched("none"))
 
 
 class BrokenProfileTest(unittest.TestCase):
