@@ -207,9 +207,9 @@ void OwnBackends::perform(const core::AnnounceReady& effect) {
 void OwnBackends::perform(const core::TakeOver& effect) {
     if (const LifePtr life = find(effect.generation)) {
         const std::string instance = std::to_string(core::number(effect.instance));
-        // Whom it replaces has begun to stop, or is a standby himself now.
+        // Whom it replaces will serve no more; or is still starting, and a standby himself now.
         for (const auto& [generation, other] : lives_) {
-            if (other->setting.values.instance == instance && !other->is_stopping) {
+            if (other->setting.values.instance == instance && !other->has_answered) {
                 other->setting.values.instance = "standby";
             }
         }
