@@ -24,6 +24,7 @@ Config office() {
     config.probe.kind = UnoProbe{};
     config.policy.backend.fresh_profile_exit = office_fresh_profile_exit;
     config.policy.backend.broken_profile_exit = office_broken_profile_exit;
+    config.policy.backend.remakes_profiles = true;
     return config;
 }
 

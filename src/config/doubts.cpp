@@ -164,6 +164,11 @@ void doubt_port(const Config& config, Doubts& doubts) {
             doubt_pipe(config, doubts);
             return;
         }
+        if (accepted(backend, "pipe,name=")) {
+            doubts.add(key,
+                       "--accept makes a pipe, but backend.address is not unix:/tmp/OSL_PIPE_…");
+            return;
+        }
         const auto port = accepted(backend, "port=");
         const std::string_view address = backend.address;
         const std::string_view expected = address.substr(address.rfind(':') + 1);

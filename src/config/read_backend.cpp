@@ -32,7 +32,7 @@ Parsed<ProfileTemplate> parse_profile_template(const std::string& text) {
 Placeholders sample(const std::string& state_directory) {
     const std::string directory = state_directory + "/place-999";
     return {.port = "65535",
-            .name = "tcplock-01234567-999",
+            .name = "tcplock-01234567-999-4294967295",
             .instance = "999",
             .generation = "999999",
             .uid = "4294967294",

@@ -76,9 +76,12 @@ bool Backend::spawn(Generation generation, Instant now) {
     prove_by_.reset();
     needs_preparation_ = is_preparing_ = false;
     enter(Phase::spawning, std::nullopt);
+    return remakes_profile_ = must_remake_profile();
+}
+
+bool Backend::must_remake_profile() const noexcept {
     const bool is_doubtful = doubts_profile_ || failed_starts_ >= doubtful_after;
-    doubts_profile_ = false;
-    return is_doubtful && !std::exchange(has_remade_profile_, true);
+    return policy_.backend.remakes_profiles && is_doubtful && !has_remade_profile_;
 }
 
 void Backend::doubt_profile(const Exit& exit) noexcept {
@@ -90,6 +93,8 @@ void Backend::doubt_profile(const Exit& exit) noexcept {
 void Backend::spawned(double jitter, Instant now) {
     require(phase_ == Phase::spawning, "an unexpected generation was spawned");
     wear_.jitter = jitter;
+    has_remade_profile_ |= remakes_profile_;
+    doubts_profile_ = false;
     next_probe_ = now;
     enter(Phase::starting, now + policy_.backend.start_timeout);
 }

@@ -120,6 +120,7 @@ public:
     // It is made anew once before the next answer: if it was not that, no more is lost.
     void start_failed() noexcept { ++failed_starts_; }
     void doubt_profile(const Exit& exit) noexcept;
+    bool must_remake_profile() const noexcept;
 
     // An exit by which a backend asks to be started again, believed once before the next answer.
     bool is_fresh_profile_exit(const Exit& exit) noexcept;
@@ -181,7 +182,8 @@ private:
     bool fresh_profile_seen_ = false;
     std::size_t failed_starts_ = 0;  // since the last answer, or the last fresh profile
     bool doubts_profile_ = false;
-    bool has_remade_profile_ = false;
+    bool remakes_profile_ = false;     // this spawn
+    bool has_remade_profile_ = false;  // and a spawn came of it
 };
 
 }  // namespace tcplock::core

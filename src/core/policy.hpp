@@ -43,6 +43,8 @@ struct BackendPolicy {
     std::optional<int> fresh_profile_exit;
     // The one by which it says that it cannot use its profile.
     std::optional<int> broken_profile_exit;
+    // One of whose starts have failed again and again is made anew. Off where it may hold anything.
+    bool remakes_profiles = false;
 };
 
 struct ProbePolicy {

@@ -57,7 +57,7 @@ public:
     virtual std::optional<std::uint64_t> memory_of(core::Generation generation) = 0;
 
     // Of a generation that is not ending.
-    virtual io::Endpoint address_of(core::Generation generation) const = 0;
+    virtual io::Destination address_of(core::Generation generation) const = 0;
     virtual std::string instance_of(core::Generation generation) const = 0;
     // It is being ended, or has ended.
     virtual bool is_ending(core::Generation generation) const = 0;

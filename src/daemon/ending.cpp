@@ -75,7 +75,7 @@ boost::asio::awaitable<void> Ending::ask_in_its_own_protocol(LifePtr life) {
     std::string why_not = kinship_.doubt_who_answers(*life);
     if (why_not.empty()) {
         const io::ProbeResult result =
-            co_await io::probe(io::UnoProbe{uno::Question::termination}, life->setting.address,
+            co_await io::probe(io::UnoProbe{uno::Question::termination}, life->destination(),
                                std::min<core::Duration>(request_limit, half));
         why_not = result.detail;
     }

@@ -53,7 +53,7 @@ ForeignBackend::TrustPtr ForeignBackend::find(core::Generation generation) const
     return found == trusts_.end() ? nullptr : found->second;
 }
 
-io::Endpoint ForeignBackend::address_of(core::Generation generation) const {
+io::Destination ForeignBackend::address_of(core::Generation generation) const {
     return trusts_.at(generation)->address;
 }
 

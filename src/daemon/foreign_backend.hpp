@@ -48,7 +48,7 @@ public:
 
     std::optional<std::uint64_t> memory_of(core::Generation generation) override;
 
-    io::Endpoint address_of(core::Generation generation) const override;
+    io::Destination address_of(core::Generation generation) const override;
     std::string instance_of(core::Generation generation) const override;
     bool is_ending(core::Generation generation) const override;
     bool has_died(core::Generation generation) const override;

@@ -114,6 +114,9 @@ std::string Kinship::doubt_who_answers(Life& life) const {
         return "who answers at " + address + " could not be looked up";
     }
     const bool is_stranger = *owner && !is_own(**owner, *members, backends_user_);
+    if (*owner && !is_stranger) {
+        life.listener = (*owner)->uid;
+    }
     return is_stranger ? address + " is answered by a stranger, " + io::in_words(**owner) : "";
 }
 

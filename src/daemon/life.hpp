@@ -30,6 +30,9 @@ namespace tcplock::daemon {
 using std::chrono::steady_clock;
 
 struct Life {
+    // Where it is, and whose it must be once that is known.
+    io::Destination destination() const { return {setting.address, listener}; }
+
     core::Generation generation;
     core::PlaceId place;
     Setting setting;
@@ -44,7 +47,8 @@ struct Life {
     io::TaskGroup::Id hook = {};                 // before admission
     io::TaskGroup::Id request = {};              // to end
     io::TaskGroup::Id memory_watch = {};         // the last one
-    std::vector<std::string> sockets = {};  // in the file system, that it listened on
+    std::optional<uid_t> listener = {};          // whose processes listen at its address
+    std::vector<std::string> sockets = {};       // in the file system, that it listened on
     steady_clock::time_point measure_from = {};  // not to be asked again before, for what it costs
     bool has_answered = false;
     std::string last_probe = {};    // why it had no answer

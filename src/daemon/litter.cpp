@@ -4,8 +4,10 @@
 #include "io/socket_owner.hpp"
 #include "io/unix_socket.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <sys/stat.h>
 #include <system_error>
 #include <utility>
 
@@ -17,12 +19,15 @@ namespace {
 
 constexpr std::chrono::seconds sweep_limit{30};
 
-// What cannot be looked at is taken for something.
-bool holds_nothing(const std::string& folder) {
+// What cannot be looked at is taken for something; so is a folder of whom the backend ran as
+// before.
+bool holds_nothing(const std::string& folder, unsigned user) {
     std::error_code error;
-    const auto type = fs::symlink_status(folder, error).type();
-    return type == fs::file_type::not_found ||
-           (type == fs::file_type::directory && fs::is_empty(folder, error) && !error);
+    struct stat about {};
+    if (::lstat(folder.c_str(), &about) != 0) {
+        return errno == ENOENT;
+    }
+    return S_ISDIR(about.st_mode) && about.st_uid == user && fs::is_empty(folder, error) && !error;
 }
 
 // The name is still there, and nobody listens any more.
@@ -39,14 +44,15 @@ boost::asio::awaitable<void> Litter::sweep(const Setting& setting,
                                            std::vector<std::string> sockets) {
     std::erase_if(sockets, [](const std::string& path) { return !is_left_behind(path); });
     std::vector<std::string> litter = std::move(sockets);
-    if (std::string folder = temporary_folder(setting.values); !holds_nothing(folder)) {
+    if (std::string folder = temporary_folder(setting.values);
+        !holds_nothing(folder, places_.user())) {
         litter.push_back(std::move(folder));
     }
     if (litter.empty()) {
         co_return;
     }
-    io::ChildSpec child = places_.beside(setting, {"rm", "-rf", "--"});
-    child.folder.clear();
+    io::ChildSpec child = places_.helper(setting);
+    child.command = {"rm", "-rf", "--"};
     child.command.insert(child.command.end(), litter.begin(), litter.end());
     const CommandResult result =
         co_await commands_.run(std::move(child), sweep_limit, Commands::Outliving::killed);

@@ -24,6 +24,11 @@ constexpr auto orphan_limit = 10s;
 // For sessions that still end when a new generation serves already.
 constexpr std::size_t deaths_remembered = 16;
 
+// "unix:/run/socket" without its first word; of TCP something that is no path.
+std::string path_in(const std::string& address) {
+    return address.substr(address.find(':') + 1);
+}
+
 }  // namespace
 
 OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& config,
@@ -51,8 +56,8 @@ LifePtr OwnBackends::find(core::Generation generation) const {
     return found == lives_.end() ? nullptr : found->second;
 }
 
-io::Endpoint OwnBackends::address_of(core::Generation generation) const {
-    return lives_.at(generation)->setting.address;
+io::Destination OwnBackends::address_of(core::Generation generation) const {
+    return lives_.at(generation)->destination();
 }
 
 std::string OwnBackends::instance_of(core::Generation generation) const {
@@ -92,9 +97,10 @@ boost::asio::awaitable<void> OwnBackends::begin() {
 // ---- Beginning ---------------------------------------------------------------------------------
 
 void OwnBackends::perform(const core::SpawnBackend& effect) {
-    const auto starting = std::ranges::count_if(
+    const auto started = std::ranges::count_if(
         lives_, [](const auto& entry) { return !entry.second->has_answered; });
-    if (!effect.instance && !memory_.has_room_for_standby(static_cast<std::size_t>(starting))) {
+    const std::size_t starting = static_cast<std::size_t>(started) + spawning_.size();
+    if (!effect.instance && !memory_.has_room_for_standby(starting)) {
         callbacks_.feed(core::SpawnPostponed{effect.generation});
         return;
     }
@@ -108,10 +114,11 @@ void OwnBackends::perform(const core::SpawnBackend& effect) {
         return;
     }
     auto setting = std::make_shared<Setting>(std::get<Setting>(std::move(prepared)));
+    spawning_[effect.generation] = setting;
     tasks_.spawn("spawn", spawn(effect, std::move(setting)));
 }
 
-// Why it cannot be had again, if somebody has removed it; empty if all is well.
+// Why the state directory cannot be had again, if somebody has removed it; empty if all is well.
 std::string OwnBackends::restore_state_directory() {
     if (state_.is_there()) {
         return {};
@@ -128,31 +135,30 @@ std::string OwnBackends::restore_state_directory() {
 
 boost::asio::awaitable<void> OwnBackends::spawn(core::SpawnBackend effect,
                                                 std::shared_ptr<Setting> setting) {
-    // A supervisor that was killed could not do it at the end.
-    co_await litter_.sweep(*setting, {});
-    const std::string why = co_await provide_profile(effect, *setting);
+    std::string why = co_await provide_profile(effect, *setting);
     if (why.empty()) {
-        spawn_at(effect, *setting);
-    } else {
-        could_not_spawn(effect.generation, why);
+        why = places_.settle(effect.place, *setting);
     }
+    if (why.empty()) {
+        // What a supervisor has left that was killed, or a generation that never answered.
+        std::vector<std::string> left(1, path_in(io::describe(setting->address)));
+        co_await litter_.sweep(*setting, std::move(left));
+    }
+    spawning_.erase(effect.generation);
+    spawn_at(effect, *setting, why);
 }
 
 boost::asio::awaitable<std::string> OwnBackends::provide_profile(const core::SpawnBackend& effect,
                                                                  const Setting& setting) {
-    const bool is_anew = effect.remakes_profile;
-    if (is_anew) {
-        Line(Line::Level::warn, "the profile is made anew: starts have failed with what was there")
-            .with("place", core::number(effect.place))
-            .with("profile", setting.values.profile);
-    }
-    const auto existing = is_anew ? Profiles::Existing::replaced : Profiles::Existing::kept;
-    return profiles_.provide(setting.values.profile, places_.beside(setting, {}), existing);
+    const auto existing =
+        effect.remakes_profile ? Profiles::Existing::replaced : Profiles::Existing::kept;
+    return profiles_.provide(setting.values.profile, places_.helper(setting), existing);
 }
 
-void OwnBackends::spawn_at(const core::SpawnBackend& effect, Setting& setting) {
-    if (const auto unfit = places_.settle(effect.place, setting)) {
-        could_not_spawn(effect.generation, unfit->why);
+void OwnBackends::spawn_at(const core::SpawnBackend& effect, Setting& setting,
+                           const std::string& why_not) {
+    if (!why_not.empty()) {
+        could_not_spawn(effect.generation, why_not);
         return;
     }
     auto child = io::spawn(io_, setting.child);
@@ -205,19 +211,31 @@ void OwnBackends::perform(const core::AnnounceReady& effect) {
 }
 
 void OwnBackends::perform(const core::TakeOver& effect) {
-    if (const LifePtr life = find(effect.generation)) {
-        const std::string instance = std::to_string(core::number(effect.instance));
-        // Whom it replaces will serve no more; or is still starting, and a standby himself now.
-        for (const auto& [generation, other] : lives_) {
-            if (other->setting.values.instance == instance && !other->has_answered) {
-                other->setting.values.instance = "standby";
-            }
+    const std::string instance = std::to_string(core::number(effect.instance));
+    // Whom it replaces will serve no more; or is still starting, and a standby himself now.
+    const auto release = [&instance](Setting& setting) {
+        if (setting.values.instance == instance) {
+            setting.values.instance = "standby";
         }
-        life->setting.values.instance = instance;
-        Line(Line::Level::info, "backend takes over")
-            .with("instance", life->setting.values.instance)
-            .with("generation", core::number(effect.generation));
+    };
+    for (const auto& [generation, setting] : spawning_) {
+        release(*setting);
     }
+    for (const auto& [generation, life] : lives_) {
+        if (!life->has_answered) {
+            release(life->setting);
+        }
+    }
+    const LifePtr life = find(effect.generation);
+    const auto spawning = spawning_.find(effect.generation);
+    if (life) {
+        life->setting.values.instance = instance;
+    } else if (spawning != spawning_.end()) {
+        spawning->second->values.instance = instance;
+    }
+    Line(Line::Level::info, "backend takes over")
+        .with("instance", instance)
+        .with("generation", core::number(effect.generation));
 }
 
 // ---- Memory ------------------------------------------------------------------------------------
@@ -245,7 +263,7 @@ boost::asio::awaitable<void> OwnBackends::probe(LifePtr life, core::ProbePurpose
         result = co_await probe_by_command(life);
     } else {
         const io::ProbeSpec spec = probe_spec(config_.probe, purpose);
-        result = co_await io::probe(spec, life->setting.address, config_.probe.timeout);
+        result = co_await io::probe(spec, life->destination(), config_.probe.timeout);
     }
     if (life->is_stopping) {
         co_return;  // It was cancelled, and says nothing of the backend.

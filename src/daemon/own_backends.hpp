@@ -18,6 +18,8 @@
 #include "io/task_group.hpp"
 
 #include <deque>
+#include <map>
+#include <memory>
 #include <random>
 #include <string>
 
@@ -48,7 +50,7 @@ public:
 
     std::optional<std::uint64_t> memory_of(core::Generation generation) override;
 
-    io::Endpoint address_of(core::Generation generation) const override;
+    io::Destination address_of(core::Generation generation) const override;
     std::string instance_of(core::Generation generation) const override;
     bool is_ending(core::Generation generation) const override;
     bool has_died(core::Generation generation) const override;
@@ -61,7 +63,7 @@ private:
     boost::asio::awaitable<void> spawn(core::SpawnBackend effect, std::shared_ptr<Setting> setting);
     boost::asio::awaitable<std::string> provide_profile(const core::SpawnBackend& effect,
                                                         const Setting& setting);
-    void spawn_at(const core::SpawnBackend& effect, Setting& setting);
+    void spawn_at(const core::SpawnBackend& effect, Setting& setting, const std::string& why_not);
     void could_not_spawn(core::Generation generation, const std::string& why);
     void begin_life(const core::SpawnBackend& effect, Setting setting, io::Child child);
     void leader_exited(LifePtr life, io::ExitStatus status);
@@ -82,6 +84,7 @@ private:
     Profiles profiles_;
     Litter litter_;
     io::TaskGroup& tasks_;
+    std::map<core::Generation, std::shared_ptr<Setting>> spawning_;  // no process so far
     Lives lives_;
     Memory memory_;
     Kinship kinship_;

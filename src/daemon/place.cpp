@@ -36,6 +36,12 @@ std::string make_folder(const std::filesystem::path& path,
     return {};
 }
 
+// An office leaves it to its umask who may connect to its pipe (sal/osl/unx/pipe.cxx).
+bool is_office_pipe(const config::Config& config) {
+    return config.protocol == config::Protocol::uno &&
+           config.backend.address.starts_with(config::unix_prefix);
+}
+
 bool is_taken(const io::Endpoint& address) {
     return io::bind_error(address) == std::errc::address_in_use;
 }
@@ -77,6 +83,13 @@ Places::Places(const config::Config& config, const StateDirectory& state)
     if (!config.backend.user.empty()) {
         user_ = std::get<io::Identity>(io::find_user(config.backend.user));
     }
+    if (is_office_pipe(config) && !io::has_name(user())) {
+        throw std::runtime_error(
+            "backend.address: user " + std::to_string(user()) +
+            " is not in /etc/passwd, and the pipe of such a user's office is open to everybody. "
+            "Add "
+            "him there, or have the office listen on TCP: address: \"127.0.0.1:{port}\".");
+    }
 }
 
 std::string temporary_folder(const config::Placeholders& values) {
@@ -107,10 +120,10 @@ std::variant<Setting, Unfit> Places::prepare(const core::SpawnBackend& spawn) co
     return setting;
 }
 
-std::optional<Unfit> Places::settle(core::PlaceId place, Setting& setting) const {
+std::string Places::settle(core::PlaceId place, Setting& setting) const {
     auto address = find_address(place, setting.values);
     if (auto* const unfit = std::get_if<Unfit>(&address)) {
-        return std::move(*unfit);
+        return std::move(unfit->why);
     }
     setting.address = std::get<io::Endpoint>(address);
     setting.child = describe_child(setting.values);
@@ -120,7 +133,7 @@ std::optional<Unfit> Places::settle(core::PlaceId place, Setting& setting) const
     for (const std::string& part : config_.backend.command) {
         setting.child.command.push_back(config::fill(part, setting.values));
     }
-    return std::nullopt;
+    return {};
 }
 
 std::variant<io::Endpoint, Unfit> Places::find_address(core::PlaceId place,
@@ -129,18 +142,21 @@ std::variant<io::Endpoint, Unfit> Places::find_address(core::PlaceId place,
     return is_path ? find_name(place, values) : find_port(place, values);
 }
 
-// Empty if nobody is. Neither a listener nor a file of somebody else's may be removed by a backend:
-// in /tmp anybody can put one there.
+// Empty if nobody is. What a past backend has left there is for the next one to remove, as servers
+// do; nothing else is, and in /tmp anybody can put something.
 std::string Places::who_is_in_the_way(const io::Endpoint& socket) const {
     if (is_taken(socket)) {
         return "is taken by " + describe_owner(socket);
     }
     const std::string path = io::describe(socket).substr(config::unix_prefix.size());
     struct stat about {};
-    const bool is_there = ::lstat(path.c_str(), &about) == 0;
-    return is_there && about.st_uid != user() && user() != 0
-               ? "is a file of user " + std::to_string(about.st_uid)
-               : std::string{};
+    if (::lstat(path.c_str(), &about) != 0) {
+        return {};
+    }
+    if (about.st_uid != user()) {
+        return "is a file of user " + std::to_string(about.st_uid);
+    }
+    return S_ISSOCK(about.st_mode) ? std::string() : "is a file, and no socket";
 }
 
 std::variant<io::Endpoint, Unfit> Places::find_name(core::PlaceId place,
@@ -226,12 +242,22 @@ io::ChildSpec Places::describe_child(const config::Placeholders& values) const {
     child.environment[supervisor_variable] = state_.identity();
     child.directory = values.directory;
     child.folder = temporary_folder(values);
+    if (is_office_pipe(config_)) {
+        child.mask = S_IWGRP | S_IWOTH;
+    }
     child.user = user_;
     child.nice = backend.nice;
     child.oom_score_adjust = backend.oom_score_adjust;
     child.open_files = backend.limits.open_files;
     child.address_space = backend.limits.address_space;
     child.core_size = backend.limits.core;
+    return child;
+}
+
+io::ChildSpec Places::helper(const Setting& setting) const {
+    io::ChildSpec child = describe_child(setting.values);
+    child.environment["PATH"] = fallback_path;
+    child.folder.clear();
     return child;
 }
 

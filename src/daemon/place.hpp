@@ -53,11 +53,14 @@ public:
 
     // Makes the place's folder.
     std::variant<Setting, Unfit> prepare(const core::SpawnBackend& spawn) const;
-    // Looks for a free address, and says what is to be started there.
-    std::optional<Unfit> settle(core::PlaceId place, Setting& setting) const;
+    // Looks for a free address, and says what is to be started there. Why there is none, in words;
+    // empty if there is one.
+    std::string settle(core::PlaceId place, Setting& setting) const;
 
     // A program run for a generation, in its folder and with its environment, but not of its tree.
     io::ChildSpec beside(const Setting& setting, const std::vector<std::string>& command) const;
+    // The same for one of the system's own programs, wherever the backend looks for its own.
+    io::ChildSpec helper(const Setting& setting) const;
 
     // Whom the backends run as.
     unsigned user() const { return user_ ? user_->uid : ::getuid(); }

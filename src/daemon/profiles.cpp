@@ -1,6 +1,7 @@
 #include "daemon/profiles.hpp"
 
 #include "daemon/default_profile.hpp"
+#include "daemon/log.hpp"
 
 #include <chrono>
 #include <fstream>
@@ -16,14 +17,21 @@ namespace {
 constexpr std::chrono::seconds copy_limit{30};
 
 // Beside the profile first, and then in its place: half a copy is never taken for a profile. What
-// was there goes last; without a template that is all.
+// was there is kept as one that is broken; without a template that is all. The template may be a
+// link, and not to be written to.
 constexpr auto copy_script = R"(
 set -eu
-rm -rf -- "$2.new" "$2.old"
-if [ -n "$1" ]; then cp -R -- "$1" "$2.new"; fi
-if [ -e "$2" ]; then mv -- "$2" "$2.old"; fi
+rm -rf -- "$2.new"
+if [ -n "$1" ]; then
+    mkdir -- "$2.new"
+    cp -R -- "$1/." "$2.new"
+    chmod -R u+rwX -- "$2.new"
+fi
+if [ -e "$2" ] || [ -L "$2" ]; then
+    rm -rf -- "$2.broken"
+    mv -- "$2" "$2.broken"
+fi
 if [ -n "$1" ]; then mv -- "$2.new" "$2"; fi
-rm -rf -- "$2.old"
 )";
 
 [[noreturn]] void fail(const fs::path& path, const std::string& why) {
@@ -31,26 +39,42 @@ rm -rf -- "$2.old"
                              ".");
 }
 
-// Readable by whomever the backend runs as.
+// Readable by whomever the backend runs as; and whole, if it is there at all.
 void write_default(const fs::path& folder) {
-    constexpr auto for_all = fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec |
-                             fs::perms::others_read | fs::perms::others_exec;
+    constexpr auto file_mode = fs::perms::owner_read | fs::perms::owner_write |
+                               fs::perms::group_read | fs::perms::others_read;
+    constexpr auto folder_mode =
+        file_mode | fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
     const fs::path file = folder / default_profile_file;
+    const fs::path half = file.string() + ".new";
     std::error_code error;
     fs::create_directories(file.parent_path(), error);
-    for (const fs::path& made : {folder, file.parent_path()}) {
-        if (!error) {
-            fs::permissions(made, for_all, error);
-        }
-    }
     if (error) {
         fail(file, error.message());
     }
-    std::ofstream out(file, std::ios::trunc);
+    std::ofstream out(half, std::ios::trunc);
     out << default_profile;
     if (!out.flush()) {
         fail(file, "the device may be full");
     }
+    fs::permissions(half, file_mode, error);
+    for (const fs::path& made : {folder, file.parent_path()}) {
+        if (!error) {
+            fs::permissions(made, folder_mode, error);
+        }
+    }
+    if (!error) {
+        fs::rename(half, file, error);
+    }
+    if (error) {
+        fail(file, error.message());
+    }
+}
+
+// A link to nothing is there, too.
+bool is_there(const fs::path& path) {
+    std::error_code ignored;  // What cannot be looked at is taken to be there.
+    return fs::symlink_status(path, ignored).type() != fs::file_type::not_found;
 }
 
 }  // namespace
@@ -67,29 +91,48 @@ Profiles::Profiles(const config::Config& config, const StateDirectory& state, Co
             break;
         case config::ProfileTemplate::Kind::folder:
             template_ = config.backend.profile_template.folder;
+            std::error_code error;
+            if (!fs::is_directory(template_, error)) {
+                throw std::runtime_error("backend.profile_template: " + template_.string() +
+                                         " is no folder" +
+                                         (error ? " (" + error.message() + ")" : "") + ".");
+            }
             break;
     }
 }
 
-boost::asio::awaitable<std::string> Profiles::provide(fs::path profile, io::ChildSpec beside,
+boost::asio::awaitable<std::string> Profiles::provide(fs::path profile, io::ChildSpec helper,
                                                       Existing existing) {
-    if (is_ours_ && !fs::exists(template_ / default_profile_file)) {
-        try {
-            write_default(template_);
-        } catch (const std::runtime_error& error) {
-            co_return error.what();
-        }
-    }
-    std::error_code ignored;
-    const bool is_there = fs::symlink_status(profile, ignored).type() != fs::file_type::not_found;
-    if (is_there ? existing == Existing::kept : template_.empty()) {
+    const bool has_one = is_there(profile);
+    if (has_one ? existing == Existing::kept : template_.empty()) {
         co_return std::string{};
     }
-    beside.command = {"sh", "-c", copy_script, "sh", template_.string(), profile.string()};
+    if (has_one) {
+        Line(Line::Level::warn, "the profile is made anew: starts have failed with what was there")
+            .with("profile", profile.string())
+            .with("kept_as", profile.string() + ".broken");
+    }
+    if (const std::string why = restore_template(); !why.empty()) {
+        co_return why;
+    }
+    helper.command = {"sh", "-c", copy_script, "sh", template_.string(), profile.string()};
     const CommandResult result =
-        co_await commands_.run(std::move(beside), copy_limit, Commands::Outliving::killed);
+        co_await commands_.run(std::move(helper), copy_limit, Commands::Outliving::killed);
     co_return result.succeeded ? std::string{}
                                : "cannot make the profile " + profile.string() + ": " + result.why;
+}
+
+// It may have gone with the state directory.
+std::string Profiles::restore_template() const {
+    if (!is_ours_ || is_there(template_ / default_profile_file)) {
+        return {};
+    }
+    try {
+        write_default(template_);
+    } catch (const std::runtime_error& error) {
+        return error.what();
+    }
+    return {};
 }
 
 }  // namespace tcplock::daemon

@@ -2,7 +2,7 @@
 //
 // A profile that is there is left as it is; one that is not, or is of no use, is made from the
 // template, by a program that runs as the backend's user: the folder is his, and he could have put
-// a link to anything there. It is complete or not there.
+// a link to anything there. It is complete or not there. One that was of no use is kept beside it.
 #pragma once
 
 #include "config/config.hpp"
@@ -25,11 +25,13 @@ public:
 
     enum class Existing { kept, replaced };
     // Why there is none, in words; empty if it is there, or is the backend's own to make.
-    // `beside` is how a program runs in the place.
-    boost::asio::awaitable<std::string> provide(std::filesystem::path profile, io::ChildSpec beside,
+    // `helper` is how a program of the system's runs in the place.
+    boost::asio::awaitable<std::string> provide(std::filesystem::path profile, io::ChildSpec helper,
                                                 Existing existing);
 
 private:
+    std::string restore_template() const;
+
     Commands& commands_;
     std::filesystem::path template_;  // empty: the backend makes it
     bool is_ours_ = false;            // the one that comes with the program

@@ -43,7 +43,7 @@ public:
 
     struct Callbacks {
         std::function<void(core::Event)> feed;
-        std::function<io::Endpoint(core::Generation)> address_of;
+        std::function<io::Destination(core::Generation)> address_of;
         std::function<std::string(core::Generation)> instance_of;
         std::function<bool(core::Generation)> is_ending;
         std::function<bool(core::Generation)> has_died;

@@ -115,7 +115,7 @@ std::string what_failed(SetupStage stage, const ChildSpec& spec, const std::stri
         case SetupStage::directory:
             return "cannot enter directory " + spec.directory.string();
         case SetupStage::folder:
-            return "cannot make the folder " + spec.folder.string();
+            return "cannot make, or write to, the folder " + spec.folder.string();
         case SetupStage::death_signal:
             return "cannot tie the backend's life to ours";
         case SetupStage::program:
@@ -240,6 +240,7 @@ ChildSetup plan(const ChildSpec& spec, const Plumbing& pipes, const Identity* id
     setup.output = pipes.output.write_end.get();
     setup.failures = pipes.failures.write_end.get();
     setup.directory = spec.directory.empty() ? nullptr : spec.directory.c_str();
+    setup.mask = spec.mask;
     setup.folder = spec.folder.empty() ? nullptr : spec.folder.c_str();
     setup.identity = identity;
     setup.nice_value = ::getpriority(PRIO_PROCESS, 0) + spec.nice;

@@ -37,6 +37,7 @@ struct ChildSpec {
     std::optional<std::uint64_t> core_size = {};
     // Made by the child, as its user, if it is not there; empty: none.
     std::filesystem::path folder = {};
+    unsigned mask = 0;  // what its files never allow, beside our own umask
 };
 
 struct Child {

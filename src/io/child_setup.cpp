@@ -59,13 +59,22 @@ void ChildSetup::become_program() const {
     if (directory != nullptr && ::chdir(directory) != 0) {
         give_up(SetupStage::directory, errno);
     }
-    if (folder != nullptr && ::mkdir(folder, S_IRWXU) != 0 && errno != EEXIST) {
-        give_up(SetupStage::folder, errno);
+    ::umask(::umask(0) | mask);
+    if (folder != nullptr) {
+        make_folder();
     }
     die_with_parent();
     reset_signals();
     ::execve(program, arguments, environment);
     give_up(SetupStage::program, errno);
+}
+
+// One that is there must do: it may be another user's, of an earlier configuration.
+void ChildSetup::make_folder() const {
+    const bool is_there = ::mkdir(folder, S_IRWXU) == 0 || errno == EEXIST;
+    if (!is_there || ::access(folder, W_OK | X_OK) != 0) {
+        give_up(SetupStage::folder, errno);
+    }
 }
 
 void ChildSetup::give_up(SetupStage stage, int error) const {

@@ -55,6 +55,7 @@ struct ChildSetup {
     char* const* environment;
     const char* directory;     // Null: stay.
     const char* folder;        // Null: none.
+    unsigned mask;             // added to the umask
     const Identity* identity;  // Null: stay who we are.
     int nice_value;
     std::string oom_score_adjust;
@@ -75,6 +76,7 @@ struct ChildSetup {
     }
 
     [[noreturn]] void become_program() const;
+    void make_folder() const;
     [[noreturn]] void give_up(SetupStage stage, int error) const;
 
 private:

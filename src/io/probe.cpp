@@ -123,7 +123,23 @@ asio::awaitable<boost::system::error_code> connect_over_tcp(Socket& socket, Endp
     co_return is_circle ? asio::error::connection_refused : error;
 }
 
-Step connect(Talk& talk, Endpoint endpoint) {
+// Why who listens is not who should, in words; empty if he is.
+std::string doubt_listener(Socket& socket, const Destination& destination) {
+    if (!destination.listener || !is_in_file_system(destination.endpoint)) {
+        return {};
+    }
+    const auto peer = listener_of(socket.native_handle());
+    if (const auto* const listening = std::get_if<Listening>(&peer)) {
+        return listening->uid == *destination.listener
+                   ? std::string()
+                   : "is answered by user " + std::to_string(listening->uid) +
+                         ", who is not the backend's";
+    }
+    return "did not tell who it is: " + std::get<std::error_code>(peer).message();
+}
+
+Step connect(Talk& talk, Destination destination) {
+    const Endpoint& endpoint = destination.endpoint;
     boost::system::error_code error;
     const auto executor = co_await asio::this_coro::executor;
     talk.socket = open_socket(executor, endpoint, error);
@@ -137,6 +153,10 @@ Step connect(Talk& talk, Endpoint endpoint) {
         talk.was_refused = error == asio::error::connection_refused ||
                            error == boost::system::errc::no_such_file_or_directory;
         talk.fail(in_words(error));
+        co_return false;
+    }
+    if (const std::string why = doubt_listener(talk.socket, destination); !why.empty()) {
+        talk.fail(why);
         co_return false;
     }
     talk.awaited = "accepted but sent nothing";
@@ -304,8 +324,8 @@ asio::awaitable<void> say_goodbye(Talk& talk) {
     }
 }
 
-asio::awaitable<void> ask_and_leave(Talk& talk, Endpoint endpoint, ProbeSpec spec) {
-    const bool is_connected = co_await connect(talk, endpoint);
+asio::awaitable<void> ask_and_leave(Talk& talk, Destination destination, ProbeSpec spec) {
+    const bool is_connected = co_await connect(talk, destination);
     if (!is_connected) {
         co_return;
     }
@@ -318,15 +338,15 @@ asio::awaitable<void> ask_and_leave(Talk& talk, Endpoint endpoint, ProbeSpec spe
     (void)co_await with_timeout(std::move(goodbye), goodbye_limit);
 }
 
-asio::awaitable<void> connect_only(Talk& talk, Endpoint endpoint) {
-    const bool is_connected = co_await connect(talk, endpoint);
+asio::awaitable<void> connect_only(Talk& talk, Destination destination) {
+    const bool is_connected = co_await connect(talk, destination);
     if (is_connected) {
         talk.succeed();
     }
 }
 
-asio::awaitable<void> open(Talk& talk, Endpoint endpoint, OpenWay way) {
-    const bool is_connected = co_await connect(talk, endpoint);
+asio::awaitable<void> open(Talk& talk, Destination destination, OpenWay way) {
+    const bool is_connected = co_await connect(talk, destination);
     if (!is_connected) {
         co_return;
     }
@@ -354,12 +374,12 @@ asio::awaitable<void> within(std::chrono::nanoseconds limit, asio::awaitable<voi
 
 }  // namespace
 
-asio::awaitable<ProbeResult> probe(ProbeSpec spec, Endpoint endpoint,
+asio::awaitable<ProbeResult> probe(ProbeSpec spec, Destination destination,
                                    std::chrono::nanoseconds timeout) {
     const auto begin = Clock::now();
     Socket socket(co_await asio::this_coro::executor);
     Talk talk(socket);
-    auto conversation = ask_and_leave(talk, endpoint, std::move(spec));
+    auto conversation = ask_and_leave(talk, destination, std::move(spec));
     co_await within(timeout, std::move(conversation), talk);
     // After a goodbye that was answered both sides have closed, and there is nothing to reset.
     abort(socket);
@@ -367,19 +387,19 @@ asio::awaitable<ProbeResult> probe(ProbeSpec spec, Endpoint endpoint,
                           talk.is_busy, talk.documents};
 }
 
-asio::awaitable<bool> accepts(Endpoint endpoint, std::chrono::nanoseconds limit) {
+asio::awaitable<bool> accepts(Destination destination, std::chrono::nanoseconds limit) {
     Socket socket(co_await asio::this_coro::executor);
     Talk talk(socket);
-    auto conversation = connect_only(talk, endpoint);
+    auto conversation = connect_only(talk, destination);
     co_await within(limit, std::move(conversation), talk);
     abort(socket);
     co_return talk.succeeded || !talk.was_refused;
 }
 
-asio::awaitable<std::string> open_backend(Socket& socket, Endpoint endpoint, OpenWay way,
+asio::awaitable<std::string> open_backend(Socket& socket, Destination destination, OpenWay way,
                                           std::chrono::nanoseconds limit) {
     Talk talk(socket);
-    auto conversation = open(talk, endpoint, way);
+    auto conversation = open(talk, destination, way);
     co_await within(limit, std::move(conversation), talk);
     if (!talk.succeeded) {
         abort(socket);

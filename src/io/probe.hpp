@@ -38,8 +38,7 @@ struct HttpProbe {
     unsigned status = 200;
 };
 
-using ProbeSpec =
-    std::variant<UnoProbe, ConnectProbe, GreetingProbe, ExchangeProbe, HttpProbe>;
+using ProbeSpec = std::variant<UnoProbe, ConnectProbe, GreetingProbe, ExchangeProbe, HttpProbe>;
 
 struct ProbeResult {
     bool answered = false;
@@ -51,11 +50,11 @@ struct ProbeResult {
     std::uint32_t documents = 0;
 };
 
-boost::asio::awaitable<ProbeResult> probe(ProbeSpec spec, Endpoint endpoint,
+boost::asio::awaitable<ProbeResult> probe(ProbeSpec spec, Destination destination,
                                           std::chrono::nanoseconds timeout);
 
 // False only when the address refuses: the proof that nobody listens. Silence is no proof.
-boost::asio::awaitable<bool> accepts(Endpoint endpoint, std::chrono::nanoseconds limit);
+boost::asio::awaitable<bool> accepts(Destination destination, std::chrono::nanoseconds limit);
 
 // When a fresh socket into a backend counts as open: when the system has connected it, or when the
 // office has sent the first byte of its greeting, which stays to be read.
@@ -63,7 +62,7 @@ enum class OpenWay { connect, uno_speaks_first };
 
 // Why it could not be opened, in words; empty when it is open. The caller may abort() the socket
 // meanwhile: a connection that the system still tries to make would reach whoever listens next.
-boost::asio::awaitable<std::string> open_backend(Socket& socket, Endpoint endpoint,
+boost::asio::awaitable<std::string> open_backend(Socket& socket, Destination destination,
                                                  OpenWay way, std::chrono::nanoseconds limit);
 
 }  // namespace tcplock::io

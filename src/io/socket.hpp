@@ -13,6 +13,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <concepts>
+#include <optional>
+#include <sys/types.h>
+
 namespace tcplock::io {
 
 using boost::asio::ip::tcp;
@@ -22,6 +26,18 @@ using Endpoint = boost::asio::generic::stream_protocol::endpoint;
 using Socket = boost::asio::generic::stream_protocol::socket;
 
 bool is_in_file_system(const Endpoint& endpoint);
+
+// Where to connect. In the file system anybody may have put another socket, or a link to one, where
+// ours was: then only what this user listens on is taken.
+struct Destination {
+    template <std::convertible_to<Endpoint> Address>
+    Destination(const Address& address) : endpoint(address) {}
+    Destination(const Endpoint& address, std::optional<uid_t> user)
+        : endpoint(address), listener(user) {}
+
+    Endpoint endpoint;
+    std::optional<uid_t> listener = {};  // absent: whoever it is
+};
 
 // auto [error, size] = co_await socket.async_read_some(buffer, use_result);
 inline constexpr auto use_result = boost::asio::as_tuple(boost::asio::use_awaitable);

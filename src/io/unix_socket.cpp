@@ -50,6 +50,15 @@ std::error_code connect_at_once(int socket, const Endpoint& endpoint) {
     return ::connect(socket, endpoint.data(), size) == 0 ? std::error_code() : last_error();
 }
 
+std::variant<Listening, std::error_code> listener_of(int connected_socket) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(connected_socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return last_error();
+    }
+    return Listening{peer.pid, peer.uid};
+}
+
 std::variant<Listening, std::error_code> ask_who_listens(const Endpoint& endpoint) {
     const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket) {
@@ -58,12 +67,7 @@ std::variant<Listening, std::error_code> ask_who_listens(const Endpoint& endpoin
     if (const std::error_code error = connect_at_once(socket.get(), endpoint)) {
         return error;
     }
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
-        return last_error();
-    }
-    return Listening{peer.pid, peer.uid};
+    return listener_of(socket.get());
 }
 
 // "Num: RefCount Protocol Flags Type St Inode Path"; a path may hold blanks.

@@ -27,6 +27,8 @@ struct Listening {
     uid_t uid = 0;
 };
 
+std::variant<Listening, std::error_code> listener_of(int connected_socket);
+
 // Or why that cannot be asked: to ask is to connect, and to leave at once.
 std::variant<Listening, std::error_code> ask_who_listens(const Endpoint& endpoint);
 

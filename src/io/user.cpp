@@ -23,6 +23,10 @@ std::variant<Identity, std::error_code> find_user(const std::string& name) {
     return user;
 }
 
+bool has_name(uid_t user) {
+    return ::getpwuid(user) != nullptr;
+}
+
 bool is_us(const Identity& user) {
     return user.uid == ::geteuid() && user.uid == ::getuid();
 }

@@ -19,6 +19,9 @@ struct Identity {
 // Or why there is none: ENOENT if nobody has that name. May block as long as the database does.
 std::variant<Identity, std::error_code> find_user(const std::string& name);
 
+// Whether the user database knows this number.
+bool has_name(uid_t user);
+
 // Who we are already needs no privilege to become.
 bool is_us(const Identity& user);
 

@@ -35,8 +35,10 @@ def gaps(log):
     sessions = log.all("session closed", job="yes")
     sessions.sort(key=lambda line: instant(line) - line.seconds("lasted"))
     ordinary, recycled = [], []
+    left = instant(sessions[0])  # by everybody who had been inside
     for before, after in zip(sessions, sessions[1:]):
-        gap = max(0.0, instant(after) - after.seconds("lasted") - instant(before))
+        gap = max(0.0, instant(after) - after.seconds("lasted") - left)
+        left = max(left, instant(after))
         is_same = before["generation"] == after["generation"]
         (ordinary if is_same else recycled).append(gap)
     return ordinary, recycled

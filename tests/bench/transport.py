@@ -14,7 +14,7 @@ import office
 from supervisor import Supervisor
 
 TCP, PIPE = "TCP", "pipe"
-BACKENDS = {TCP: {}, PIPE: office.PIPE}
+BACKENDS = {TCP: office.TCP, PIPE: office.PIPE}
 
 
 def run(way, conversions):

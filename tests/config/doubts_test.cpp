@@ -65,6 +65,14 @@ TEST(Doubts, NameAPipeTheBackendIsNotTold) {
                      "not told --accept=pipe,name={name};urp;"}));
 }
 
+TEST(Doubts, NameAPipeWhereAPortIsExpected) {
+    EXPECT_EQ(doubts_about("backend:\n  command: [soffice, \"{profile}\", "
+                           "\"--accept=pipe,name={name};urp;\"]\n"
+                           "  address: \"127.0.0.1:2100\"\n"),
+              (Lines{"f:2: backend.command: --accept makes a pipe, but backend.address is not "
+                     "unix:/tmp/OSL_PIPE_…"}));
+}
+
 TEST(Doubts, NameAPortTheBackendIsNotTold) {
     EXPECT_EQ(
         doubts_about("backend:\n  command: [soffice, \"-env:UserInstallation=file://{profile}\",\n"

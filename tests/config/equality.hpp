@@ -82,11 +82,13 @@ inline bool operator==(const BackoffPolicy& left, const BackoffPolicy& right) {
 }
 
 inline bool operator==(const BackendPolicy& left, const BackendPolicy& right) {
-    const auto& [is_ours, instances, standby, start, grace, stop, backoff, fresh, broken] = left;
-    return std::tie(is_ours, instances, standby, start, grace, stop, backoff, fresh, broken) ==
-           std::tie(right.is_ours, right.instances, right.standby, right.start_timeout,
-                    right.stop_grace, right.stop_timeout, right.restart_backoff,
-                    right.fresh_profile_exit, right.broken_profile_exit);
+    const auto& [is_ours, instances, standby, start, grace, stop, backoff, fresh, broken, remakes] =
+        left;
+    return std::tie(is_ours, instances, standby, start, grace, stop, backoff, fresh, broken,
+                    remakes) == std::tie(right.is_ours, right.instances, right.standby,
+                                         right.start_timeout, right.stop_grace, right.stop_timeout,
+                                         right.restart_backoff, right.fresh_profile_exit,
+                                         right.broken_profile_exit, right.remakes_profiles);
 }
 
 inline bool operator==(const ProbePolicy& left, const ProbePolicy& right) {

@@ -378,7 +378,7 @@ TEST(WrongConfiguration, HasAWrongBackend) {
         {"backend: {address: \"unix:/run/office\", standby: 1}\n",
          {"f:1: backend.address: is the same for 2 backends at once (instances + standby), "
           "expected {name} or {directory} in it"}},
-        {"backend: {address: \"unix:/" + std::string(89, 'x') + "{name}\"}\n",
+        {"backend: {address: \"unix:/" + std::string(78, 'x') + "{name}\"}\n",
          {"f:1: backend.address: once filled in \"unix:/" + std::string(74, 'x') +
           "…\" is too long by 3 bytes, expected a path of at most 107 bytes"}},
         {"backend: {address: 127.0.0.1:2100, ports: 2100-2199}\n",

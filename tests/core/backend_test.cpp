@@ -123,6 +123,7 @@ TEST_F(Starting, IsOverWhenItHasAnsweredWhateverItsExitStatus) {
 }
 
 TEST_F(Starting, ThatFailsThreeTimesInARowMakesTheProfileAnewOnce) {
+    policy.backend.remakes_profiles = true;
     starts();
     for (std::uint64_t generation = 1; generation <= 6; ++generation) {
         spawned(generation);
@@ -137,6 +138,7 @@ TEST_F(Starting, ThatFailsThreeTimesInARowMakesTheProfileAnewOnce) {
 
 TEST_F(Starting, ThatEndsForItsProfileMakesItAnewAtOnce) {
     policy.backend.broken_profile_exit = 77;
+    policy.backend.remakes_profiles = true;
     starts();
     spawned(1);
     exits(1, 77);
@@ -150,6 +152,34 @@ TEST_F(Starting, ThatEndsForItsProfileMakesItAnewAtOnce) {
     skip();
     after(400ms);
     expect({SpawnBackend{0_place, 3_gen, 0_instance, false}});
+}
+
+// The disk was full, for instance.
+TEST_F(Starting, WithAProfileThatCouldNotBeMadeAnewTriesThatAgain) {
+    policy.backend.broken_profile_exit = 77;
+    policy.backend.remakes_profiles = true;
+    starts();
+    spawned(1);
+    exits(1, 77);
+    cleared(1);
+    skip();
+    after(200ms);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance, true}});
+    spawn_fails(2);
+    skip();
+    after(400ms);
+    expect({SpawnBackend{0_place, 3_gen, 0_instance, true}});
+}
+
+TEST_F(Starting, OfWhatMayHoldAnythingInItsProfileLeavesItAlone) {
+    policy.backend.broken_profile_exit = 77;
+    starts();
+    spawned(1);
+    exits(1, 77);
+    cleared(1);
+    skip();
+    after(200ms);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance, false}});
 }
 
 TEST_F(Starting, IsNotEndedByARequestToRecycle) {

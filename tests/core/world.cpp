@@ -12,6 +12,7 @@ namespace {
 // Everything happens on this grid, policies included, so that events meet deadlines exactly.
 constexpr Duration tick = 50ms;
 constexpr int fresh_profile_exit = 81;
+constexpr int broken_profile_exit = 77;
 constexpr std::uint64_t soft_limit = 10;
 constexpr std::uint64_t hard_limit = 30;
 
@@ -62,6 +63,8 @@ Policy World::make_policy() {
     policy.backend.stop_timeout = one_of<Duration>({200ms, 2s});
     policy.backend.restart_backoff = {one_of<Duration>({100ms, 200ms}), one_of<Duration>({1s, 5s})};
     policy.backend.fresh_profile_exit = fresh_profile_exit;
+    policy.backend.broken_profile_exit = broken_profile_exit;
+    policy.backend.remakes_profiles = chance(0.7);
     policy.probe.interval = one_of<Duration>({200ms, 1s});
     policy.probe.failure_threshold = one_of<std::size_t>({1, 3});
     policy.probe.admission = one_of<std::optional<Duration>>({std::nullopt, 200ms, 1s});
@@ -622,8 +625,17 @@ void World::perform(const SpawnBackend& effect) {
     check(number(effect.place) < policy_.backend.instances * 2 + policy_.backend.standby,
           "12: more places than are allowed");
 
+    if (effect.remakes_profile) {
+        check(policy_.backend.remakes_profiles,
+              "8: a profile was made anew that may hold anything");
+        check(!place.remade_profile, "8: a profile was made anew twice without an answer between");
+    } else if (place.doubts_profile && policy_.backend.remakes_profiles) {
+        check(place.remade_profile, "8: started with a profile that is known to be of no use");
+    }
+
     place.occupant = effect.generation;
     Life& life = lives_[effect.generation];
+    life.remakes_profile = effect.remakes_profile;
     life.place = effect.place;
     life.born = now_;
     life.is_standby = !effect.instance;
@@ -651,6 +663,8 @@ void World::come_to_life(Generation generation) {
         feed(SpawnFailed{generation});
         return;
     }
+    places_[life.place].remade_profile |= life.remakes_profile;
+    places_[life.place].doubts_profile = false;
     life.was_spawned = life.has_tree = life.has_leader = true;
     life.jitter = std::uniform_real_distribution<>(0, 1)(random_);
     life.ignores_term = !is_friendly_ && chance(0.3);
@@ -660,7 +674,8 @@ void World::come_to_life(Generation generation) {
         life.answers_from = Instant::max();
     }
     if (chance(failing / 2)) {
-        const Exit exit{Exit::Kind::status, one_of<int>({0, 1, fresh_profile_exit})};
+        const Exit exit{Exit::Kind::status,
+                        one_of<int>({0, 1, fresh_profile_exit, broken_profile_exit})};
         at(ticks(0, 12), [this, generation, exit] { leader_dies(generation, exit); });
     }
     if (!is_friendly_ && chance(failing_lives_)) {
@@ -728,6 +743,7 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
             life.answered = life.prepared = now_;
             life.needs_preparation = policy_.hooks.before_admission;
             places_[life.place].saw_fresh_exit = false;
+            places_[life.place].remade_profile = false;
         }
     }
     const bool opens = counts && verdict == Verdict::answered && !life.needs_preparation;
@@ -807,6 +823,9 @@ void World::leader_dies(Generation generation, Exit exit) {
     const bool is_fresh = !was_stopped && !life.answered && exit.kind == Exit::Kind::status &&
                           exit.value == fresh_profile_exit &&
                           !std::exchange(place.saw_fresh_exit, true);
+    if (!was_stopped && !life.answered && exit == Exit{Exit::Kind::status, broken_profile_exit}) {
+        place.doubts_profile = true;
+    }
     if (!was_stopped) {
         note_end_of_life(generation, is_fresh);
     }

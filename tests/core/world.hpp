@@ -47,6 +47,7 @@ private:
         PlaceId place{};
         Instant born;
         bool is_standby = false;  // when it was spawned
+        bool remakes_profile = false;
         std::optional<InstanceId> instance;
         double jitter = 0;
         // The truth.
@@ -102,6 +103,8 @@ private:
         std::size_t wasted = 0;  // lives in a row that were of no use
         Instant ended;
         bool saw_fresh_exit = false;
+        bool doubts_profile = false;  // its last exit said so
+        bool remade_profile = false;  // since the last answer
         bool needs_aftermath = false;
         bool has_aftermath = false;
     };

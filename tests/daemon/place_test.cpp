@@ -58,8 +58,8 @@ protected:
         const Places places(config_, state_);
         auto prepared = places.prepare(what);
         if (auto* const setting = std::get_if<Setting>(&prepared)) {
-            if (auto unfit = places.settle(what.place, *setting)) {
-                return *std::move(unfit);
+            if (std::string why = places.settle(what.place, *setting); !why.empty()) {
+                return Unfit{std::move(why)};
             }
         }
         return prepared;
@@ -373,6 +373,18 @@ TEST_F(Names, ThatAreFilesOfSomebodyElseAreInTheWay) {
     config_.backend.address = "unix:" + usual;
     EXPECT_EQ(unfit(spawn(0)),
               "no free address: unix:" + usual + " is a file of user " + std::to_string(nobody));
+}
+
+// Servers remove sockets that were left behind, and nothing else.
+TEST_F(Names, ThatAreNoSocketsAreInTheWay) {
+    const std::string usual = path_of(0);
+    std::ofstream{usual} << "in the way";
+    EXPECT_NE(path_of(0), usual);
+    std::filesystem::remove(usual);
+    std::filesystem::create_symlink("/nowhere", usual);
+    EXPECT_NE(path_of(0), usual);
+    config_.backend.address = "unix:" + usual;
+    EXPECT_EQ(unfit(spawn(0)), "no free address: unix:" + usual + " is a file, and no socket");
 }
 
 TEST_F(Names, ThatAreFixedAndTakenMakeThePlaceUnfitAndNameTheOwner) {

@@ -4,6 +4,7 @@ Run as a program, one process a conversion, so that leaving is what it is in rea
 
     converter.py PORT convert INPUT OUTPUT FILTER    load, store, close the document
     converter.py PORT pool COUNT PAUSE INPUT OUTPUT FILTER    convert it so often, with pauses (s)
+    converter.py PORT stream INPUT OUTPUT FILTER     the same, but the office is given the bytes
     converter.py PORT repeat COUNT INPUT OUTPUT FILTER    connect, convert and leave so often
     converter.py PORT compute                        run a Basic macro that never ends
     converter.py PORT hold                           one call, then stay until standard input ends
@@ -20,7 +21,9 @@ import sys
 import time
 
 import uno
+import unohelper
 from com.sun.star.beans import PropertyValue
+from com.sun.star.io import XInputStream, XSeekable
 
 ENDLESS_MACRO = "Sub Main\n  Dim i As Long\n  Do\n    i = (i + 1) Mod 1000\n  Loop\nEnd Sub\n"
 
@@ -76,10 +79,43 @@ def numbered(path, number):
     return f"{stem}-{number}{extension}"
 
 
-def convert(desktop, source, target, export_filter, loaded=lambda: None):
-    document = desktop.loadComponentFromURL(
-        uno.systemPathToFileUrl(source), "_blank", 0, (value("Hidden", True),)
-    )
+class Stream(unohelper.Base, XInputStream, XSeekable):
+    """A file's bytes, which the office asks us for."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            self.content = file.read()
+        self.at = 0
+
+    def readBytes(self, _, count):
+        part = self.content[self.at : self.at + count]
+        self.at += len(part)
+        return len(part), uno.ByteSequence(part)
+
+    readSomeBytes = readBytes
+
+    def skipBytes(self, count):
+        self.at = min(len(self.content), self.at + count)
+
+    def available(self):
+        return len(self.content) - self.at
+
+    def closeInput(self):
+        pass
+
+    def seek(self, position):
+        self.at = position
+
+    def getPosition(self):
+        return self.at
+
+    def getLength(self):
+        return len(self.content)
+
+
+def convert(desktop, source, target, export_filter, loaded=lambda: None, more=()):
+    url = "private:stream" if more else uno.systemPathToFileUrl(source)
+    document = desktop.loadComponentFromURL(url, "_blank", 0, (value("Hidden", True), *more))
     if document is None:
         raise RuntimeError("the office did not load the document")
     loaded()
@@ -126,6 +162,9 @@ def run(port, verb, arguments, loaded=tell_loaded):
         report["connected"] = round(time.monotonic() - begin, 3)
         if verb == "convert":
             convert(desktop, *arguments, loaded)
+        elif verb == "stream":
+            stream = (value("InputStream", Stream(arguments[0])),)
+            convert(desktop, *arguments, more=stream)
         elif verb == "pool":
             pool(desktop, *arguments)
         elif verb == "compute":

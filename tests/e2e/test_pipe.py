@@ -10,7 +10,7 @@ import unittest
 
 import office
 import test_office
-from supervisor import SCHEDULING_MARGIN, Supervisor, result
+from supervisor import BINARY, SCHEDULING_MARGIN, Supervisor, result
 
 NOBODY = 65534
 
@@ -57,6 +57,37 @@ class DoorTest(unittest.TestCase):
         result("open_door", pipe=over_pipe, tcp=over_tcp)
         self.assertEqual(over_pipe, "PermissionError")
         self.assertEqual(over_tcp, "connected")
+
+    @unittest.skipUnless(os.getuid() == 0, "needs to become another user")
+    def test_that_does_not_depend_on_our_umask(self):
+        with Supervisor(office.config(backend=office.PIPE)) as supervisor:
+            supervisor.under = ["sh", "-c", 'umask 0 && exec "$0" "$@"']
+            path = self.start(supervisor)
+            mode = os.stat(path).st_mode & 0o777
+            result("pipe_mode", umask="000", mode=f"{mode:o}")
+            self.assertEqual(connects_as(NOBODY, path), "PermissionError")
+
+    @unittest.skipUnless(os.getuid() == 0, "needs to become another user")
+    def test_a_user_without_a_name_is_told_that_his_pipe_would_be_open(self):
+        # As in a container that is run with a number alone.
+        unnamed = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+        with Supervisor(office.config(backend=office.PIPE)) as supervisor:
+            for folder in (supervisor.directory, supervisor.state_directory):
+                os.chown(folder, 12345, 12345)
+            run = subprocess.run(
+                [*unnamed, BINARY, "-c", supervisor.config_file],
+                capture_output=True, text=True, timeout=20, check=False,
+            )  # fmt: skip
+            print("  " + run.stderr.strip(), flush=True)
+            self.assertEqual(run.returncode, 1)
+            self.assertIn("user 12345 is not in /etc/passwd", run.stderr)
+        with Supervisor(office.config(backend=office.TCP)) as supervisor:
+            for folder in (supervisor.directory, supervisor.state_directory):
+                os.chown(folder, 12345, 12345)
+            supervisor.under = unnamed
+            supervisor.start()
+            supervisor.log.wait("backend ready", timeout=60)
+            self.assertEqual(supervisor.terminate(), 0)
 
     @unittest.skipUnless(os.getuid() == 0, "needs to give a file away")
     def test_who_takes_the_name_is_named_and_the_office_takes_another(self):

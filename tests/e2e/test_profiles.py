@@ -86,7 +86,7 @@ class Listening(http.server.BaseHTTPRequestHandler):
 class LinkTest(unittest.TestCase):
     """A document that names things on another server, which the office could fetch for its author."""
 
-    def fetched(self, template):
+    def fetched(self, template, verb="convert"):
         folder = tempfile.mkdtemp(prefix="tcplock-links-")
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listening)
@@ -102,19 +102,58 @@ class LinkTest(unittest.TestCase):
             supervisor.start()
             target = os.path.join(folder, "result.pdf")
             client = office.Converter(
-                supervisor.port, "convert", source, target, "writer_web_pdf_Export"
+                supervisor.port, verb, source, target, "writer_web_pdf_Export"
             )
-            self.assertTrue(client.result()["ok"])
+            report = client.result()
+            self.assertTrue(report["ok"], report)
             self.assertTrue(os.path.exists(target))
             self.assertEqual(supervisor.terminate(), 0)
-        result("linked_content", template=template, fetched=sorted(set(Listening.asked)))
+        asked = sorted(set(Listening.asked))
+        result("linked_content", template=template, given_as=verb, fetched=asked)
         return Listening.asked
 
     def test_with_the_template_it_is_not_fetched(self):
         self.assertEqual(self.fetched("default"), [])
 
+    def test_of_a_document_that_is_given_as_a_stream_it_is(self):
+        # LibreOffice trusts what comes from nowhere: the README says so.
+        self.assertIn("/image.png", self.fetched("default", "stream"))
+
     def test_without_it_it_is(self):
         self.assertIn("/image.png", self.fetched("none"))
+
+
+class OwnTemplateTest(unittest.TestCase):
+    def test_each_place_has_a_copy_of_its_own_that_it_may_write_to(self):
+        folder = tempfile.mkdtemp(prefix="tcplock-template-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        template = os.path.join(folder, "template")
+        os.makedirs(os.path.join(template, "user"))
+        with open(os.path.join(template, "user", "mark"), "w") as file:
+            file.write("from the template")
+        link = os.path.join(folder, "link")
+        os.symlink(template, link)
+        for path in (os.path.join(template, "user"), template):
+            os.chmod(path, 0o555)
+        with Supervisor(office.config(backend={"profile_template": link, "standby": 1})) as both:
+            both.start()
+            both.log.wait("backend ready", timeout=60, nth=2)
+            office.convert_one(both.port)
+            for place in ("place-0", "place-1"):
+                profile = os.path.join(both.state_directory, place, "profile")
+                self.assertFalse(os.path.islink(profile))
+                self.assertTrue(os.stat(profile).st_mode & 0o200)
+                with open(os.path.join(profile, "user", "mark")) as file:
+                    self.assertEqual(file.read(), "from the template")
+            self.assertEqual(sorted(os.listdir(os.path.join(template, "user"))), ["mark"])
+            self.assertEqual(both.terminate(), 0)
+
+    def test_one_that_is_not_there_is_an_error_at_the_start(self):
+        with Supervisor(office.config(backend={"profile_template": "/nowhere"})) as supervisor:
+            supervisor.start(listening=False)
+            self.assertEqual(supervisor.wait_exit(20), 1)
+            said = supervisor.log.lines[-1].text
+            self.assertIn("backend.profile_template: /nowhere is no folder (No such file or directory).", said)
 
 
 class BrokenProfileTest(unittest.TestCase):
@@ -143,6 +182,7 @@ class BrokenProfileTest(unittest.TestCase):
                 failures = again.log.count("backend start failed")
                 result("broken_profile", how=break_it.__name__, failed_starts=failures)
                 self.assertEqual(again.log.count("the profile is made anew"), 1)
+                self.assertTrue(os.path.exists(self.profile(again) + ".broken"), "it is kept")
                 self.assertEqual(again.terminate(), 0)
 
     def test_a_file_in_its_place_is_replaced(self):

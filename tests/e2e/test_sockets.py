@@ -51,6 +51,32 @@ class OwnServiceTest(unittest.TestCase):
             self.assertEqual(failed, 0)
             self.assertEqual(supervisor.terminate(), 0)
 
+    def test_it_is_started_again_where_a_killed_supervisor_left_it(self):
+        with Supervisor(self.config()) as first:
+            first.may_leave_orphans = True
+            first.start()
+            first.log.wait("backend ready")
+            path = first.log.wait("backend starting")["address"].removeprefix("unix:")
+            first.signal(signal.SIGKILL)
+            first.wait_exit(10)
+            self.assertTrue(os.path.exists(path))
+            with Supervisor(self.config(), directory=first.directory) as again:
+                again.start()
+                again.log.wait("backend ready")
+                self.assertEqual(again.log.wait("backend starting")["address"], f"unix:{path}")
+                self.assertEqual(again.log.count("backend start failed"), 0)
+                self.assertEqual(again.terminate(), 0)
+
+    def test_it_is_started_again_where_it_had_never_answered(self):
+        config = self.config(start_timeout="300ms", restart_backoff={"first": "50ms"})
+        config["probe"]["expect"] = "pong"
+        with Supervisor(config) as supervisor:
+            supervisor.start()
+            first = supervisor.log.wait("backend start failed")
+            second = supervisor.log.wait("backend start failed again, as before")
+            result("never_answered", reason=repr(first["reason"]), again=second["failures"])
+            self.assertIn("no answer in time", first["reason"])
+
     def test_several_have_sockets_of_their_own(self):
         with Supervisor(self.config(instances=3, standby=1)) as supervisor:
             supervisor.start()

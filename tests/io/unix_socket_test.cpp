@@ -139,6 +139,20 @@ TEST_F(FileSystem, IsOpenedLikeAnyAddress) {
     EXPECT_FALSE(await(accepts(endpoint_, 1s)));
 }
 
+// Somebody else may have put his own there, or a link to one.
+TEST_F(FileSystem, IsNotOpenedWhereSomebodyElseListens) {
+    somebody_listens();
+    const Destination ours(endpoint_, ::getuid());
+    const Destination anothers(endpoint_, ::getuid() + 1);
+    const std::string why =
+        "is answered by user " + std::to_string(::getuid()) + ", who is not the backend's";
+    EXPECT_EQ(await(probe(ConnectProbe{}, ours, 1s)).detail, "");
+    EXPECT_EQ(await(probe(ConnectProbe{}, anothers, 1s)).detail, why);
+    Socket socket(context);
+    EXPECT_EQ(await(open_backend(socket, anothers, OpenWay::connect, 1s)), why);
+    EXPECT_FALSE(socket.is_open());
+}
+
 // A frozen backend takes nobody from its queue, and the kernel says so at once, unlike over TCP.
 TEST_F(FileSystem, WaitsWhileTheQueueIsFull) {
     somebody_listens(1);
