@@ -36,11 +36,13 @@ def gaps(log):
     sessions.sort(key=lambda line: instant(line) - line.seconds("lasted"))
     ordinary, recycled = [], []
     left = instant(sessions[0])  # by everybody who had been inside
-    for before, after in zip(sessions, sessions[1:]):
+    newest = sessions[0].number("generation")
+    for after in sessions[1:]:
         gap = max(0.0, instant(after) - after.seconds("lasted") - left)
         left = max(left, instant(after))
-        is_same = before["generation"] == after["generation"]
-        (ordinary if is_same else recycled).append(gap)
+        is_first = after.number("generation") > newest
+        newest = max(newest, after.number("generation"))
+        (recycled if is_first else ordinary).append(gap)
     return ordinary, recycled
 
 
