@@ -80,7 +80,7 @@ bool Backend::spawn(Generation generation, Instant now) {
 }
 
 bool Backend::must_remake_profile() const noexcept {
-    const bool is_doubtful = doubts_profile_ || failed_starts_ >= doubtful_after;
+    const bool is_doubtful = doubts_profile_ || doubtful_starts_ >= doubtful_after;
     return policy_.backend.remakes_profiles && is_doubtful && !has_remade_profile_;
 }
 
@@ -229,7 +229,7 @@ Backend::News Backend::judge(ProbeEnded::Verdict verdict, Instant now) {
         }
         answered_at_ = free_since_ = now;
         fresh_profile_seen_ = false;
-        failed_starts_ = 0;
+        doubtful_starts_ = 0;
         has_remade_profile_ = false;
         needs_preparation_ = policy_.hooks.before_admission;
         has_been_open_ = !needs_preparation_;

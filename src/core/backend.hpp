@@ -118,9 +118,14 @@ public:
 
     // Starts that fail in a row, or an exit that says so, throw doubt on the profile of the place.
     // It is made anew once before the next answer: if it was not that, no more is lost.
-    void start_failed() noexcept { ++failed_starts_; }
+    void doubt_start() noexcept { ++doubtful_starts_; }
     void doubt_profile(const Exit& exit) noexcept;
     bool must_remake_profile() const noexcept;
+
+    // In a row, until clients may go in here.
+    void start_failed() noexcept { ++failed_in_a_row_; }
+    void forget_failed_starts() noexcept { failed_in_a_row_ = 0; }
+    std::size_t failed_in_a_row() const noexcept { return failed_in_a_row_; }
 
     // An exit by which a backend asks to be started again, believed once before the next answer.
     bool is_fresh_profile_exit(const Exit& exit) noexcept;
@@ -180,7 +185,8 @@ private:
     Backoff backoff_;
     Instant not_before_;
     bool fresh_profile_seen_ = false;
-    std::size_t failed_starts_ = 0;  // since the last answer, or the last fresh profile
+    std::size_t failed_in_a_row_ = 0;
+    std::size_t doubtful_starts_ = 0;  // since the last answer
     bool doubts_profile_ = false;
     bool remakes_profile_ = false;     // this spawn
     bool has_remade_profile_ = false;  // and a spawn came of it

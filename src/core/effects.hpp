@@ -90,7 +90,7 @@ struct QuarantinePlace {
 struct BackOff {
     Generation generation;
     Duration delay;
-    std::size_t failed_starts;  // in a row, over all places
+    std::size_t failed_starts;  // in a row, of this place; 0: it had been open
     bool operator==(const BackOff&) const = default;
 };
 

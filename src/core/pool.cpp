@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace tcplock::core {
 
@@ -37,12 +38,14 @@ std::optional<InstanceId> Pool::without_holder() const noexcept {
     return std::nullopt;
 }
 
-// Ready before starting, and of the ready ones the one that has been so for longest.
+// Ready before starting, and of the ready ones the one that has been so for longest; none that
+// takes nobody any more.
 Backend* Pool::best_without_instance() noexcept {
     Backend* best = nullptr;
     for (Backend& backend : places_) {
+        const bool is_over = backend.phase() == Phase::ready && !backend.is_open();
         const bool is_candidate =
-            !backend.instance() && backend.is_alive() && (backend.is_open() || !best);
+            !backend.instance() && backend.is_alive() && !is_over && (backend.is_open() || !best);
         if (!is_candidate) {
             continue;
         }
@@ -125,12 +128,19 @@ void Pool::refill(Wanted wanted, Instant now, Effects& effects) {
 Backend* Pool::free_slot() noexcept {
     Backend* best = nullptr;
     for (Backend& backend : places_) {
+        const auto order = [](const Backend& b) { return std::pair(b.inside(), b.free_since()); };
         const bool is_candidate = backend.instance() && backend.has_free_slot();
-        if (is_candidate && (!best || backend.free_since() < best->free_since())) {
+        if (is_candidate && (!best || order(backend) < order(*best))) {
             best = &backend;
         }
     }
     return best;
+}
+
+bool Pool::serves() const noexcept {
+    return std::any_of(places_.begin(), places_.end(), [](const Backend& backend) {
+        return backend.phase() == Phase::ready && backend.has_been_open();
+    });
 }
 
 bool Pool::is_still() const noexcept {

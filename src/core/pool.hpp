@@ -36,9 +36,12 @@ public:
     // There was no memory for a standby: until later no more is spawned than the instances need.
     void postpone_standby(Instant now) noexcept { no_standby_before_ = now + postponement; }
 
-    // The slot that has been free for longest; none if all are taken or closed.
+    // In the one with the fewest inside, and of those in the one that has been free for longest;
+    // none if all are taken or closed.
     Backend* free_slot() noexcept;
 
+    // Clients go in somewhere, now or after the one who is inside.
+    bool serves() const noexcept;
     bool is_still() const noexcept;
     bool has_aftermath() const noexcept;
     std::optional<Instant> deadline(Wanted wanted) const noexcept;

@@ -182,8 +182,8 @@ void Supervisor::on(const BackendSpawned& event, Instant now, Effects&) {
 void Supervisor::on(const SpawnFailed& event, Instant now, Effects& effects) {
     if (Backend* const backend = pool_.find(event.generation)) {
         backend->spawn_failed();
-        ++failed_starts_;
-        back_off(*backend, now, effects);
+        count_failed_start(*backend);
+        back_off(*backend, HasFailed::to_start, now, effects);
     }
 }
 
@@ -218,12 +218,12 @@ void Supervisor::on(const ProbeEnded& event, Instant now, Effects& effects) {
         case Backend::News::first_answer:
             // With that hook a start has not succeeded before clients may go in.
             if (backend->has_been_open()) {
-                failed_starts_ = 0;
+                forget_failed_starts(*backend);
             }
             effects.push_back(AnnounceReady{event.generation, backend->age(now)});
             break;
         case Backend::News::opened:
-            failed_starts_ = 0;
+            forget_failed_starts(*backend);
             break;
         case Backend::News::unresponsive:
             forget_who_is_idle(event.generation);  // Nobody knows whether it was free.
@@ -320,17 +320,30 @@ void Supervisor::stop_unasked(Backend& backend, StopReason reason, Instant now, 
     const bool was_healthy = backend.was_healthy(now);
     stop(backend, reason, now, effects);
     if (is_failed_start) {
-        ++failed_starts_;
-        backend.start_failed();
+        backend.doubt_start();
+        count_failed_start(backend);
     }
     if (is_failed_start || !was_healthy) {
-        back_off(backend, now, effects);
+        back_off(backend, is_failed_start ? HasFailed::to_start : HasFailed::to_last, now, effects);
     }
 }
 
-void Supervisor::back_off(Backend& backend, Instant now, Effects& effects) {
-    effects.push_back(BackOff{backend.generation(), backend.back_off(now), failed_starts_});
-    if (failed_starts_ == failing_after) {
+// While another one serves, those who come are served.
+void Supervisor::count_failed_start(Backend& backend) noexcept {
+    backend.start_failed();
+    failed_starts_ += pool_.serves() ? 0 : 1;
+}
+
+void Supervisor::forget_failed_starts(Backend& backend) noexcept {
+    backend.forget_failed_starts();
+    failed_starts_ = 0;
+}
+
+void Supervisor::back_off(Backend& backend, HasFailed what, Instant now, Effects& effects) {
+    const bool is_failed_start = what == HasFailed::to_start;
+    const std::size_t in_a_row = is_failed_start ? backend.failed_in_a_row() : 0;
+    effects.push_back(BackOff{backend.generation(), backend.back_off(now), in_a_row});
+    if (is_failed_start && failed_starts_ == failing_after && !pool_.serves()) {
         effects.push_back(AnnounceFailing{failed_starts_});
     }
 }
@@ -410,7 +423,9 @@ void Supervisor::sleep_or_wake(Instant now) {
     quiet_since_ = quiet_since_.value_or(now);
     if (!is_asleep_ && now >= *quiet_since_ + *limit) {
         is_asleep_ = true;
-        failed_starts_ = 0;
+        for (Backend& backend : pool_.places()) {
+            forget_failed_starts(backend);
+        }
     }
 }
 

@@ -114,7 +114,10 @@ private:
     void close(StopHow how, Instant now, Effects& effects);
     void stop(Backend& backend, StopReason reason, Instant now, Effects& effects);
     void stop_unasked(Backend& backend, StopReason reason, Instant now, Effects& effects);
-    void back_off(Backend& backend, Instant now, Effects& effects);
+    enum class HasFailed { to_start, to_last };
+    void count_failed_start(Backend& backend) noexcept;
+    void forget_failed_starts(Backend& backend) noexcept;
+    void back_off(Backend& backend, HasFailed what, Instant now, Effects& effects);
     void refuse(Waiter waiter, RefuseReason reason, Instant now, Effects& effects);
     void cut(ClientId client, Session& session, CutReason reason, Effects& effects);
     void send_away(ClientId client, Session& session, CutReason reason, Instant now,
@@ -138,7 +141,7 @@ private:
     Pool pool_;
     std::map<ClientId, Session> sessions_;
     Counts counts_;
-    std::size_t failed_starts_ = 0;  // in a row, over all places
+    std::size_t failed_starts_ = 0;  // in a row, over all places, while none of them serves
     Mode mode_ = Mode::serving;
     StopHow shutdown_how_ = StopHow::ask;
     std::optional<Instant> shutdown_by_;

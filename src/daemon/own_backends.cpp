@@ -24,11 +24,6 @@ constexpr auto orphan_limit = 10s;
 // For sessions that still end when a new generation serves already.
 constexpr std::size_t deaths_remembered = 16;
 
-// "unix:/run/socket" without its first word; of TCP something that is no path.
-std::string path_in(const std::string& address) {
-    return address.substr(address.find(':') + 1);
-}
-
 }  // namespace
 
 OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& config,
@@ -97,8 +92,9 @@ boost::asio::awaitable<void> OwnBackends::begin() {
 // ---- Beginning ---------------------------------------------------------------------------------
 
 void OwnBackends::perform(const core::SpawnBackend& effect) {
-    const auto started = std::ranges::count_if(
-        lives_, [](const auto& entry) { return !entry.second->has_answered; });
+    const auto started = std::ranges::count_if(lives_, [](const auto& entry) {
+        return !entry.second->has_answered && !entry.second->is_quarantined;
+    });
     const std::size_t starting = static_cast<std::size_t>(started) + spawning_.size();
     if (!effect.instance && !memory_.has_room_for_standby(starting)) {
         callbacks_.feed(core::SpawnPostponed{effect.generation});
@@ -135,24 +131,30 @@ std::string OwnBackends::restore_state_directory() {
 
 boost::asio::awaitable<void> OwnBackends::spawn(core::SpawnBackend effect,
                                                 std::shared_ptr<Setting> setting) {
-    std::string why = co_await provide_profile(effect, *setting);
+    std::string why = places_.settle(effect.place, *setting);
     if (why.empty()) {
-        why = places_.settle(effect.place, *setting);
+        why = co_await provide_profile(effect, *setting);
     }
     if (why.empty()) {
         // What a supervisor has left that was killed, or a generation that never answered.
-        std::vector<std::string> left(1, path_in(io::describe(setting->address)));
+        std::vector<std::string> left(1, io::path_of(setting->address));
         co_await litter_.sweep(*setting, std::move(left));
     }
     spawning_.erase(effect.generation);
     spawn_at(effect, *setting, why);
 }
 
-boost::asio::awaitable<std::string> OwnBackends::provide_profile(const core::SpawnBackend& effect,
+// Once it was replaced that is done, also if nothing comes of this spawn.
+boost::asio::awaitable<std::string> OwnBackends::provide_profile(core::SpawnBackend effect,
                                                                  const Setting& setting) {
-    const auto existing =
-        effect.remakes_profile ? Profiles::Existing::replaced : Profiles::Existing::kept;
-    return profiles_.provide(setting.values.profile, places_.helper(setting), existing);
+    const bool is_replaced = effect.remakes_profile && !replaced_.contains(effect.place);
+    const auto existing = is_replaced ? Profiles::Existing::replaced : Profiles::Existing::kept;
+    const std::string why =
+        co_await profiles_.provide(setting.values.profile, places_.helper(setting), existing);
+    if (is_replaced && why.empty()) {
+        replaced_.insert(effect.place);
+    }
+    co_return why;
 }
 
 void OwnBackends::spawn_at(const core::SpawnBackend& effect, Setting& setting,
@@ -166,11 +168,12 @@ void OwnBackends::spawn_at(const core::SpawnBackend& effect, Setting& setting,
         could_not_spawn(effect.generation, failure->what);
         return;
     }
+    replaced_.erase(effect.place);
     begin_life(effect, std::move(setting), std::move(std::get<io::Child>(child)));
 }
 
 void OwnBackends::could_not_spawn(core::Generation generation, const std::string& why) {
-    why_not_spawned_ = why;
+    why_not_spawned_[generation] = why;
     callbacks_.feed(core::SpawnFailed{generation});
 }
 
@@ -222,7 +225,7 @@ void OwnBackends::perform(const core::TakeOver& effect) {
         release(*setting);
     }
     for (const auto& [generation, life] : lives_) {
-        if (!life->has_answered) {
+        if (!life->has_answered && !life->is_stopping) {
             release(life->setting);
         }
     }
@@ -401,7 +404,8 @@ void OwnBackends::perform(const core::QuarantinePlace& effect) {
 void OwnBackends::perform(const core::BackOff& effect) {
     const LifePtr life = find(effect.generation);
     if (!life) {
-        failed_starts_.tell(nullptr, effect, why_not_spawned_);
+        const auto why = why_not_spawned_.extract(effect.generation);
+        failed_starts_.tell(nullptr, effect, why.empty() ? std::string() : why.mapped());
     } else if (effect.failed_starts > 0) {
         life->failed_start = effect;
     } else {

@@ -21,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 
 namespace tcplock::daemon {
@@ -61,7 +62,7 @@ private:
     LifePtr find(core::Generation generation) const;
     std::string restore_state_directory();
     boost::asio::awaitable<void> spawn(core::SpawnBackend effect, std::shared_ptr<Setting> setting);
-    boost::asio::awaitable<std::string> provide_profile(const core::SpawnBackend& effect,
+    boost::asio::awaitable<std::string> provide_profile(core::SpawnBackend effect,
                                                         const Setting& setting);
     void spawn_at(const core::SpawnBackend& effect, Setting& setting, const std::string& why_not);
     void could_not_spawn(core::Generation generation, const std::string& why);
@@ -85,6 +86,8 @@ private:
     Litter litter_;
     io::TaskGroup& tasks_;
     std::map<core::Generation, std::shared_ptr<Setting>> spawning_;  // no process so far
+    std::map<core::Generation, std::string> why_not_spawned_;        // until it is told
+    std::set<core::PlaceId> replaced_;  // whose profile was, and no process came of it
     Lives lives_;
     Memory memory_;
     Kinship kinship_;
@@ -92,7 +95,6 @@ private:
     Ending ending_;
     std::mt19937_64 random_{std::random_device{}()};
     std::deque<core::Generation> died_;  // the last few
-    std::string why_not_spawned_;        // the last time
     FailedStarts failed_starts_;
 };
 

@@ -148,7 +148,7 @@ std::string Places::who_is_in_the_way(const io::Endpoint& socket) const {
     if (is_taken(socket)) {
         return "is taken by " + describe_owner(socket);
     }
-    const std::string path = io::describe(socket).substr(config::unix_prefix.size());
+    const std::string path = io::path_of(socket);
     struct stat about {};
     if (::lstat(path.c_str(), &about) != 0) {
         return {};

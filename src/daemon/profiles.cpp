@@ -21,6 +21,7 @@ constexpr std::chrono::seconds copy_limit{30};
 // link, and not to be written to.
 constexpr auto copy_script = R"(
 set -eu
+if [ -d "$2.new" ]; then chmod -R u+rwX -- "$2.new"; fi
 rm -rf -- "$2.new"
 if [ -n "$1" ]; then
     mkdir -- "$2.new"

@@ -35,15 +35,6 @@ std::optional<ip::address> parse_host(std::string_view text) {
     return address;
 }
 
-// Empty if it has none.
-std::string path_of(const Endpoint& endpoint) {
-    constexpr std::size_t begin = offsetof(sockaddr_un, sun_path);
-    sockaddr_un address{};
-    std::memcpy(&address, endpoint.data(), std::min(endpoint.size(), sizeof address));
-    const std::size_t room = std::max(endpoint.size(), begin) - begin;
-    return {address.sun_path, ::strnlen(address.sun_path, room)};
-}
-
 bool is_mapped(const ip::address& address) {
     return address.is_v6() && address.to_v6().is_v4_mapped();
 }
@@ -93,6 +84,17 @@ tcp::endpoint as_tcp(const Endpoint& endpoint) {
     out.resize(endpoint.size());
     std::memcpy(out.data(), endpoint.data(), endpoint.size());
     return out;
+}
+
+std::string path_of(const Endpoint& endpoint) {
+    if (!is_in_file_system(endpoint)) {
+        return {};
+    }
+    constexpr std::size_t begin = offsetof(sockaddr_un, sun_path);
+    sockaddr_un address{};
+    std::memcpy(&address, endpoint.data(), std::min(endpoint.size(), sizeof address));
+    const std::size_t room = std::max(endpoint.size(), begin) - begin;
+    return {address.sun_path, ::strnlen(address.sun_path, room)};
 }
 
 std::string describe(const Endpoint& where) {

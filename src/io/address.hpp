@@ -27,6 +27,9 @@ std::optional<Endpoint> parse_address(std::string_view text);
 // "127.0.0.1:51234", "[::1]:5", "unix:/run/socket"
 std::string describe(const Endpoint& endpoint);
 
+// In the file system; empty of any other.
+std::string path_of(const Endpoint& endpoint);
+
 // Of one that is TCP's.
 tcp::endpoint as_tcp(const Endpoint& endpoint);
 

@@ -121,6 +121,8 @@ BUGS = [
     (7, "backend.cpp", "!due_ && needs_preparation_ && !is_preparing_;", "!due_ && needs_preparation_ && inside_ > 0;"),
     (7, "supervisor.cpp", "backend.aftermath_ended();", ";"),
     (7, "supervisor.cpp", "if (backend->has_been_open()) {", "if (true) {"),
+    (7, "supervisor.cpp", "failed_starts_ += pool_.serves() ? 0 : 1;", "++failed_starts_;"),
+    (4, "pool.cpp", "backend.is_alive() && !is_over &&", "backend.is_alive() &&"),
     (8, "backend.cpp", "has_remade_profile_ |= remakes_profile_;", ";"),
     (8, "backend.cpp", "return remakes_profile_ = must_remake_profile();",
      "return has_remade_profile_ |= (remakes_profile_ = must_remake_profile());"),

@@ -77,9 +77,27 @@ TEST_F(Instances, BackOffEachOnItsOwnAndFailTogether) {
     skip();
     spawn_fails(1);
     spawn_fails(2);
-    expect({BackOff{1_gen, 200ms, 1}, BackOff{2_gen, 200ms, 2}});
+    expect({BackOff{1_gen, 200ms, 1}, BackOff{2_gen, 200ms, 1}});
     after(200ms);
     expect({SpawnBackend{0_place, 3_gen, 0_instance}, SpawnBackend{1_place, 4_gen, 1_instance}});
+}
+
+TEST_F(Instances, OfWhichOneServesAreNotFailing) {
+    starts();
+    becomes_ready(1);
+    spawned(2);
+    std::uint64_t generation = 2;
+    for (std::size_t failures = 1; failures <= failing_after + 2; ++failures) {
+        is_killed(generation, 9);
+        cleared(generation);
+        after(30s);
+        ++generation;
+        spawned(generation);
+    }
+    EXPECT_FALSE(core().is_failing());
+    skip();
+    arrives(1);
+    expect({AdmitClient{1_client, 1_gen, 0s}});
 }
 
 TEST_F(Instances, HaveOneFreshPlaceEachForThoseThatCannotBeKilled) {

@@ -749,6 +749,7 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
     const bool opens = counts && verdict == Verdict::answered && !life.needs_preparation;
     if (opens && !std::exchange(life.has_been_open, true)) {
         failed_starts_ = 0;
+        places_[life.place].failed_in_a_row = 0;
     }
     if (counts && has_leftovers && life.inside.empty()) {
         tell(say("has leftovers", generation));
@@ -792,9 +793,9 @@ void World::preparation_ends(Generation generation) {
     if (!life.was_stopped) {
         life.is_preparing = false;
         life.is_due |= failed;
+        life.prepared = now_;  // However it ended: no probe is sent beside a hook.
     }
     if (!life.was_stopped && !failed) {
-        life.prepared = now_;
         if (!life.needs_preparation) {
             become_unproven(life, policy_.probe.admission.value_or(policy_.backend.start_timeout));
         }
@@ -893,7 +894,7 @@ void World::perform(const StopBackend& effect) {
         case StopReason::hook_failed:
             ++places_[life.place].wasted;
             places_[life.place].ended = now_;
-            ++failed_starts_;
+            note_failed_start(effect.generation);
             break;
         case StopReason::died:
         case StopReason::fresh_profile:
@@ -985,6 +986,7 @@ void World::perform(const TakeOver& effect) {
     check(!life.was_stopped, "4: a stopped generation took over");
     check(number(effect.instance) < policy_.backend.instances, "4: an instance that is not");
     check(!life.instance, "4: a standby was handed out twice");
+    check(!life.has_been_open || is_open(life), "4: one that takes nobody any more took over");
     for (auto& [generation, other] : lives_) {
         if (other.instance != effect.instance) {
             continue;
@@ -999,7 +1001,8 @@ void World::perform(const TakeOver& effect) {
 void World::perform(const BackOff& effect) {
     const Record& place = places_[lives_.at(effect.generation).place];
     check(place.wasted > 0, "7: a pause after a life that was worth something");
-    check(effect.failed_starts == failed_starts_, "8: failed starts were counted wrongly");
+    check(effect.failed_starts == (place.was_failed_start ? place.failed_in_a_row : 0),
+          "8: failed starts were counted wrongly");
     check(effect.delay <= policy_.backend.restart_backoff.max, "8: a pause longer than allowed");
 }
 
@@ -1047,7 +1050,23 @@ void World::note_end_of_life(Generation generation, bool was_planned) {
         ++place.wasted;
         place.ended = now_;
     }
-    failed_starts_ += is_failed_start ? 1 : 0;
+    if (is_failed_start) {
+        note_failed_start(generation);
+    } else {
+        place.was_failed_start = false;
+    }
+}
+
+// One that serves is there for those who come, whatever becomes of the others.
+void World::note_failed_start(Generation generation) {
+    Record& place = places_[lives_.at(generation).place];
+    place.was_failed_start = true;
+    ++place.failed_in_a_row;
+    const bool serves = std::any_of(lives_.begin(), lives_.end(), [generation](const auto& entry) {
+        const auto& [other, life] = entry;
+        return other != generation && life.has_been_open && !life.was_stopped;
+    });
+    failed_starts_ += serves ? 0 : 1;
 }
 
 void World::note_quiet() {
@@ -1063,6 +1082,9 @@ void World::note_quiet() {
         check(now_ - *quiet_since_ <= *limit + 2 * tick, "12: kept awake for too long");
         is_asleep_ = true;
         failed_starts_ = 0;
+        for (auto& [id, place] : places_) {
+            place.failed_in_a_row = 0;
+        }
     }
 }
 

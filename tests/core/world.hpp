@@ -102,6 +102,8 @@ private:
         std::optional<Generation> occupant;
         std::size_t wasted = 0;  // lives in a row that were of no use
         Instant ended;
+        bool was_failed_start = false;    // its last life
+        std::size_t failed_in_a_row = 0;  // until clients may go in
         bool saw_fresh_exit = false;
         bool doubts_profile = false;  // its last exit said so
         bool remade_profile = false;  // since the last answer
@@ -183,6 +185,7 @@ private:
     void check_books() const;
     void check_somebody_starts();
     void check_nobody_waits_in_vain() const;
+    void note_failed_start(Generation generation);
     void note_end_of_life(Generation generation, bool was_planned);
     bool is_old(const Life& life) const;
     bool is_open(const Life& life) const;

@@ -97,19 +97,32 @@ class InstancesTest(unittest.TestCase):
             result("slow_end", grace="5s", slowest=f"{slowest:.3f}s")
             self.assertLess(slowest, SCHEDULING_MARGIN)
 
-    def test_one_that_does_not_start_leaves_the_line_to_the_others(self):
-        with fake.supervisor(backend={"instances": 2}) as supervisor:
-            config = fake.config(backend={"instances": 2})
+    def serves_beside_one_that_does_not_start(self, broken, **places):
+        quick = {"restart_backoff": {"first": "20ms", "max": "50ms"}, **places}
+        with fake.supervisor(backend=quick) as supervisor:
+            config = fake.config(backend=quick)
             working = " ".join(config["backend"]["command"])
-            script = f"test {{instance}} = 0 || exit 3; exec {working}"
+            script = f"test {{instance}} != {broken} || exit 3; exec {working}"
             config["backend"]["command"] = ["sh", "-c", script]
             supervisor.write_config(config)
             supervisor.start()
-            supervisor.log.wait("backend start failed", instance=1)
+            supervisor.log.wait("backend ready")
+            supervisor.log.wait("backend start failed", instance=broken)
+            # Long after a lone backend would count as failing.
+            supervisor.log.wait("backend start failed again, as before", failures=20)
             for number in range(1, 20):
                 client = Client(supervisor.port, number)
                 self.assertEqual(client.answer(), f"{number} g1")
                 client.close()
+            self.assertEqual(supervisor.log.count("client refused"), 0)
+            self.assertEqual(supervisor.log.count("backend failing"), 0)
+            result("beside_a_broken_one", broken=broken, failures=20, served=19, refused=0)
+
+    def test_one_that_does_not_start_leaves_the_line_to_the_others(self):
+        self.serves_beside_one_that_does_not_start("1", instances=2)
+
+    def test_a_spare_that_does_not_start_is_missed_by_nobody(self):
+        self.serves_beside_one_that_does_not_start("standby", standby=1)
 
 
 class StandbyTest(unittest.TestCase):
