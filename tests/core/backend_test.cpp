@@ -136,34 +136,36 @@ TEST_F(Starting, ThatFailsThreeTimesInARowMakesTheProfileAnewOnce) {
     }
 }
 
-TEST_F(Starting, ThatEndsForItsProfileMakesItAnewAtOnce) {
-    policy.backend.broken_profile_exit = 77;
+class BrokenProfile : public Starting {
+protected:
+    // The first generation says that it cannot use its profile, and the next one is spawned.
+    void is_found() {
+        policy.backend.broken_profile_exit = 77;
+        starts();
+        ends_for_it(1);
+        after(200ms);
+    }
+    void ends_for_it(std::uint64_t generation) {
+        spawned(generation);
+        exits(generation, 77);
+        cleared(generation);
+        skip();
+    }
+};
+
+TEST_F(BrokenProfile, IsMadeAnewAtOnceAndOnce) {
     policy.backend.remakes_profiles = true;
-    starts();
-    spawned(1);
-    exits(1, 77);
-    cleared(1);
-    skip();
-    after(200ms);
+    is_found();
     expect({SpawnBackend{0_place, 2_gen, 0_instance, true}});
-    spawned(2);
-    exits(2, 77);
-    cleared(2);
-    skip();
+    ends_for_it(2);
     after(400ms);
     expect({SpawnBackend{0_place, 3_gen, 0_instance, false}});
 }
 
 // The disk was full, for instance.
-TEST_F(Starting, WithAProfileThatCouldNotBeMadeAnewTriesThatAgain) {
-    policy.backend.broken_profile_exit = 77;
+TEST_F(BrokenProfile, ThatCouldNotBeMadeAnewIsTriedAgain) {
     policy.backend.remakes_profiles = true;
-    starts();
-    spawned(1);
-    exits(1, 77);
-    cleared(1);
-    skip();
-    after(200ms);
+    is_found();
     expect({SpawnBackend{0_place, 2_gen, 0_instance, true}});
     spawn_fails(2);
     skip();
@@ -171,14 +173,8 @@ TEST_F(Starting, WithAProfileThatCouldNotBeMadeAnewTriesThatAgain) {
     expect({SpawnBackend{0_place, 3_gen, 0_instance, true}});
 }
 
-TEST_F(Starting, OfWhatMayHoldAnythingInItsProfileLeavesItAlone) {
-    policy.backend.broken_profile_exit = 77;
-    starts();
-    spawned(1);
-    exits(1, 77);
-    cleared(1);
-    skip();
-    after(200ms);
+TEST_F(BrokenProfile, IsLeftAloneWhereItMayHoldAnything) {
+    is_found();
     expect({SpawnBackend{0_place, 2_gen, 0_instance, false}});
 }
 
