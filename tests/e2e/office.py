@@ -49,6 +49,14 @@ def soffice_pids(supervisor):
     return [pid for pid, name in supervisor.tree() if name == "soffice.bin"]
 
 
+def generation_of(pid):
+    """By what the supervisor put into its environment; 0 if it has gone."""
+    for entry in read_proc(f"/proc/{pid}/environ").split(b"\0"):
+        if entry.startswith(b"TCPLOCK_GENERATION="):
+            return int(entry.rsplit(b"-", 1)[1])
+    return 0
+
+
 def kept_by(pid):
     """What an office keeps in the file system while it runs: temporary files and sockets."""
     environment = dict(

@@ -8,19 +8,11 @@ import time
 import unittest
 
 import office
-from supervisor import SCHEDULING_MARGIN, SMALL, Supervisor, read_proc, result, wait_until
+from supervisor import SCHEDULING_MARGIN, SMALL, Supervisor, result, wait_until
 
 INTERVAL, TIMEOUT, THRESHOLD = 0.3, 0.3, 2  # of the probe, in seconds
 FOUND_WITHIN = INTERVAL * THRESHOLD + TIMEOUT  # a frozen office
 CLIENTS = 4
-
-
-def generation_of(pid):
-    """By what the supervisor put into its environment; 0 if it has gone."""
-    for entry in read_proc(f"/proc/{pid}/environ").split(b"\0"):
-        if entry.startswith(b"TCPLOCK_GENERATION="):
-            return int(entry.rsplit(b"-", 1)[1])
-    return 0
 
 
 class Blows(threading.Thread):
@@ -56,7 +48,7 @@ class Blows(threading.Thread):
         log = self._supervisor.log
         ready = {line.number("generation") for line in log.all("backend ready")}
         ended = {line.number("generation") for line in log.all("backend recycling")}
-        offices = [(pid, generation_of(pid)) for pid in office.soffice_pids(self._supervisor)]
+        offices = [(pid, office.generation_of(pid)) for pid in office.soffice_pids(self._supervisor)]
         well = [
             (pid, generation)
             for pid, generation in offices

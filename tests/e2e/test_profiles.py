@@ -13,14 +13,6 @@ import office
 from supervisor import Supervisor, result
 
 
-def generation_of(pid):
-    with open(f"/proc/{pid}/environ", "rb") as file:
-        for entry in file.read().split(b"\0"):
-            if entry.startswith(b"TCPLOCK_GENERATION="):
-                return int(entry.rsplit(b"-", 1)[1])
-    return 0
-
-
 class LockTest(unittest.TestCase):
     """A job crashes, and its document is opened again by an office in another place."""
 
@@ -40,7 +32,7 @@ class LockTest(unittest.TestCase):
             self.assertEqual(victim.wait_inside(), {"loaded": True})
             inside = supervisor.log.wait("backend ready").number("generation")
             for pid in office.soffice_pids(supervisor):
-                if generation_of(pid) == inside:
+                if office.generation_of(pid) == inside:
                     os.kill(pid, signal.SIGKILL)
             self.assertFalse(victim.result()["ok"])
             locks = [name for name in os.listdir(folder) if name.startswith(".~lock.")]
