@@ -218,10 +218,13 @@ void Clients::perform(const core::AdmitClient& effect) {
         feed_(core::SessionEnded{effect.client, core::SessionEnded::How::left});
         return;
     }
+    const auto& client = clients_.at(effect.client);
+    // From here its limits run, whenever it is that its turn comes on this thread.
+    const auto admitted = client.since + effect.waited;
     const auto session = std::make_shared<Session>(
         config_, session_callbacks_, session_tasks_,
-        Session::Client{effect.client, clients_.at(effect.client).peer, effect.waited},
-        effect.generation, io::adopt(io_.get_executor(), waiting_.take(key)));
+        Session::Client{effect.client, client.peer, effect.waited, admitted}, effect.generation,
+        io::adopt(io_.get_executor(), waiting_.take(key)));
     sessions_[effect.client] = session;
     session_tasks_.spawn("session", Session::run(session));
 }

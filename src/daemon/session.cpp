@@ -271,7 +271,7 @@ void Session::end(const io::RelayTotals& totals) {
         .with("instance", instance_)
         .with("generation", core::number(generation_))
         .with("waited", client_.waited)
-        .with("lasted", steady_clock::now() - admitted_)
+        .with("lasted", steady_clock::now() - client_.admitted)
         .with("in", totals.bytes_in)
         .with("out", totals.bytes_out)
         .with("job", has_job_ ? "yes" : "no")

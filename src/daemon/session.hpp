@@ -11,8 +11,8 @@
 #include "core/types.hpp"
 #include "io/descriptor.hpp"
 #include "io/relay.hpp"
-#include "io/task_group.hpp"
 #include "io/socket.hpp"
+#include "io/task_group.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -39,6 +39,7 @@ public:
         core::ClientId id;
         std::string peer;
         std::chrono::nanoseconds waited;
+        std::chrono::steady_clock::time_point admitted{};  // when the wait ended
     };
 
     struct Callbacks {
@@ -93,7 +94,6 @@ private:
     const Client client_;
     const core::Generation generation_;
     const std::string instance_;
-    const std::chrono::steady_clock::time_point admitted_ = std::chrono::steady_clock::now();
     io::Socket client_socket_;
     io::Socket backend_socket_;
 
