@@ -16,7 +16,7 @@ AT_ONCE = 64
 class CrowdTest(unittest.TestCase):
     def test_a_crowd_is_let_in_one_by_one_in_the_order_it_came(self):
         raise_descriptor_limit()
-        with fake.supervisor("--close-delay-max", "50", "--seed", "7") as supervisor:
+        with fake.supervisor("--close-delay-max", "20", "--seed", "7") as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready")
             begin = time.monotonic()
@@ -65,7 +65,7 @@ class CrowdTest(unittest.TestCase):
         clients, timer = CLIENTS // 20, random.Random(5)
         raise_descriptor_limit()
         with fake.supervisor(
-            "--close-delay-max", "50", "--seed", "8", gate={"half_closed": "keep"}
+            "--close-delay-max", "20", "--seed", "8", gate={"half_closed": "keep"}
         ) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready")

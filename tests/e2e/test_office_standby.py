@@ -31,7 +31,7 @@ class Blows(threading.Thread):
     def run(self):
         try:
             for _ in range(self._count):
-                well = wait_until(self.two_that_are_well, 60, "both offices are well")
+                well = wait_until(self.two_that_are_well, 60, "both offices are well", pause=0.1)
                 # Anywhere in a job, or between two.
                 time.sleep(self._random.uniform(0, 0.4))
                 pid, generation = self._random.choice(well)
