@@ -67,6 +67,7 @@ bool Backend::spawn(Generation generation, Instant now) {
     wear_ = Wear{0, now, 0};
     has_served_ = false;
     due_.reset();
+    planned_.reset();
     inside_ = working_ = 0;
     has_been_open_ = is_aftermath_due_ = false;
     is_probing_ = probe_is_stale_ = wants_to_know_if_free_ = false;
@@ -305,6 +306,9 @@ void Backend::admit() {
 void Backend::begin_job() noexcept {
     ++wear_.jobs;
     ++working_;
+    if (is_worn_out(wear_, policy_.recycle)) {
+        make_due(StopReason::max_jobs);
+    }
 }
 
 void Backend::leave_slot(HadJob had_job, Instant now) {
@@ -345,11 +349,16 @@ void Backend::make_due(StopReason reason) noexcept {
     }
 }
 
-std::optional<StopReason> Backend::due(Instant now) noexcept {
-    if (!due_) {
-        due_ = recycle_due(wear_, policy_.recycle, now);
+void Backend::plan_recycle(StopReason reason, Instant now) noexcept {
+    planned_ = planned_.value_or(Plan{reason, now});
+}
+
+std::optional<Instant> Backend::planned_since(Instant now) noexcept {
+    const auto old = old_at(wear_, policy_.recycle);
+    if (old && *old <= now) {
+        plan_recycle(StopReason::max_age, now);
     }
-    return due_;
+    return planned_ ? std::optional(planned_->since) : std::nullopt;
 }
 
 bool Backend::is_fresh_profile_exit(const Exit& exit) noexcept {
@@ -382,7 +391,7 @@ std::optional<Instant> Backend::deadline() const noexcept {
     }
     if (phase_ == Phase::ready) {
         first = earlier(first, prove_by_);
-        if (!due_) {
+        if (!due_ && !planned_) {
             first = earlier(first, old_at(wear_, policy_.recycle));
         }
     }

@@ -114,7 +114,13 @@ public:
     // Once due, no newcomer goes in. The first reason stands, but a hung one outranks a planned
     // one.
     void make_due(StopReason reason) noexcept;
-    std::optional<StopReason> due(Instant now) noexcept;
+    std::optional<StopReason> due() const noexcept { return due_; }
+
+    // A recycle for its age, by schedule or on request waits for its turn: until then it serves.
+    void plan_recycle(StopReason reason, Instant now) noexcept;
+    // Since when one is planned.
+    std::optional<Instant> planned_since(Instant now) noexcept;
+    void take_turn() noexcept { make_due(planned_->reason); }
 
     // Starts that fail in a row, or an exit that says so, throw doubt on the profile of the place.
     // It is made anew once before the next answer: if it was not that, no more is lost.
@@ -162,6 +168,11 @@ private:
     bool has_served_ = false;  // somebody with a job
     bool has_been_open_ = false;
     std::optional<StopReason> due_;
+    struct Plan {
+        StopReason reason;
+        Instant since;
+    };
+    std::optional<Plan> planned_;
 
     std::size_t inside_ = 0;
     std::size_t working_ = 0;  // of those inside: with a job

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <utility>
 
 namespace tcplock::core {
@@ -38,18 +39,25 @@ std::optional<InstanceId> Pool::without_holder() const noexcept {
     return std::nullopt;
 }
 
-// Ready before starting, and of the ready ones the one that has been so for longest; none that
-// takes nobody any more.
+// The readiest, and of the ready ones the one that has been so for longest; none that takes nobody
+// any more.
 Backend* Pool::best_without_instance() noexcept {
+    const auto is_readier = [](const Backend& one, const Backend& other) {
+        const auto readiness = [](const Backend& backend) {
+            return std::pair(backend.is_open(), backend.is_open() && backend.has_been_open());
+        };
+        if (readiness(one) != readiness(other)) {
+            return readiness(one) > readiness(other);
+        }
+        return one.is_open() && one.free_since() < other.free_since();
+    };
     Backend* best = nullptr;
     for (Backend& backend : places_) {
         const bool is_over = backend.phase() == Phase::ready && !backend.is_open();
-        const bool is_candidate =
-            !backend.instance() && backend.is_alive() && !is_over && (backend.is_open() || !best);
-        if (!is_candidate) {
+        if (backend.instance() || !backend.is_alive() || is_over) {
             continue;
         }
-        if (!best || !best->is_open() || backend.free_since() < best->free_since()) {
+        if (!best || is_readier(backend, *best)) {
             best = &backend;
         }
     }
@@ -74,6 +82,43 @@ void Pool::hand_over_instances(Effects& effects) {
         heir->become(instance);
         effects.push_back(TakeOver{heir->generation(), instance});
     }
+}
+
+void Pool::take_turns(Instant now) {
+    next_turn_by_.reset();
+    for (const auto& [since, backend] : waiting_for_their_turn(now)) {
+        const Instant by = std::max(since, last_turn_) + policy_.backend.start_timeout;
+        if (!can_spare(*backend, now) && now < by) {
+            next_turn_by_ = by;
+            return;
+        }
+        backend->take_turn();
+        last_turn_ = now;
+    }
+}
+
+// By how long they have waited. A standby does not: nobody misses it, and it is to be fresh itself.
+std::multimap<Instant, Backend*> Pool::waiting_for_their_turn(Instant now) {
+    std::multimap<Instant, Backend*> waiting;
+    for (Backend& backend : places_) {
+        const auto since = backend.is_open() ? backend.planned_since(now) : std::nullopt;
+        if (since && backend.instance()) {
+            waiting.emplace(*since, &backend);
+        } else if (since) {
+            backend.take_turn();
+        }
+    }
+    return waiting;
+}
+
+// A standby takes over at once; or there is none to be waited for, and all the others serve.
+bool Pool::can_spare(const Backend& spared, Instant now) const noexcept {
+    const auto others = std::count_if(places_.begin(), places_.end(), [&](const Backend& backend) {
+        return &backend != &spared && backend.is_open() && backend.has_been_open();
+    });
+    const bool expects_standby = policy_.backend.standby > 0 && !is_postponed(now);
+    const std::size_t needed = policy_.backend.instances - (expects_standby ? 0 : 1);
+    return static_cast<std::size_t>(others) >= needed;
 }
 
 void Pool::replace_quarantined() {
@@ -156,7 +201,7 @@ bool Pool::has_aftermath() const noexcept {
 std::optional<Instant> Pool::deadline(Wanted wanted) const noexcept {
     const bool will_spawn = occupied() < count_wanted(wanted);
     const bool is_for_standby = occupied() >= policy_.backend.instances;
-    std::optional<Instant> first;
+    std::optional<Instant> first = next_turn_by_;
     for (const Backend& backend : places_) {
         auto next = backend.deadline();
         if (will_spawn && backend.phase() == Phase::vacant) {

@@ -10,6 +10,7 @@
 #include "core/policy.hpp"
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -31,6 +32,10 @@ public:
     // What is wanted: everything while we serve; no more standby than needed while we drain.
     enum class Wanted { everything, instances, nothing };
 
+    // Planned recycles take turns: all standbys go at once, and an instance when a fresh one is
+    // ready; where none is to be expected, one instance at a time, while all the others serve. For
+    // each turn no more is waited than a start may take.
+    void take_turns(Instant now);
     void hand_over_instances(Effects& effects);
     void refill(Wanted wanted, Instant now, Effects& effects);
     // There was no memory for a standby: until later no more is spawned than the instances need.
@@ -52,6 +57,8 @@ private:
     bool is_postponed(Instant now) const noexcept {
         return no_standby_before_ && now < *no_standby_before_;
     }
+    std::multimap<Instant, Backend*> waiting_for_their_turn(Instant now);
+    bool can_spare(const Backend& spared, Instant now) const noexcept;
     Backend* holder(InstanceId instance) noexcept;
     std::optional<InstanceId> without_holder() const noexcept;
     Backend* best_without_instance() noexcept;
@@ -60,6 +67,8 @@ private:
     Policy policy_;
     std::vector<Backend> places_;
     std::optional<Instant> no_standby_before_;
+    Instant last_turn_;
+    std::optional<Instant> next_turn_by_;
     std::uint64_t last_generation_ = 0;
 };
 

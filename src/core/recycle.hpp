@@ -4,7 +4,6 @@
 #pragma once
 
 #include "core/policy.hpp"
-#include "core/reasons.hpp"
 #include "core/types.hpp"
 
 #include <cstdint>
@@ -22,7 +21,7 @@ struct Wear {
 // that generations that were born together do not go together.
 std::optional<Instant> old_at(const Wear& wear, const RecyclePolicy& policy) noexcept;
 
-std::optional<StopReason> recycle_due(const Wear& wear, const RecyclePolicy& policy,
-                                      Instant now) noexcept;
+// Whether it has done its last job.
+bool is_worn_out(const Wear& wear, const RecyclePolicy& policy) noexcept;
 
 }  // namespace tcplock::core

@@ -299,7 +299,7 @@ void Supervisor::on(const RecycleRequested& event, Instant now, Effects& effects
         if (goes_on_in_doubt(backend)) {
             effects.push_back(backend.doubt(event.reason, now));
         } else if (backend.phase() == Phase::ready) {
-            backend.make_due(event.reason);
+            backend.plan_recycle(event.reason, now);
         }
     }
 }
@@ -403,6 +403,7 @@ void Supervisor::on(const DeadlineReached&, Instant, Effects&) {
 void Supervisor::settle(Instant now, Effects& effects) {
     end_what_is_overdue(now, effects);
     sleep_or_wake(now);
+    pool_.take_turns(now);
     retire_what_is_due(now, effects);
     pool_.hand_over_instances(effects);
     pool_.refill(wanted(), now, effects);
@@ -540,7 +541,7 @@ void Supervisor::retire_what_is_due(Instant now, Effects& effects) {
                 begin_aftermath(backend, effects);
             }
         } else if (backend.phase() == Phase::ready) {
-            const auto due = backend.due(now);
+            const auto due = backend.due();
             if (!due || is_waited_for(backend.generation())) {
                 continue;
             }

@@ -62,14 +62,62 @@ TEST_F(Instances, ServeWhileOneOfThemIsRecycled) {
             AnnounceReady{3_gen, 0s}, AdmitClient{3_client, 3_gen, 0s}});
 }
 
-TEST_F(Instances, AreAllRecycledOnRequestButNotUnderTheirClients) {
+TEST_F(Instances, AreRecycledOnRequestOneAfterTheOther) {
     both_serve();
     arrives(1);
     skip();
     recycle_requested();
     expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 1s}});
     session_ends(1);
-    expect({StopBackend{2_gen, StopReason::requested, StopHow::ask, 0, 1s}});
+    answers(2);
+    arrives(2);
+    cleared(1);
+    expect({ProbeBackend{2_gen, ProbePurpose::admission}, AdmitClient{2_client, 2_gen, 0s},
+            SpawnBackend{0_place, 3_gen, 0_instance}});
+    becomes_ready(3);
+    session_ends(2);
+    expect({ProbeBackend{3_gen, ProbePurpose::readiness}, AnnounceReady{3_gen, 0s},
+            StopBackend{2_gen, StopReason::requested, StopHow::ask, 0, 1s}});
+}
+
+TEST_F(Instances, WaitNoLongerForTheirTurnThanAStartMayTake) {
+    policy.backend.start_timeout = 20s;
+    both_serve();
+    recycle_requested();
+    cleared(1);
+    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 1s},
+            SpawnBackend{0_place, 3_gen, 0_instance}});
+    after(20s - 1ns);
+    expect({});
+    after(1ns);
+    expect({StopBackend{2_gen, StopReason::requested, StopHow::ask, 0, 21s}});
+}
+
+TEST_F(Instances, AreRecycledForTheirAgeOneAfterTheOther) {
+    policy.recycle.max_age = 10h;
+    both_serve();
+    after(10h - 1s);
+    expect({StopBackend{1_gen, StopReason::max_age, StopHow::ask, 0, 10h}});
+    cleared(1);
+    becomes_ready(3);
+    expect({SpawnBackend{0_place, 3_gen, 0_instance}, ProbeBackend{3_gen, ProbePurpose::readiness},
+            AnnounceReady{3_gen, 0s},
+            StopBackend{2_gen, StopReason::max_age, StopHow::ask, 0, 10h}});
+}
+
+// The jobs are a limit, not a plan.
+TEST_F(Instances, AreRecycledAfterTheirJobsWhateverTheOthersDo) {
+    policy.recycle.max_jobs = 1;
+    both_serve();
+    arrives(1);
+    arrives(2);
+    begins_job(1);
+    begins_job(2);
+    skip();
+    session_ends(1);
+    session_ends(2);
+    expect({StopBackend{2_gen, StopReason::max_jobs, StopHow::ask, 1, 1s},
+            StopBackend{1_gen, StopReason::max_jobs, StopHow::ask, 1, 1s}});
 }
 
 TEST_F(Instances, BackOffEachOnItsOwnAndFailTogether) {
@@ -221,6 +269,49 @@ TEST_F(Standby, TakesOverFromOneThatIsDueWithSeveralClientsInside) {
     expect({});
     session_ends(2);
     expect({StopBackend{1_gen, StopReason::session_timeout, StopHow::kill, 0, 120s}});
+}
+
+TEST_F(Standby, IsRecycledBeforeTheInstanceForWhichItIsToBeFresh) {
+    both_are_ready();
+    recycle_requested();
+    expect({StopBackend{2_gen, StopReason::requested, StopHow::ask, 0, 0s}});
+    arrives(1);
+    cleared(2);
+    expect({AdmitClient{1_client, 1_gen, 0s}, SpawnBackend{1_place, 3_gen, std::nullopt}});
+    becomes_ready(3);
+    expect({ProbeBackend{3_gen, ProbePurpose::readiness}, AnnounceReady{3_gen, 0s},
+            TakeOver{3_gen, 0_instance}});
+    session_ends(1);
+    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s}});
+}
+
+TEST_F(Standby, IsNotWaitedForWhereThereIsNoMemoryForIt) {
+    starts();
+    becomes_ready(1);
+    is_postponed(2);
+    skip();
+    recycle_requested();
+    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s}});
+}
+
+// One whose hook has not been run yet would let nobody in for a while.
+TEST_F(Standby, TakesOverOnlyIfNoOtherIsReadier) {
+    policy.backend.standby = 2;
+    policy.hooks.before_admission = true;
+    policy.probe.admission.reset();
+    starts();
+    for (const std::uint64_t generation : {1, 2, 3}) {
+        becomes_ready(generation);
+        after(1s);
+    }
+    for (const std::uint64_t generation : {1, 3}) {
+        hook_succeeds(generation);
+        answers(generation);
+    }
+    skip();
+    is_killed(1, 9);
+    expect({StopBackend{1_gen, StopReason::died, StopHow::kill, 0, 3s}, BackOff{1_gen, 200ms, 0},
+            TakeOver{3_gen, 0_instance}});
 }
 
 TEST_F(Standby, IsAsBigAsWantedAndNoBiggerWhileATreeIsEnded) {

@@ -173,8 +173,10 @@ void World::run() {
     feed(DeadlineReached{});
     const Instant hostile_until = now_ + 40s;
     keep_arriving(hostile_until);
-    if (chance(0.5)) {
-        at(ticks(0, 800), [this] { request_recycle(); });
+    for (int i = 0; i < 3; ++i) {
+        if (chance(0.5)) {
+            at(ticks(0, 800), [this] { request_recycle(); });
+        }
     }
     run_until(hostile_until);
 
@@ -219,7 +221,9 @@ void World::request_recycle() {
     tell("recycle requested");
     for (auto& [generation, life] : lives_) {
         const bool goes_on_in_doubt = !policy_.backend.is_ours && is_waited_for(life);
-        life.is_due |= life.answered && !life.was_stopped && !goes_on_in_doubt;
+        if (life.answered && !life.was_stopped && !goes_on_in_doubt) {
+            life.requested = life.requested.value_or(now_);
+        }
     }
     feed(RecycleRequested{chance(0.5) ? StopReason::schedule : StopReason::requested});
 }
@@ -267,7 +271,9 @@ void World::perform(const AdmitClient& effect) {
     Life& life = found->second;
     check(life.answered.has_value(), "4: a client was admitted before the first answer");
     check(!life.was_stopped, "4: a client was admitted to a generation that is being ended");
-    check(!life.is_due && !is_old(life), "4: a client was admitted though a recycle was due");
+    const bool is_alone = policy_.backend.instances + policy_.backend.standby == 1;
+    check(!life.is_due && (!is_alone || !planned_since(life)),
+          "4: a client was admitted though a recycle was due");
     check(!policy_.recycle.max_jobs || life.jobs < *policy_.recycle.max_jobs,
           "4: a client was admitted after the last job");
     check(!life.unproven_since, "5: a client was admitted to an unproven generation");
@@ -454,6 +460,7 @@ void World::end_session(ClientId client, SessionEnded::How how) {
     guests_.erase(found);
     Life& life = lives_.at(guest.generation);
     life.inside.erase(client);
+    life.left = now_;
     life.uncut.erase(client);
     if (how == SessionEnded::How::left) {
         tell(say("had left before it was let in", client));
@@ -777,7 +784,7 @@ void World::perform(const RunHook& effect) {
         at(ticks(0, 6), [this, generation] { aftermath_ends(generation); });
         return;
     }
-    check(is_open(life), "4: a hook was run in a generation that takes nobody");
+    check(may_be_open(life), "4: a hook was run in a generation that takes nobody");
     check(life.needs_preparation && !life.is_preparing, "12: a hook was run that is not due");
     life.needs_preparation = false;
     life.is_preparing = true;
@@ -871,7 +878,7 @@ void World::perform(const StopBackend& effect) {
     check(effect.jobs == life.jobs, "3: jobs were counted wrongly");
     const bool is_planned = effect.how == StopHow::ask && effect.reason != StopReason::shutdown;
     check(!is_planned || !is_waited_for(life), "4: a planned recycle with a client inside");
-    check(effect.reason != StopReason::max_age || is_old(life), "4: recycled too early");
+    check_turn(life, effect.reason);
     check_proof(life, effect.reason);
     check(effect.reason != StopReason::idle ||
               (quiet_since_ && now_ - *quiet_since_ >= *policy_.recycle.idle_shutdown),
@@ -986,7 +993,12 @@ void World::perform(const TakeOver& effect) {
     check(!life.was_stopped, "4: a stopped generation took over");
     check(number(effect.instance) < policy_.backend.instances, "4: an instance that is not");
     check(!life.instance, "4: a standby was handed out twice");
-    check(!life.has_been_open || is_open(life), "4: one that takes nobody any more took over");
+    check(!life.has_been_open || may_be_open(life), "4: one that takes nobody any more took over");
+    const bool is_another_ready = std::any_of(lives_.begin(), lives_.end(), [&](const auto& entry) {
+        const Life& other = entry.second;
+        return &other != &life && !other.instance && other.has_been_open && is_open(other);
+    });
+    check(life.has_been_open || !is_another_ready, "4: one that is not ready yet took over");
     for (auto& [generation, other] : lives_) {
         if (other.instance != effect.instance) {
             continue;
@@ -1099,18 +1111,57 @@ bool World::has_closed() const {
     return shutdown_at_ && (is_closing_ || now_ - *shutdown_at_ >= policy_.shutdown_timeout);
 }
 
-bool World::is_old(const Life& life) const {
-    if (!policy_.recycle.max_age) {
-        return false;
+// For its age, or because somebody asked for it: that waits for its turn.
+std::optional<Instant> World::planned_since(const Life& life) const {
+    if (!life.answered) {
+        return std::nullopt;
     }
-    const double fraction = 1 - life.jitter / 10;
-    const auto limit = static_cast<double>(policy_.recycle.max_age->count()) * fraction;
-    return static_cast<double>((now_ - life.born).count()) >= limit;
+    std::optional<Instant> since = life.requested;
+    if (policy_.recycle.max_age) {
+        const Duration limit = *policy_.recycle.max_age;
+        const auto taken_off = static_cast<double>(limit.count()) * (life.jitter / 10);
+        const Instant old = life.born + limit - Duration{static_cast<Duration::rep>(taken_off)};
+        if (old <= now_) {
+            since = std::min(since.value_or(now_), std::max(old, *life.answered));
+        }
+    }
+    return since;
+}
+
+// But for its turn, which may have come.
+bool World::may_be_open(const Life& life) const {
+    const bool is_worn = policy_.recycle.max_jobs && life.jobs >= *policy_.recycle.max_jobs;
+    return life.answered && !life.was_stopped && !life.is_due && !is_worn;
 }
 
 bool World::is_open(const Life& life) const {
-    const bool is_worn = policy_.recycle.max_jobs && life.jobs >= *policy_.recycle.max_jobs;
-    return life.answered && !life.was_stopped && !life.is_due && !is_worn && !is_old(life);
+    return may_be_open(life) && !planned_since(life);
+}
+
+// With nobody inside a turn ends at once: then there is one for each instance, unless it has waited
+// for longer than a start may take, or a standby cannot be had.
+void World::check_turn(const Life& life, StopReason reason) {
+    const bool is_turn = reason == StopReason::max_age || reason == StopReason::schedule ||
+                         reason == StopReason::requested;
+    if (!is_turn) {
+        return;
+    }
+    const auto since = planned_since(life);
+    check(since.has_value(), "4: recycled too early");
+    if (!life.instance || !life.inside.empty() || life.left == now_) {
+        return;
+    }
+    const Instant waits_since = std::max(*since, std::exchange(last_turn_, now_));
+    if (now_ - waits_since >= policy_.backend.start_timeout) {
+        return;
+    }
+    const auto others = std::count_if(lives_.begin(), lives_.end(), [&](const auto& entry) {
+        return &entry.second != &life && may_be_open(entry.second);
+    });
+    const bool has_standby =
+        policy_.backend.standby > 0 && (!postponed_ || now_ - *postponed_ >= postponement);
+    check(static_cast<std::size_t>(others) + (has_standby ? 0 : 1) >= policy_.backend.instances,
+          "8: a planned recycle did not wait for its turn");
 }
 
 // With every place empty or quarantined, the next start must come after the longest pause.
@@ -1170,6 +1221,11 @@ void World::check_books() const {
         check(!is_open(life) || !life.needs_preparation || life.is_preparing || shutdown_at_,
               "7: a hook that is due is not run");
         check(!place.needs_aftermath, "5: no hook follows a timeout");
+        const Duration turn = policy_.backend.start_timeout * policy_.backend.instances;
+        const auto planned = planned_since(life);
+        check(life.was_stopped || !planned || is_waited_for(life) || now_ - life.left <= 2 * tick ||
+                  now_ - *planned <= turn + 2 * tick,
+              "8: a planned recycle waited for longer than allowed");
     }
     for (const auto& [generation, life] : lives_) {
         check(!is_asleep_ || !life.was_spawned || life.was_stopped,
@@ -1190,10 +1246,10 @@ void World::check_nobody_waits_in_vain() const {
     std::size_t open = 0;
     bool has_free_slot = false;
     for (const auto& [generation, life] : lives_) {
+        open += may_be_open(life) ? 1 : 0;
         if (!is_open(life)) {
             continue;
         }
-        ++open;
         const bool probe_is_inside = life.is_probing && !policy_.probe.beside_clients;
         const std::size_t taken = life.inside.size() + (probe_is_inside ? 1 : 0);
         const bool is_prepared = !life.needs_preparation && !life.is_preparing;

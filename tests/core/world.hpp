@@ -67,6 +67,8 @@ private:
         bool was_killed = false;
         bool was_quarantined = false;
         bool is_due = false;
+        std::optional<Instant> requested;  // to be recycled, in its turn
+        Instant left;                      // the last who was inside
         std::uint64_t jobs = 0;
         std::size_t served = 0;
         std::set<ClientId> inside;
@@ -187,8 +189,10 @@ private:
     void check_nobody_waits_in_vain() const;
     void note_failed_start(Generation generation);
     void note_end_of_life(Generation generation, bool was_planned);
-    bool is_old(const Life& life) const;
+    std::optional<Instant> planned_since(const Life& life) const;
+    bool may_be_open(const Life& life) const;
     bool is_open(const Life& life) const;
+    void check_turn(const Life& life, StopReason reason);
     bool has_closed() const;
     void check_proof(const Life& life, StopReason reason) const;
 
@@ -220,6 +224,7 @@ private:
     std::optional<Instant> shutdown_at_;
     std::optional<Instant> nothing_lives_since_;
     std::optional<Instant> postponed_;    // the last standby
+    Instant last_turn_;                   // the last planned recycle
     std::optional<Instant> quiet_since_;  // nobody waits and nobody is inside
     bool is_asleep_ = false;
 };

@@ -8,6 +8,7 @@ what kind of backend is behind the gate.
 
 import atexit
 import collections
+import datetime
 import json
 import os
 import re
@@ -83,6 +84,9 @@ class Line:
     def seconds(self, name):
         return float(self.fields[name].removesuffix("s"))
 
+    def when(self):
+        return datetime.datetime.fromisoformat(self.time.replace("Z", "+00:00")).timestamp()
+
     def matches(self, fields):
         return all(self.fields.get(name) == str(value) for name, value in fields.items())
 
@@ -136,6 +140,13 @@ class Log:
 
     def tail(self, count):
         return "\n".join(line.text for line in self.lines[-count:])
+
+    def admission_inversions(self):
+        """How many were admitted before somebody who had come earlier, over all instances. Both
+        times that it is made of are told in milliseconds."""
+        sessions = sorted(self.all("session closed"), key=lambda line: line.number("client"))
+        admitted = [line.when() - line.seconds("lasted") for line in sessions]
+        return sum(later < earlier - 0.002 for earlier, later in zip(admitted, admitted[1:]))
 
 
 def as_yaml(value, indent=0):

@@ -47,8 +47,10 @@ class InstancesTest(unittest.TestCase):
                 served=len(served),
                 by_instance=",".join(map(str, by_instance)),
                 recycles=supervisor.log.count("backend recycling"),
+                inversions=supervisor.log.admission_inversions(),
                 violations=journal.count["violation"],
             )
+            self.assertEqual(supervisor.log.admission_inversions(), 0)
             self.assertEqual(len(served), clients)
             self.assertEqual(journal.count["violation"], 0)
             self.assertTrue(all(count > clients / 10 for count in by_instance), by_instance)
@@ -200,6 +202,46 @@ class StandbyTest(unittest.TestCase):
         supervisor = self.standby()
         self.assertEqual(supervisor.terminate(), 0)
         self.assertEqual(supervisor.log.count("backend stopped"), 2)
+
+
+class TurnsTest(unittest.TestCase):
+    """A recycle that can wait, when every backend is to have one."""
+
+    def waits_while_all_are_recycled(self, **places):
+        """The longest wait of those who come one after the other meanwhile."""
+        backend = {"restart_backoff": {"first": "50ms", "max": "1s"}, **places}
+        with fake.supervisor("--start-delay", str(SLOW_START * 1000), backend=backend) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready", nth=2)
+            supervisor.signal(signal.SIGUSR1)
+            longest, number = 0, 0
+            deadline = time.monotonic() + 30
+            while supervisor.log.count("backend ready") < 4:
+                self.assertLess(time.monotonic(), deadline, supervisor.log.tail(20))
+                number += 1
+                client = Client(supervisor.port, number)
+                self.assertTrue(client.answer().startswith(f"{number} g"))
+                client.close()
+                line = supervisor.log.wait("session closed", client=number)
+                longest = max(longest, line.seconds("waited"))
+            recycled = supervisor.log.all("backend recycling")
+            result(
+                "turns",
+                **places,
+                start=f"{SLOW_START}s",
+                served=number,
+                recycled=len(recycled),
+                longest_wait=f"{longest:.3f}s",
+            )
+            self.assertEqual({line["reason"] for line in recycled}, {"requested"})
+            self.assertEqual({line["generation"] for line in recycled}, {"1", "2"})
+            self.assertLess(longest, SCHEDULING_MARGIN)
+
+    def test_of_two_instances_one_serves_while_the_other_starts(self):
+        self.waits_while_all_are_recycled(instances=2)
+
+    def test_a_spare_goes_first_and_stands_in_when_it_is_back(self):
+        self.waits_while_all_are_recycled(standby=1)
 
 
 class SeveralInsideTest(unittest.TestCase):
