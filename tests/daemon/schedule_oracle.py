@@ -24,6 +24,8 @@ told as well.
 
 import collections
 import datetime
+import functools
+import itertools
 import os
 import subprocess
 import sys
@@ -34,12 +36,7 @@ from croniter import croniter
 
 DUE_TIMES = sys.argv[1]
 YEAR = 2026
-ZONES = {  # Of each the days of its two changes; one changes by half an hour.
-    "Europe/Berlin": [(3, 29), (10, 25)],
-    "America/New_York": [(3, 8), (11, 1)],
-    "Australia/Lord_Howe": [(4, 5), (10, 4)],
-}
-DAY = 24 * 3600
+ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]  # the last by half an hour
 
 FIXED = """
 30 3 * * *          0 3 * * *           30 2 * * *          0 2 * * *           59 1 * * *
@@ -112,14 +109,18 @@ def change_over(civil, zone):
     return high
 
 
-def due_by_the_rule(line, is_fixed, zone, begin, end):
-    """From the civil times that the line names."""
+@functools.lru_cache(maxsize=1)
+def civil_times(line):
+    """Those of the year that the line names, and of a day before and after it."""
     margin = datetime.timedelta(days=1)
-    start = datetime.datetime.fromtimestamp(begin, zone).replace(tzinfo=None) - margin
-    last = datetime.datetime.fromtimestamp(end, zone).replace(tzinfo=None) + margin
+    times = croniter(line, datetime.datetime(YEAR, 1, 1) - margin)
+    last = datetime.datetime(YEAR + 1, 1, 1) + margin
+    return list(itertools.takewhile(lambda civil: civil <= last, times.all_next(datetime.datetime)))
+
+
+def due_by_the_rule(line, is_fixed, zone, begin, end):
     due = set()
-    times = croniter(line, start)
-    while (civil := times.get_next(datetime.datetime)) <= last:
+    for civil in civil_times(line):
         shown = shown_at(civil, zone)
         if is_fixed:
             due.add(shown[0] if shown else change_over(civil, zone))
@@ -128,39 +129,31 @@ def due_by_the_rule(line, is_fixed, zone, begin, end):
     return sorted(instant for instant in due if begin < instant <= end)
 
 
-class ScheduleTest(unittest.TestCase):
-    def spans(self, line, zone_name):
-        """A year; of lines that are due all the time the days round the changes."""
-        zone = zoneinfo.ZoneInfo(zone_name)
-        year = [
-            int(datetime.datetime(number, 1, 1, tzinfo=zone).timestamp())
-            for number in (YEAR, YEAR + 1)
-        ]
-        if line.split()[0].startswith("*") or line.split()[1].startswith("*"):
-            return [
-                (noon - 3 * DAY, noon + 3 * DAY)
-                for month, day in ZONES[zone_name]
-                for noon in [int(datetime.datetime(YEAR, month, day, 12, tzinfo=zone).timestamp())]
-            ]
-        return [tuple(year)]
+def year(zone):
+    """From its beginning to its end there."""
+    return [
+        int(datetime.datetime(number, 1, 1, tzinfo=zone).timestamp()) for number in (YEAR, YEAR + 1)
+    ]
 
+
+class ScheduleTest(unittest.TestCase):
     def test_lines_are_due_when_somebody_else_says_so(self):
         compared = instants = left_out = 0
-        for zone_name in ZONES:
-            zone = zoneinfo.ZoneInfo(zone_name)
-            for line, is_fixed in LINES:
-                for begin, end in self.spans(line, zone_name):
-                    with self.subTest(zone=zone_name, line=line):
-                        ours = due_by_us(line, zone_name, begin, end)
-                        rule = due_by_the_rule(line, is_fixed, zone, begin, end)
-                        self.assertLessEqual(set(rule), set(ours))
-                        self.assertEqual(ours, sorted(set(ours)))
-                        for instant in set(ours) - set(rule):
-                            civil = datetime.datetime.fromtimestamp(instant, zone)
-                            print(f"  {zone_name:20} {line:20} {civil}  left out by croniter")
-                            self.assertTrue(croniter.match(line, civil.replace(tzinfo=None)))
-                            left_out += 1
-                        instants += len(ours)
+        for line, is_fixed in LINES:
+            for zone_name in ZONES:
+                zone = zoneinfo.ZoneInfo(zone_name)
+                with self.subTest(zone=zone_name, line=line):
+                    begin, end = year(zone)
+                    ours = due_by_us(line, zone_name, begin, end)
+                    rule = due_by_the_rule(line, is_fixed, zone, begin, end)
+                    self.assertLessEqual(set(rule), set(ours))
+                    self.assertEqual(ours, sorted(set(ours)))
+                    for instant in set(ours) - set(rule):
+                        civil = datetime.datetime.fromtimestamp(instant, zone)
+                        print(f"  {zone_name:20} {line:20} {civil}  left out by croniter")
+                        self.assertTrue(croniter.match(line, civil.replace(tzinfo=None)))
+                        left_out += 1
+                    instants += len(ours)
                 compared += 1
         print(f"RESULT schedule: lines={len(LINES)} zones={len(ZONES)} compared={compared} "
               f"instants={instants} left_out_by_croniter={left_out}", flush=True)  # fmt: skip
@@ -170,22 +163,22 @@ class ScheduleTest(unittest.TestCase):
         for zone_name in ZONES:
             zone = zoneinfo.ZoneInfo(zone_name)
             for line, _ in LINES:
-                for begin, end in self.spans(line, zone_name):
-                    theirs, last = due_by_croniter(line, zone, begin, end)
-                    if last < end:
-                        at = datetime.datetime.fromtimestamp(last, zone)
-                        print(f"  {zone_name:20} {line:20} {at}  croniter stays there")
-                        explained["croniter does not get past the change"] += 1
-                        self.assertEqual(len(shown_at(at.replace(tzinfo=None), zone)), 2)
-                    ours = set(due_by_us(line, zone_name, begin, last))
-                    theirs = set(theirs)
-                    for instant in sorted(ours ^ theirs):
-                        why = self.explain(line, zone, instant, instant in ours)
-                        shown = datetime.datetime.fromtimestamp(instant, zone)
-                        whose = "ours" if instant in ours else "croniter's"
-                        self.assertIsNotNone(why, f"{zone_name}: {line}: {shown}, only {whose}")
-                        print(f"  {zone_name:20} {line:20} {shown}  only {whose}: {why}")
-                        explained[why] += 1
+                begin, end = year(zone)
+                theirs, last = due_by_croniter(line, zone, begin, end)
+                if last < end:
+                    at = datetime.datetime.fromtimestamp(last, zone)
+                    print(f"  {zone_name:20} {line:20} {at}  croniter stays there")
+                    explained["croniter does not get past the change"] += 1
+                    self.assertEqual(len(shown_at(at.replace(tzinfo=None), zone)), 2)
+                ours = set(due_by_us(line, zone_name, begin, last))
+                theirs = set(theirs)
+                for instant in sorted(ours ^ theirs):
+                    why = self.explain(line, zone, instant, instant in ours)
+                    shown = datetime.datetime.fromtimestamp(instant, zone)
+                    whose = "ours" if instant in ours else "croniter's"
+                    self.assertIsNotNone(why, f"{zone_name}: {line}: {shown}, only {whose}")
+                    print(f"  {zone_name:20} {line:20} {shown}  only {whose}: {why}")
+                    explained[why] += 1
         for why, count in explained.items():
             print(f"RESULT schedule_differences: count={count} why='{why}'", flush=True)
 
