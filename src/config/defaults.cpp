@@ -22,6 +22,7 @@ Config office() {
                               ""};
     connect_by(Way::pipe, config.backend.command.back(), config.backend.address);
     config.probe.kind = UnoProbe{};
+    config.policy.backend.standby = 1;
     config.policy.backend.fresh_profile_exit = office_fresh_profile_exit;
     config.policy.backend.broken_profile_exit = office_broken_profile_exit;
     config.policy.backend.remakes_profiles = true;

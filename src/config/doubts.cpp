@@ -3,6 +3,7 @@
 #include "config/address.hpp"
 #include "config/duration.hpp"
 #include "config/placeholders.hpp"
+#include "config/places.hpp"
 #include "config/utf8.hpp"
 
 #include <algorithm>
@@ -117,15 +118,6 @@ void doubt_probe_bytes(const ProbeKind& kind, Doubts& doubts) {
     }
 }
 
-bool is_told(const Backend& backend, std::string_view placeholder) {
-    const auto holds = [placeholder](const std::string& text) {
-        return has_placeholder(text, placeholder);
-    };
-    return std::ranges::any_of(backend.command, holds) ||
-           std::ranges::any_of(backend.environment,
-                               [&](const auto& variable) { return holds(variable.second); });
-}
-
 // X in `--accept=socket,host=…,port=X;urp;`, or in `--accept=pipe,name=X;urp;`.
 std::optional<std::string_view> accepted(const Backend& backend, std::string_view what) {
     for (const std::string_view argument : backend.command) {
@@ -160,7 +152,7 @@ void doubt_port(const Config& config, Doubts& doubts) {
     const bool is_expected = has_placeholder(backend.address, "port");
     const std::string_view key = doubts.written({"backend.command", "backend.address"});
     if (config.protocol == Protocol::uno) {
-        if (std::string_view{backend.address}.starts_with(unix_prefix)) {
+        if (is_socket_path(backend)) {
             doubt_pipe(config, doubts);
             return;
         }
@@ -202,7 +194,7 @@ void doubt_ports(const Config& config, Doubts& doubts) {
 }
 
 void doubt_profile(const Backend& backend, Doubts& doubts) {
-    if (!is_told(backend, "profile") && !is_told(backend, "directory")) {
+    if (!has_own_profiles(backend)) {
         doubts.add(
             "backend.command",
             "no -env:UserInstallation=file://{profile}: two offices with one profile destroy "

@@ -3,6 +3,7 @@
 #include "config/defaults.hpp"
 #include "config/document.hpp"
 #include "config/kinds.hpp"
+#include "config/places.hpp"
 #include "config/read.hpp"
 
 #include <algorithm>
@@ -87,6 +88,17 @@ void read_log(const Section& section, Config& config) {
                   }});
 }
 
+// Those that depend on what else is written.
+void settle_defaults(const Reading& reading, Config& config) {
+    // Or a job that takes longer would be cut.
+    if (!config.policy.probe.tells_if_free && !reading.is_written("gate.idle_timeout")) {
+        config.idle_timeout.reset();
+    }
+    if (!reading.is_written("backend.standby") && bears_standby(config)) {
+        config.policy.backend.standby = 1;
+    }
+}
+
 // With a protocol that cannot be read every other default is a guess: the rest is then read as for
 // the default protocol.
 Config read_all(const Section& root) {
@@ -98,14 +110,11 @@ Config read_all(const Section& root) {
     read_gate(root.section("gate"), config);
     read_backend(root.section("backend"), config);
     read_probe(root.section("probe"), config);
-    // Or a job that takes longer would be cut by default.
-    if (!config.policy.probe.tells_if_free && !root.reading().is_written("gate.idle_timeout")) {
-        config.idle_timeout.reset();
-    }
     read_recycle(root.section("recycle"), config);
     read_hooks(root.section("hooks"), config);
     read_log(root.section("log"), config);
     root.read("shutdown_timeout", config.policy.shutdown_timeout, duration_or_zero());
+    settle_defaults(root.reading(), config);
     check_together(root, config);
     return config;
 }

@@ -2,6 +2,7 @@
 #include "config/defaults.hpp"
 #include "config/kinds.hpp"
 #include "config/placeholders.hpp"
+#include "config/places.hpp"
 #include "config/read.hpp"
 
 #include <algorithm>
@@ -59,10 +60,6 @@ Parsed<std::string> parse_backend_address(const std::string& text) {
     return text;
 }
 
-bool is_socket_path(const Backend& backend) {
-    return std::string_view{backend.address}.starts_with(unix_prefix);
-}
-
 // How long it is depends on more than the address.
 void check_socket_path(const Section& section, const Backend& backend) {
     if (is_socket_path(backend)) {
@@ -113,20 +110,19 @@ void check_places(const Section& section, const Backend& backend,
         return;
     }
     const std::string needed = std::to_string(places) + " backends at once (instances + standby)";
+    const std::size_t addresses = count_addresses(backend);
+    if (addresses >= places) {
+        return;
+    }
     if (is_socket_path(backend)) {
-        const auto differs = [&backend](std::string_view name) {
-            return has_placeholder(backend.address, name);
-        };
-        if (!differs("name") && !differs("directory") && !differs("profile")) {
-            section.note("address",
-                         "is the same for " + needed + ", expected {name} or {directory} in it");
-        }
+        section.note("address",
+                     "is the same for " + needed + ", expected {name} or {directory} in it");
     } else if (!has_placeholder(backend.address, "port")) {
         section.note(section.has("address") ? "address" : "instances",
                      "is the same for " + needed + ", expected {port} in it");
-    } else if (backend.ports.count() < places) {
+    } else {
         section.note(section.has("ports") ? "ports" : "instances",
-                     std::to_string(backend.ports.count()) + " ports are too few for " + needed +
+                     std::to_string(addresses) + " ports are too few for " + needed +
                          ", expected one for each");
     }
 }
@@ -205,6 +201,7 @@ void read_limits(const Section& section, Limits& limits) {
 
 void read_lifetimes(const Section& section, core::BackendPolicy& policy) {
     section.read("instances", policy.instances, integer<std::size_t>(1, most_backends));
+    policy.standby = 0;  // Whether there is one by default is seen when all has been read.
     section.read("standby", policy.standby, integer<std::size_t>(0, most_backends));
     section.read("start_timeout", policy.start_timeout, duration());
     section.read("stop_grace", policy.stop_grace, duration_or_zero());

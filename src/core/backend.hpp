@@ -121,6 +121,9 @@ public:
     // Since when one is planned.
     std::optional<Instant> planned_since(Instant now) noexcept;
     void take_turn() noexcept { make_due(planned_->reason); }
+    bool is_taking_turn() const noexcept {
+        return phase_ == Phase::ready && planned_ && due_ == planned_->reason;
+    }
 
     // Starts that fail in a row, or an exit that says so, throw doubt on the profile of the place.
     // It is made anew once before the next answer: if it was not that, no more is lost.

@@ -84,10 +84,19 @@ void Pool::hand_over_instances(Effects& effects) {
     }
 }
 
-void Pool::take_turns(Instant now) {
+void Pool::take_turns(Wanted wanted, Instant now) {
     next_turn_by_.reset();
+    if (wanted != Wanted::everything) {
+        (void)oldest_plan(now);  // For what is too old has no deadline any more.
+        return;
+    }
+    if (std::any_of(places_.begin(), places_.end(),
+                    [](const Backend& backend) { return backend.is_taking_turn(); })) {
+        last_turn_ = now;  // It goes on until the last client has left.
+    }
     for (const auto& [since, backend] : waiting_for_their_turn(now)) {
-        const Instant by = std::max(since, last_turn_) + policy_.backend.start_timeout;
+        const Instant by = std::max(since, last_turn_) + policy_.backend.stop_grace +
+                           policy_.backend.start_timeout;
         if (!can_spare(*backend, now) && now < by) {
             next_turn_by_ = by;
             return;
@@ -95,6 +104,16 @@ void Pool::take_turns(Instant now) {
         backend->take_turn();
         last_turn_ = now;
     }
+}
+
+std::optional<Instant> Pool::oldest_plan(Instant now) noexcept {
+    std::optional<Instant> oldest;
+    for (Backend& backend : places_) {
+        if (backend.is_open()) {
+            oldest = earlier(oldest, backend.planned_since(now));
+        }
+    }
+    return oldest;
 }
 
 // By how long they have waited. A standby does not: nobody misses it, and it is to be fresh itself.

@@ -33,9 +33,11 @@ public:
     enum class Wanted { everything, instances, nothing };
 
     // Planned recycles take turns: all standbys go at once, and an instance when a fresh one is
-    // ready; where none is to be expected, one instance at a time, while all the others serve. For
-    // each turn no more is waited than a start may take.
-    void take_turns(Instant now);
+    // ready; where none is to be expected, one instance at a time, while all the others serve. When
+    // the last client of a turn has left, no more is waited than a stop and a start may take.
+    void take_turns(Wanted wanted, Instant now);
+    // Since when one waits for its turn.
+    std::optional<Instant> oldest_plan(Instant now) noexcept;
     void hand_over_instances(Effects& effects);
     void refill(Wanted wanted, Instant now, Effects& effects);
     // There was no memory for a standby: until later no more is spawned than the instances need.

@@ -295,11 +295,12 @@ void Supervisor::on(const PlaceCleared& event, Instant, Effects&) {
 }
 
 void Supervisor::on(const RecycleRequested& event, Instant now, Effects& effects) {
+    const Instant asked = pool_.oldest_plan(now).value_or(now);
     for (Backend& backend : pool_.places()) {
         if (goes_on_in_doubt(backend)) {
             effects.push_back(backend.doubt(event.reason, now));
-        } else if (backend.phase() == Phase::ready) {
-            backend.plan_recycle(event.reason, now);
+        } else if (backend.phase() == Phase::ready && now - backend.age(now) <= asked) {
+            backend.plan_recycle(event.reason, now);  // Who came later is fresh enough.
         }
     }
 }
@@ -403,7 +404,7 @@ void Supervisor::on(const DeadlineReached&, Instant, Effects&) {
 void Supervisor::settle(Instant now, Effects& effects) {
     end_what_is_overdue(now, effects);
     sleep_or_wake(now);
-    pool_.take_turns(now);
+    pool_.take_turns(wanted(), now);
     retire_what_is_due(now, effects);
     pool_.hand_over_instances(effects);
     pool_.refill(wanted(), now, effects);

@@ -73,7 +73,8 @@ void attempt(const Step& step) noexcept {
 Daemon::Daemon(const config::Config& config)
     : config_(config),
       open_files_(raise_open_files_limit()),
-      policy_(fit_memory(fit_line(config.policy, open_files_, config.listen.size()))),
+      policy_(
+          fit_memory(fit_line(config.policy, open_files_, config.listen.size()), config.protocol)),
       calendar_(config.schedule),
       core_(policy_),
       backends_(make_backends()),

@@ -22,39 +22,77 @@ constexpr auto between_looks = 250ms;
 constexpr unsigned looks_to_a_scan = 4;
 // A large tree takes a while to be measured, and nothing else is done meanwhile.
 constexpr int rest_after_measuring = 50;
+constexpr auto longest_rest = 500ms;
 // Before the first has answered: about what an office takes.
 constexpr std::uint64_t fresh_at_first = std::uint64_t{128} << 20;
 // The standby itself, and as much again for the job that runs meanwhile.
 constexpr std::uint64_t room_for_standby = 2;
+// It grows with its first documents.
+constexpr std::uint64_t enough_for_office = 2 * fresh_at_first;
+
+// What all backends together may use.
+std::uint64_t usable(std::uint64_t total) {
+    return total / 5 * 4;
+}
+
+// Each place may have as much: while a standby serves beside the last client of the one before it,
+// both may be at their limits.
+std::uint64_t share_of(std::uint64_t total, const core::BackendPolicy& policy) {
+    return usable(total) / (policy.instances + policy.standby);
+}
+
+// Its share is not to be missing from the others' where an office would not live on it.
+void leave_out_standbys(core::BackendPolicy& policy, std::uint64_t total) {
+    const std::size_t wanted = policy.standby;
+    while (policy.standby > 0 && share_of(total, policy) < enough_for_office) {
+        --policy.standby;
+    }
+    if (policy.standby == wanted) {
+        return;
+    }
+    Line(Line::Level::info, "fewer standbys, for want of memory: clients may wait for a recycle")
+        .with("memory", in_mebibytes(total))
+        .with("standby", std::uint64_t{policy.standby})
+        .with("instead_of", std::uint64_t{wanted});
+}
+
+// In proportion, or the job would always be cut instead of the recycle coming between two; but not
+// to what a backend has in use when it has done nothing.
+void lower_limits(core::RecyclePolicy& limits, std::uint64_t share) {
+    auto& soft = limits.memory_soft_limit;
+    auto& hard = limits.memory_hard_limit;
+    const std::uint64_t highest = std::max(soft.value_or(0), hard.value_or(0));
+    if (highest <= share) {
+        return;
+    }
+    const double part = static_cast<double>(share) / static_cast<double>(highest);
+    if (soft) {
+        const auto lowered = static_cast<std::uint64_t>(part * static_cast<double>(*soft));
+        soft = std::max(lowered, std::min({*soft, share, enough_for_office}));
+    }
+    if (hard) {
+        hard = share;
+    }
+    const auto text = [](std::optional<std::uint64_t> limit) {
+        return limit ? in_mebibytes(*limit) : std::string("off");
+    };
+    Line(Line::Level::info, "memory limits lowered: all places share four fifths of what there is")
+        .with("share", in_mebibytes(share))
+        .with("memory_hard_limit", text(hard))
+        .with("memory_soft_limit", text(soft));
+}
 
 }  // namespace
 
-core::Policy fit_memory(core::Policy policy) {
-    core::RecyclePolicy& limits = policy.recycle;
+core::Policy fit_memory(core::Policy policy, config::Protocol protocol) {
     const auto machine = io::machine_memory();
-    if (!limits.memory_hard_limit || !machine) {
+    if (!machine) {
         return policy;
     }
-    const std::uint64_t places = policy.backend.instances + policy.backend.standby;
-    const std::uint64_t share = machine->total / 5 * 4 / places;
-    if (*limits.memory_hard_limit > share) {
-        // In proportion, or the job would always be cut instead of the recycle coming between two.
-        const double part =
-            static_cast<double>(share) / static_cast<double>(*limits.memory_hard_limit);
-        if (limits.memory_soft_limit) {
-            *limits.memory_soft_limit =
-                static_cast<std::uint64_t>(part * static_cast<double>(*limits.memory_soft_limit));
-        }
-        limits.memory_hard_limit = share;
-        Line(Line::Level::info,
-             "recycle.memory_hard_limit lowered: all places share four fifths of the memory")
-            .with("memory", in_mebibytes(machine->total))
-            .with("places", places)
-            .with("memory_hard_limit", in_mebibytes(share))
-            .with("memory_soft_limit", limits.memory_soft_limit
-                                           ? in_mebibytes(*limits.memory_soft_limit)
-                                           : std::string("off"));
+    if (protocol == config::Protocol::uno) {
+        leave_out_standbys(policy.backend, machine->total);
     }
+    lower_limits(policy.recycle, share_of(machine->total, policy.backend));
     return policy;
 }
 
@@ -100,7 +138,8 @@ void Memory::tell_if_too_large(Life& life) {
         return;
     }
     const auto bytes = life.tree.memory(io::Tree::Shared::shared_out);
-    life.measure_from = now + rest_after_measuring * (steady_clock::now() - now);
+    const auto rest = rest_after_measuring * (steady_clock::now() - now);
+    life.measure_from = now + std::min<steady_clock::duration>(rest, longest_rest);
     if (bytes) {
         callbacks_.feed(core::MemoryMeasured{life.generation, *bytes});
     }

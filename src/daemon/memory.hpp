@@ -6,6 +6,7 @@
 // what is too large at a look is measured, with what is shared shared out.
 #pragma once
 
+#include "config/config.hpp"
 #include "core/policy.hpp"
 #include "daemon/backends.hpp"
 #include "daemon/life.hpp"
@@ -20,9 +21,10 @@
 
 namespace tcplock::daemon {
 
-// The limits, lowered to what the machine or the container has; says so in the log. All places
-// together may use four fifths of it.
-core::Policy fit_memory(core::Policy policy);
+// The limits, lowered to what the machine or the container has, of which all places together may
+// use four fifths; and no more standbys of an office than leave each enough for one. Says so in the
+// log.
+core::Policy fit_memory(core::Policy policy, config::Protocol protocol);
 
 class Memory {
 public:

@@ -195,6 +195,37 @@ TEST(Load, ReadsHowManyBackends) {
     EXPECT_EQ(several.policy.gate.concurrency, 5U);
 }
 
+TEST(Load, HasAStandbyByDefaultWhereASecondOfficeCanLiveBesideTheFirst) {
+    struct Case {
+        std::string text;
+        std::size_t standby;
+    };
+    const std::string own_profile = "\"-env:UserInstallation=file://{profile}\"";
+    const std::string pipe = "\"--accept=pipe,name={name};urp;\"";
+    for (const Case& c : std::vector<Case>{
+             {"", 1},
+             {"backend: {instances: 3}\n", 1},
+             {"backend: {standby: 0}\n", 0},
+             {"backend: {command: [soffice, " + own_profile + ", " + pipe + "]}\n", 1},
+             {"backend: {command: [soffice, " + pipe + "]}\n", 0},
+             {"backend: {address: \"127.0.0.1:{port}\"}\n", 1},
+             {"backend: {address: \"127.0.0.1:2100\"}\n", 0},
+             {"backend: {command: [soffice, \"-env:UserInstallation=file:///srv/one\", " + pipe +
+                  "], environment: {TMPDIR: \"{directory}/tmp\"}}\n",
+              0},
+             {"backend: {profile_template: none}\n", 0},
+             {"hooks: {before_admission: {command: [/bin/true]}}\n", 0},
+             {"backend: {instances: 2, ports: 3000-3003}\n", 0},
+             {"backend: {ports: 3000-3002}\n", 1},
+             {"backend: {ports: 3000-3001}\n", 0},
+             {"backend: {address: \"unix:/run/office\"}\n", 0},
+             {"protocol: tcp\nlisten: [{address: \"127.0.0.1:7000\"}]\n"
+              "backend: {command: [x], address: \"127.0.0.1:{port}\"}\n",
+              0}}) {
+        EXPECT_EQ(loaded(c.text).policy.backend.standby, c.standby) << c.text;
+    }
+}
+
 TEST(Load, ReadsRecycleAndLog) {
     const Config config = loaded(
         "recycle: {max_jobs: off, max_age: off, schedule: [\"30 3 * * *\", \"0 12 * * mon\"],\n"

@@ -219,10 +219,16 @@ void World::run() {
 
 void World::request_recycle() {
     tell("recycle requested");
+    Instant oldest = now_;
+    for (const auto& [generation, life] : lives_) {
+        oldest = life.was_stopped ? oldest : std::min(oldest, planned_since(life).value_or(now_));
+    }
     for (auto& [generation, life] : lives_) {
         const bool goes_on_in_doubt = !policy_.backend.is_ours && is_waited_for(life);
         if (life.answered && !life.was_stopped && !goes_on_in_doubt) {
-            life.requested = life.requested.value_or(now_);
+            // Who came while another one waits for its turn may be fresh enough.
+            auto& request = life.born > oldest ? life.maybe_requested : life.requested;
+            request = request.value_or(now_);
         }
     }
     feed(RecycleRequested{chance(0.5) ? StopReason::schedule : StopReason::requested});
@@ -272,7 +278,7 @@ void World::perform(const AdmitClient& effect) {
     check(life.answered.has_value(), "4: a client was admitted before the first answer");
     check(!life.was_stopped, "4: a client was admitted to a generation that is being ended");
     const bool is_alone = policy_.backend.instances + policy_.backend.standby == 1;
-    check(!life.is_due && (!is_alone || !planned_since(life)),
+    check(!life.is_due && (!is_alone || !planned_since(life) || shutdown_at_),
           "4: a client was admitted though a recycle was due");
     check(!policy_.recycle.max_jobs || life.jobs < *policy_.recycle.max_jobs,
           "4: a client was admitted after the last job");
@@ -1135,7 +1141,7 @@ bool World::may_be_open(const Life& life) const {
 }
 
 bool World::is_open(const Life& life) const {
-    return may_be_open(life) && !planned_since(life);
+    return may_be_open(life) && !planned_since(life) && !life.maybe_requested;
 }
 
 // With nobody inside a turn ends at once: then there is one for each instance, unless it has waited
@@ -1146,13 +1152,13 @@ void World::check_turn(const Life& life, StopReason reason) {
     if (!is_turn) {
         return;
     }
-    const auto since = planned_since(life);
+    const auto since = earlier(planned_since(life), life.maybe_requested);
     check(since.has_value(), "4: recycled too early");
     if (!life.instance || !life.inside.empty() || life.left == now_) {
         return;
     }
     const Instant waits_since = std::max(*since, std::exchange(last_turn_, now_));
-    if (now_ - waits_since >= policy_.backend.start_timeout) {
+    if (now_ - waits_since >= policy_.backend.stop_grace + policy_.backend.start_timeout) {
         return;
     }
     const auto others = std::count_if(lives_.begin(), lives_.end(), [&](const auto& entry) {
@@ -1221,10 +1227,12 @@ void World::check_books() const {
         check(!is_open(life) || !life.needs_preparation || life.is_preparing || shutdown_at_,
               "7: a hook that is due is not run");
         check(!place.needs_aftermath, "5: no hook follows a timeout");
-        const Duration turn = policy_.backend.start_timeout * policy_.backend.instances;
+        const Duration turn = (policy_.gate.session_timeout + policy_.gate.release_timeout +
+                               policy_.backend.stop_grace + policy_.backend.start_timeout) *
+                              policy_.backend.instances;
         const auto planned = planned_since(life);
-        check(life.was_stopped || !planned || is_waited_for(life) || now_ - life.left <= 2 * tick ||
-                  now_ - *planned <= turn + 2 * tick,
+        check(life.was_stopped || shutdown_at_ || !planned || is_waited_for(life) ||
+                  now_ - life.left <= 2 * tick || now_ - *planned <= turn + 2 * tick,
               "8: a planned recycle waited for longer than allowed");
     }
     for (const auto& [generation, life] : lives_) {

@@ -29,11 +29,11 @@ TCP = {"address": "127.0.0.1:{port}"}
 
 
 def config(gate=None, backend=None, recycle=None, **top):
-    """The shipped command line, quick to notice."""
+    """The shipped command line, quick to notice, and without a spare where that is no subject."""
     return {
         "protocol": "uno",
         "gate": {"queue_timeout": "5min", **(gate or {})},
-        "backend": {"stop_grace": "1s", **(backend or {})},
+        "backend": {"stop_grace": "1s", "standby": 0, **(backend or {})},
         "probe": {
             "interval": f"{INTERVAL}s",
             "timeout": f"{TIMEOUT}s",

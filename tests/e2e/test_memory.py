@@ -7,14 +7,21 @@ import time
 import unittest
 
 import fake
+import office
 from crowd import Client
-from supervisor import MAY_MOUNT, SCHEDULING_MARGIN, result, with_mount
+from supervisor import MAY_MOUNT, SCHEDULING_MARGIN, Supervisor, result, with_mount
 
 MEBIBYTE = 1 << 20
 
 
 def mebibytes(text):
     return int(text.removesuffix("MiB"))
+
+
+def memory_of_the_machine():
+    """MiB."""
+    with open("/proc/meminfo") as file:
+        return int(re.search(r"MemTotal: +(\d+) kB", file.read())[1]) / 1024
 
 
 def resident(pid):
@@ -119,26 +126,64 @@ class HardLimitTest(unittest.TestCase):
         self.assertEqual(ends, {"ND"})
 
     def test_it_is_lowered_to_what_the_machine_has(self):
-        recycle = {"memory_hard_limit": "1000TiB"}
+        recycle = {"memory_hard_limit": "1000TiB", "memory_soft_limit": "100TiB"}
         with fake.supervisor(recycle=recycle, backend={"instances": 3, "standby": 1}) as supervisor:
             supervisor.start()
-            line = supervisor.log.wait("recycle.memory_hard_limit lowered")
-            share = mebibytes(line["memory"]) * 0.8 / 4
-            self.assertAlmostEqual(mebibytes(line["memory_hard_limit"]), share, delta=2)
+            line = supervisor.log.wait("memory limits lowered")
+            share = mebibytes(line["share"])
+            self.assertAlmostEqual(share, memory_of_the_machine() * 0.8 / 4, delta=2)
+            self.assertEqual(mebibytes(line["memory_hard_limit"]), share)
+            self.assertAlmostEqual(mebibytes(line["memory_soft_limit"]), share / 10, delta=2)
+
+    def test_without_one_the_soft_limit_is_lowered_too(self):
+        recycle = {"memory_hard_limit": "off", "memory_soft_limit": "1000TiB"}
+        with fake.supervisor(recycle=recycle) as supervisor:
+            supervisor.start()
+            line = supervisor.log.wait("memory limits lowered")
+            self.assertEqual(line["memory_hard_limit"], "off")
+            self.assertEqual(line["memory_soft_limit"], line["share"])
 
 
 @unittest.skipUnless(MAY_MOUNT, "needs the right to mount a /proc/meminfo of its own")
 class NoRoomTest(unittest.TestCase):
-    def tell(self, path, available):
+    def tell(self, path, **mebibytes):
         with open("/proc/meminfo") as file:
             text = file.read()
+        for name, value in mebibytes.items():
+            text = re.sub(rf"(?m)^{name}: .*", f"{name}: {value * 1024} kB", text)
         with open(path, "w") as file:
-            file.write(re.sub(r"MemAvailable: .*", f"MemAvailable: {available * 1024} kB", text))
+            file.write(text)
+
+    def limits_of_an_office_with(self, total):
+        """What is lowered on a machine with so many MiB, and how many offices are started."""
+        config = office.config()
+        del config["backend"]["standby"]
+        with Supervisor(config) as supervisor:
+            meminfo = os.path.join(supervisor.directory, "meminfo")
+            self.tell(meminfo, MemTotal=total, MemAvailable=10000)
+            supervisor.under = with_mount(meminfo, over="/proc/meminfo")
+            supervisor.start()
+            lowered = supervisor.log.wait("memory limits lowered")
+            supervisor.log.wait("backend ready")
+            office.convert_one(supervisor.port)
+            office.convert_one(supervisor.port)
+            self.assertEqual(supervisor.terminate(), 0)
+            starts = supervisor.log.count("backend starting")
+            self.assertEqual(supervisor.log.count("backend recycling", reason="memory_soft_limit"), 0)
+            limits = [mebibytes(lowered[f"memory_{which}_limit"]) for which in ("soft", "hard")]
+            result("small_machine", total=f"{total}MiB", starts=starts, soft_and_hard=limits)
+            return starts, *limits, supervisor.log.count("fewer standbys, for want of memory")
+
+    def test_an_office_has_no_standby_where_it_would_take_what_the_office_needs(self):
+        self.assertEqual(self.limits_of_an_office_with(512), (1, 256, 410, 1))
+
+    def test_and_one_where_both_have_enough(self):
+        self.assertEqual(self.limits_of_an_office_with(1024), (2, 256, 410, 0))
 
     def test_for_a_standby_is_said_and_it_comes_when_there_is(self):
         with fake.supervisor(backend={"standby": 1}) as supervisor:
             meminfo = os.path.join(supervisor.directory, "meminfo")
-            self.tell(meminfo, available=100)
+            self.tell(meminfo, MemAvailable=100)
             supervisor.under = with_mount(meminfo, over="/proc/meminfo")
             supervisor.start()
             line = supervisor.log.wait("no memory for a standby")
@@ -148,7 +193,7 @@ class NoRoomTest(unittest.TestCase):
             self.assertEqual(client.answer(), "1 g1")
             client.close()
             self.assertEqual(supervisor.log.count("backend starting"), 1)
-            self.tell(meminfo, available=10000)
+            self.tell(meminfo, MemAvailable=10000)
             supervisor.log.wait("memory for a standby again", timeout=31 + SCHEDULING_MARGIN)
             supervisor.log.wait("backend starting", instance="standby")
             self.assertEqual(supervisor.log.count("no memory for a standby"), 1)

@@ -57,6 +57,34 @@ class Blows(threading.Thread):
         return well if len(well) == 2 else None
 
 
+class DefaultTest(unittest.TestCase):
+    def test_an_office_has_one_and_clients_do_not_wait_for_its_recycles(self):
+        config = office.config(recycle={"max_jobs": 2})
+        del config["backend"]["standby"]
+        with Supervisor(config) as supervisor:
+            supervisor.start()
+            for takeover in range(1, 3 + 1):
+                # The one that serves, and another beside it.
+                supervisor.log.wait("backend ready", nth=takeover + 1, timeout=60)
+                office.convert_one(supervisor.port)
+                office.convert_one(supervisor.port)
+                supervisor.log.wait("backend takes over", nth=takeover)
+            office.convert_one(supervisor.port)
+            sessions = supervisor.log.all("session closed")
+            starts = supervisor.log.all("backend ready")
+            longest = max(line.seconds("waited") for line in sessions)
+            result(
+                "default_standby",
+                sessions=len(sessions),
+                recycles=supervisor.log.count("backend recycling"),
+                quickest_start=f"{min(line.seconds('after') for line in starts):.3f}s",
+                longest_wait=f"{longest:.3f}s",
+            )
+            self.assertEqual({line["end"] for line in sessions}, {"--"})
+            self.assertEqual({line["generation"] for line in sessions}, {"1", "2", "3", "4"})
+            self.assertLess(longest, min(line.seconds("after") for line in starts))
+
+
 class StandbyTest(unittest.TestCase):
     def test_only_those_inside_are_cut_whatever_happens_to_the_offices(self):
         blows, seed = (20 if SMALL else 200), 11
