@@ -140,7 +140,6 @@ BUGS = [
     (8, "pool.cpp", "policy_.backend.standby > 0 && !is_postponed(now);", "false;"),
     (8, "pool.cpp", "return static_cast<std::size_t>(others) >= needed;",
      "return static_cast<std::size_t>(others) + 1 >= needed;"),
-    (12, "pool.cpp", "next_turn_by_ = by;", ";"),
     (8, "pool.cpp", "std::max(since, last_turn_)", "now"),
     (8, "pool.cpp", "backend->take_turn();\n        last_turn_ = now;", "backend->take_turn();"),
     (8, "supervisor.cpp", "now - backend.age(now) <= asked", "false"),

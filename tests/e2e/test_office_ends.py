@@ -22,7 +22,8 @@ class EndTest(unittest.TestCase):
         self.ports = reserve_ports()
 
     def supervisor(self, **config):
-        return Supervisor(office.config(**config), directory=self.directory, port_block=self.ports)
+        config = office.config(backend={"standby": 1}, **config)
+        return Supervisor(config, directory=self.directory, port_block=self.ports)
 
     def test_no_office_survives_when_the_supervisor_is_killed(self):
         moments = random.Random(5)
