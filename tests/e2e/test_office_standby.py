@@ -70,6 +70,7 @@ class DefaultTest(unittest.TestCase):
                 office.convert_one(supervisor.port)
                 supervisor.log.wait("backend takes over", nth=takeover)
             office.convert_one(supervisor.port)
+            supervisor.log.wait("session closed", nth=7)
             sessions = supervisor.log.all("session closed")
             starts = supervisor.log.all("backend ready")
             longest = max(line.seconds("waited") for line in sessions)
