@@ -42,6 +42,14 @@ def documents_a_minute(ports, conversions):
     return conversions / stream.seconds * 60
 
 
+def processors():
+    """Seconds that all of them together have been idle, and busy."""
+    with open("/proc/stat") as file:
+        user, nice, system, idle, waiting, *interrupts = map(int, file.readline().split()[1:8])
+    ticks = os.sysconf("SC_CLK_TCK")
+    return (idle + waiting) / ticks, (user + nice + system + sum(interrupts)) / ticks
+
+
 def ratio(values, to):
     """Of one round each: the median, and how far they are spread."""
     ratios = [value / base for value, base in zip(values, to)]
