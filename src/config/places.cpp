@@ -7,6 +7,21 @@
 #include <limits>
 
 namespace tcplock::config {
+namespace {
+
+bool names_profile(const std::string& argument) {
+    return argument.starts_with("-env:UserInstallation=");
+}
+
+// The one that is made from the built-in template.
+bool uses_our_profile(const Backend& backend) {
+    return backend.profile_template.kind == ProfileTemplate::Kind::ours &&
+           std::ranges::any_of(backend.command, [](const std::string& argument) {
+               return names_profile(argument) && has_placeholder(argument, "profile");
+           });
+}
+
+}  // namespace
 
 bool is_socket_path(const Backend& backend) {
     return std::string_view{backend.address}.starts_with(unix_prefix);
@@ -22,14 +37,9 @@ bool is_told(const Backend& backend, std::string_view placeholder) {
 }
 
 bool has_own_profiles(const Backend& backend) {
-    const auto is_own = [](const std::string& text) {
-        return has_placeholder(text, "profile") || has_placeholder(text, "directory");
-    };
-    const auto named = std::ranges::find_if(backend.command, [](const std::string& argument) {
-        return argument.starts_with("-env:UserInstallation=");
-    });
+    const auto named = std::ranges::find_if(backend.command, names_profile);
     return named != backend.command.end()
-               ? is_own(*named)
+               ? has_placeholder(*named, "profile") || has_placeholder(*named, "directory")
                : is_told(backend, "profile") || is_told(backend, "directory");
 }
 
@@ -46,10 +56,9 @@ std::size_t count_addresses(const Backend& backend) {
 
 bool bears_standby(const Config& config) {
     const std::size_t needed = 2 * config.policy.backend.instances + 1;
-    return config.protocol == Protocol::uno && has_own_profiles(config.backend) &&
-           count_addresses(config.backend) >= needed &&
-           config.backend.profile_template.kind == ProfileTemplate::Kind::ours &&
-           !config.hooks.before_admission && !config.hooks.session_timeout;
+    return config.protocol == Protocol::uno && uses_our_profile(config.backend) &&
+           count_addresses(config.backend) >= needed && !config.hooks.before_admission &&
+           !config.hooks.session_timeout;
 }
 
 }  // namespace tcplock::config

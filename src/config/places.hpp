@@ -21,8 +21,8 @@ bool has_own_profiles(const Backend& backend);
 std::size_t count_addresses(const Backend& backend);
 
 // Whether an office may have a standby unasked: another one can live beside it, with an address to
-// spare; it leaves no lock files that only the same profile forgives, as those do that begin with
-// the built-in one; and no hook guards what both would share.
+// spare; its profile begins as the built-in one, and so it leaves no lock files that only the same
+// profile forgives; and no hook guards what both would share.
 bool bears_standby(const Config& config);
 
 }  // namespace tcplock::config

@@ -68,6 +68,7 @@ bool Backend::spawn(Generation generation, Instant now) {
     has_served_ = false;
     due_.reset();
     planned_.reset();
+    has_taken_turn_ = false;
     inside_ = working_ = 0;
     has_been_open_ = is_aftermath_due_ = false;
     is_probing_ = probe_is_stale_ = wants_to_know_if_free_ = false;

@@ -120,10 +120,12 @@ public:
     void plan_recycle(StopReason reason, Instant now) noexcept;
     // Since when one is planned.
     std::optional<Instant> planned_since(Instant now) noexcept;
-    void take_turn() noexcept { make_due(planned_->reason); }
-    bool is_taking_turn() const noexcept {
-        return phase_ == Phase::ready && planned_ && due_ == planned_->reason;
+    void take_turn() noexcept {
+        has_taken_turn_ = true;
+        make_due(planned_->reason);
     }
+    // Somebody is inside still.
+    bool is_taking_turn() const noexcept { return phase_ == Phase::ready && has_taken_turn_; }
 
     // Starts that fail in a row, or an exit that says so, throw doubt on the profile of the place.
     // It is made anew once before the next answer: if it was not that, no more is lost.
@@ -176,6 +178,7 @@ private:
         Instant since;
     };
     std::optional<Plan> planned_;
+    bool has_taken_turn_ = false;
 
     std::size_t inside_ = 0;
     std::size_t working_ = 0;  // of those inside: with a job

@@ -86,18 +86,28 @@ void Pool::hand_over_instances(Effects& effects) {
 
 void Pool::take_turns(Wanted wanted, Instant now) {
     next_turn_by_.reset();
+    const auto waiting = waiting_for_their_turn(now);
     if (wanted != Wanted::everything) {
-        (void)oldest_plan(now);  // For what is too old has no deadline any more.
         return;
     }
     if (std::any_of(places_.begin(), places_.end(),
                     [](const Backend& backend) { return backend.is_taking_turn(); })) {
         last_turn_ = now;  // It goes on until the last client has left.
     }
-    for (const auto& [since, backend] : waiting_for_their_turn(now)) {
+    // Nobody misses a standby, and it is to be fresh itself; but it may be the last there is room
+    // for.
+    for (const auto& [since, backend] : waiting) {
+        if (!backend->instance() && !is_postponed(now)) {
+            backend->take_turn();
+        }
+    }
+    for (const auto& [since, backend] : waiting) {
+        if (!backend->instance()) {
+            continue;
+        }
         const Instant by = std::max(since, last_turn_) + policy_.backend.stop_grace +
                            policy_.backend.start_timeout;
-        if (!can_spare(*backend, now) && now < by) {
+        if (!can_spare(*backend) && now < by) {
             next_turn_by_ = by;
             return;
         }
@@ -106,37 +116,23 @@ void Pool::take_turns(Wanted wanted, Instant now) {
     }
 }
 
-std::optional<Instant> Pool::oldest_plan(Instant now) noexcept {
-    std::optional<Instant> oldest;
-    for (Backend& backend : places_) {
-        if (backend.is_open()) {
-            oldest = earlier(oldest, backend.planned_since(now));
-        }
-    }
-    return oldest;
-}
-
-// By how long they have waited. A standby does not: nobody misses it, and it is to be fresh itself.
+// By how long they have waited.
 std::multimap<Instant, Backend*> Pool::waiting_for_their_turn(Instant now) {
     std::multimap<Instant, Backend*> waiting;
     for (Backend& backend : places_) {
-        const auto since = backend.is_open() ? backend.planned_since(now) : std::nullopt;
-        if (since && backend.instance()) {
+        if (const auto since = backend.is_open() ? backend.planned_since(now) : std::nullopt) {
             waiting.emplace(*since, &backend);
-        } else if (since) {
-            backend.take_turn();
         }
     }
     return waiting;
 }
 
-// A standby takes over at once; or there is none to be waited for, and all the others serve.
-bool Pool::can_spare(const Backend& spared, Instant now) const noexcept {
+// A standby takes over at once; or there is to be none, and all the others serve.
+bool Pool::can_spare(const Backend& spared) const noexcept {
     const auto others = std::count_if(places_.begin(), places_.end(), [&](const Backend& backend) {
         return &backend != &spared && backend.is_open() && backend.has_been_open();
     });
-    const bool expects_standby = policy_.backend.standby > 0 && !is_postponed(now);
-    const std::size_t needed = policy_.backend.instances - (expects_standby ? 0 : 1);
+    const std::size_t needed = policy_.backend.instances - (policy_.backend.standby > 0 ? 0 : 1);
     return static_cast<std::size_t>(others) >= needed;
 }
 

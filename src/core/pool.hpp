@@ -36,8 +36,6 @@ public:
     // ready; where none is to be expected, one instance at a time, while all the others serve. When
     // the last client of a turn has left, no more is waited than a stop and a start may take.
     void take_turns(Wanted wanted, Instant now);
-    // Since when one waits for its turn.
-    std::optional<Instant> oldest_plan(Instant now) noexcept;
     void hand_over_instances(Effects& effects);
     void refill(Wanted wanted, Instant now, Effects& effects);
     // There was no memory for a standby: until later no more is spawned than the instances need.
@@ -60,7 +58,7 @@ private:
         return no_standby_before_ && now < *no_standby_before_;
     }
     std::multimap<Instant, Backend*> waiting_for_their_turn(Instant now);
-    bool can_spare(const Backend& spared, Instant now) const noexcept;
+    bool can_spare(const Backend& spared) const noexcept;
     Backend* holder(InstanceId instance) noexcept;
     std::optional<InstanceId> without_holder() const noexcept;
     Backend* best_without_instance() noexcept;

@@ -295,12 +295,11 @@ void Supervisor::on(const PlaceCleared& event, Instant, Effects&) {
 }
 
 void Supervisor::on(const RecycleRequested& event, Instant now, Effects& effects) {
-    const Instant asked = pool_.oldest_plan(now).value_or(now);
     for (Backend& backend : pool_.places()) {
         if (goes_on_in_doubt(backend)) {
             effects.push_back(backend.doubt(event.reason, now));
-        } else if (backend.phase() == Phase::ready && now - backend.age(now) <= asked) {
-            backend.plan_recycle(event.reason, now);  // Who came later is fresh enough.
+        } else if (backend.phase() == Phase::ready) {
+            backend.plan_recycle(event.reason, now);
         }
     }
 }

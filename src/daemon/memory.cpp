@@ -58,7 +58,7 @@ void leave_out_standbys(core::BackendPolicy& policy, std::uint64_t total) {
 
 // In proportion, or the job would always be cut instead of the recycle coming between two; but not
 // to what a backend has in use when it has done nothing.
-void lower_limits(core::RecyclePolicy& limits, std::uint64_t share) {
+void lower_limits(core::RecyclePolicy& limits, std::uint64_t share, std::size_t places) {
     auto& soft = limits.memory_soft_limit;
     auto& hard = limits.memory_hard_limit;
     const std::uint64_t highest = std::max(soft.value_or(0), hard.value_or(0));
@@ -77,6 +77,7 @@ void lower_limits(core::RecyclePolicy& limits, std::uint64_t share) {
         return limit ? in_mebibytes(*limit) : std::string("off");
     };
     Line(Line::Level::info, "memory limits lowered: all places share four fifths of what there is")
+        .with("places", std::uint64_t{places})
         .with("share", in_mebibytes(share))
         .with("memory_hard_limit", text(hard))
         .with("memory_soft_limit", text(soft));
@@ -92,7 +93,8 @@ core::Policy fit_memory(core::Policy policy, config::Protocol protocol) {
     if (protocol == config::Protocol::uno) {
         leave_out_standbys(policy.backend, machine->total);
     }
-    lower_limits(policy.recycle, share_of(machine->total, policy.backend));
+    lower_limits(policy.recycle, share_of(machine->total, policy.backend),
+                 policy.backend.instances + policy.backend.standby);
     return policy;
 }
 

@@ -214,6 +214,13 @@ TEST(Load, HasAStandbyByDefaultWhereASecondOfficeCanLiveBesideTheFirst) {
                   "], environment: {TMPDIR: \"{directory}/tmp\"}}\n",
               0},
              {"backend: {profile_template: none}\n", 0},
+             {"backend: {profile_template: /srv/profile}\n", 0},
+             {"backend: {command: [soffice, \"-env:UserInstallation=file://{directory}/own\", " +
+                  pipe + "]}\n",
+              0},
+             {"backend: {command: [soffice, " + pipe + "], environment: {HOME: \"{profile}\"}}\n",
+              0},
+             {"hooks: {session_timeout: {command: [/bin/true]}}\n", 0},
              {"hooks: {before_admission: {command: [/bin/true]}}\n", 0},
              {"backend: {instances: 2, ports: 3000-3003}\n", 0},
              {"backend: {ports: 3000-3002}\n", 1},

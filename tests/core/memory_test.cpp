@@ -192,9 +192,13 @@ TEST_F(NoRoom, ForAStandbyIsNoFailedStartAndIsTriedAgainLater) {
 }
 
 TEST_F(NoRoom, ForAStandbyMakesTheRecycleCold) {
+    policy.recycle.max_jobs = 1;
     serving_without_a_spare();
-    recycle_requested();
-    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s}});
+    arrives(1);
+    begins_job(1);
+    skip();
+    session_ends(1);
+    expect({StopBackend{1_gen, StopReason::max_jobs, StopHow::ask, 1, 0s}});
     cleared(1);
     expect({SpawnBackend{0_place, 3_gen, 0_instance}});
 }

@@ -114,19 +114,6 @@ TEST_F(Instances, WaitForTheLastClientOfATurn) {
     expect({ProbeBackend{2_gen, ProbePurpose::admission}, AdmitClient{3_client, 2_gen, 0s}});
 }
 
-TEST_F(Instances, ThatCameAfterARequestAreNotRecycledForTheNext) {
-    both_serve();
-    recycle_requested();
-    after(1s);
-    cleared(1);
-    spawned(3);
-    skip();
-    recycle_requested();
-    answers(3);
-    expect(
-        {AnnounceReady{3_gen, 0s}, StopBackend{2_gen, StopReason::requested, StopHow::ask, 0, 2s}});
-}
-
 TEST_F(Instances, AreRecycledForTheirAgeOneAfterTheOther) {
     policy.recycle.max_age = 10h;
     both_serve();
@@ -319,13 +306,33 @@ TEST_F(Standby, IsRecycledBeforeTheInstanceForWhichItIsToBeFresh) {
     expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s}});
 }
 
-TEST_F(Standby, IsNotWaitedForWhereThereIsNoMemoryForIt) {
+TEST_F(Standby, IsNotWaitedForForEverWhereThereIsNoMemoryForIt) {
+    policy.backend.stop_grace = 5s;
+    policy.backend.start_timeout = 10s;
     starts();
     becomes_ready(1);
     is_postponed(2);
     skip();
     recycle_requested();
-    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s}});
+    after(15s - 1ns);
+    expect({});
+    after(1ns);
+    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 15s}});
+}
+
+// It may be the last for which there was memory.
+TEST_F(Standby, StandsInBeforeItIsRecycledWhereThereIsNoMemoryForAnother) {
+    policy.backend.standby = 2;
+    starts();
+    becomes_ready(1);
+    becomes_ready(2);
+    is_postponed(3);
+    skip();
+    recycle_requested();
+    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s},
+            TakeOver{2_gen, 0_instance}});
+    arrives(1);
+    expect({AdmitClient{1_client, 2_gen, 0s}});
 }
 
 // One whose hook has not been run yet would let nobody in for a while.

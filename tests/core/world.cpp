@@ -219,16 +219,10 @@ void World::run() {
 
 void World::request_recycle() {
     tell("recycle requested");
-    Instant oldest = now_;
-    for (const auto& [generation, life] : lives_) {
-        oldest = life.was_stopped ? oldest : std::min(oldest, planned_since(life).value_or(now_));
-    }
     for (auto& [generation, life] : lives_) {
         const bool goes_on_in_doubt = !policy_.backend.is_ours && is_waited_for(life);
         if (life.answered && !life.was_stopped && !goes_on_in_doubt) {
-            // Who came while another one waits for its turn may be fresh enough.
-            auto& request = life.born > oldest ? life.maybe_requested : life.requested;
-            request = request.value_or(now_);
+            life.requested = life.requested.value_or(now_);
         }
     }
     feed(RecycleRequested{chance(0.5) ? StopReason::schedule : StopReason::requested});
@@ -1141,7 +1135,7 @@ bool World::may_be_open(const Life& life) const {
 }
 
 bool World::is_open(const Life& life) const {
-    return may_be_open(life) && !planned_since(life) && !life.maybe_requested;
+    return may_be_open(life) && !planned_since(life);
 }
 
 // With nobody inside a turn ends at once: then there is one for each instance, unless it has waited
@@ -1152,7 +1146,7 @@ void World::check_turn(const Life& life, StopReason reason) {
     if (!is_turn) {
         return;
     }
-    const auto since = earlier(planned_since(life), life.maybe_requested);
+    const auto since = planned_since(life);
     check(since.has_value(), "4: recycled too early");
     if (!life.instance || !life.inside.empty() || life.left == now_) {
         return;
@@ -1164,8 +1158,7 @@ void World::check_turn(const Life& life, StopReason reason) {
     const auto others = std::count_if(lives_.begin(), lives_.end(), [&](const auto& entry) {
         return &entry.second != &life && may_be_open(entry.second);
     });
-    const bool has_standby =
-        policy_.backend.standby > 0 && (!postponed_ || now_ - *postponed_ >= postponement);
+    const bool has_standby = policy_.backend.standby > 0;
     check(static_cast<std::size_t>(others) + (has_standby ? 0 : 1) >= policy_.backend.instances,
           "8: a planned recycle did not wait for its turn");
 }

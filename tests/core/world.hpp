@@ -68,8 +68,7 @@ private:
         bool was_quarantined = false;
         bool is_due = false;
         std::optional<Instant> requested;  // to be recycled, in its turn
-        std::optional<Instant> maybe_requested;
-        Instant left;  // the last who was inside
+        Instant left;                      // the last who was inside
         std::uint64_t jobs = 0;
         std::size_t served = 0;
         std::set<ClientId> inside;

@@ -126,14 +126,14 @@ class HardLimitTest(unittest.TestCase):
         self.assertEqual(ends, {"ND"})
 
     def test_it_is_lowered_to_what_the_machine_has(self):
-        recycle = {"memory_hard_limit": "1000TiB", "memory_soft_limit": "100TiB"}
+        recycle = {"memory_hard_limit": "1000TiB", "memory_soft_limit": "500TiB"}
         with fake.supervisor(recycle=recycle, backend={"instances": 3, "standby": 1}) as supervisor:
             supervisor.start()
             line = supervisor.log.wait("memory limits lowered")
             share = mebibytes(line["share"])
             self.assertAlmostEqual(share, memory_of_the_machine() * 0.8 / 4, delta=2)
             self.assertEqual(mebibytes(line["memory_hard_limit"]), share)
-            self.assertAlmostEqual(mebibytes(line["memory_soft_limit"]), share / 10, delta=2)
+            self.assertAlmostEqual(mebibytes(line["memory_soft_limit"]), share / 2, delta=2)
 
     def test_without_one_the_soft_limit_is_lowered_too(self):
         recycle = {"memory_hard_limit": "off", "memory_soft_limit": "1000TiB"}
