@@ -32,9 +32,10 @@ public:
     // What is wanted: everything while we serve; no more standby than needed while we drain.
     enum class Wanted { everything, instances, nothing };
 
-    // Planned recycles take turns: all standbys go at once, and an instance when a fresh one is
-    // ready; where none is to be expected, one instance at a time, while all the others serve. When
-    // the last client of a turn has left, no more is waited than a stop and a start may take.
+    // Planned recycles take turns: standbys at once, unless none other would fit, and an instance
+    // when a standby is ready; where there are to be none, one instance at a time, while all the
+    // others serve. When the last client of a turn has left, no more is waited than a stop and a
+    // start may take.
     void take_turns(Wanted wanted, Instant now);
     void hand_over_instances(Effects& effects);
     void refill(Wanted wanted, Instant now, Effects& effects);
