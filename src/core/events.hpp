@@ -27,8 +27,9 @@ struct JobBegan {
     ClientId client;
 };
 
-// For gate.idle_timeout there was no byte either way between an admitted client and its backend.
-// Told again each time as much has passed.
+// For gate.idle_timeout there was no byte either way between an admitted client and its backend,
+// which hardly computed either, where its probe tells whether it is free. Told again each time as
+// much has passed.
 struct ClientIdle {
     ClientId client;
 };

@@ -12,6 +12,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <cstddef>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -55,6 +56,9 @@ public:
 
     // What its whole tree uses, in bytes, where that may matter.
     virtual std::optional<std::uint64_t> memory_of(core::Generation generation) = 0;
+    // What its whole tree has used of the processors so far.
+    virtual std::optional<std::chrono::nanoseconds> processor_time_of(
+        core::Generation generation) = 0;
 
     // Of a generation that is not ending.
     virtual io::Destination address_of(core::Generation generation) const = 0;

@@ -83,6 +83,7 @@ Clients::Clients(boost::asio::io_context& io, const config::Config& config, std:
                           std::move(callbacks.is_ending),
                           std::move(callbacks.has_died),
                           std::move(callbacks.memory_of),
+                          std::move(callbacks.processor_time_of),
                           [this](const Session::Client& client, const Refusal& refusal) {
                               tell_some_refusals(client, refusal);
                           },

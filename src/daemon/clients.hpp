@@ -37,6 +37,7 @@ public:
         std::function<bool(core::Generation)> is_ending;
         std::function<bool(core::Generation)> has_died;
         std::function<std::optional<std::uint64_t>(core::Generation)> memory_of;
+        std::function<std::optional<std::chrono::nanoseconds>(core::Generation)> processor_time_of;
     };
 
     // Opens every listener, and accepts nobody yet. Throws std::system_error, whose text names the

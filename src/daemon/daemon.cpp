@@ -84,7 +84,10 @@ Daemon::Daemon(const config::Config& config)
                 [this](core::Generation generation) { return backends_->instance_of(generation); },
                 [this](core::Generation generation) { return backends_->is_ending(generation); },
                 [this](core::Generation generation) { return backends_->has_died(generation); },
-                [this](core::Generation generation) { return backends_->memory_of(generation); }},
+                [this](core::Generation generation) { return backends_->memory_of(generation); },
+                [this](core::Generation generation) {
+                    return backends_->processor_time_of(generation);
+                }},
                tasks_, sessions_),
       sessions_(io_.get_executor(), [this](const std::string& name,
                                            std::exception_ptr failure) { die(name, failure); }),

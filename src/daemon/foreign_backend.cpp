@@ -123,6 +123,10 @@ std::optional<std::uint64_t> ForeignBackend::memory_of(core::Generation) {
     return std::nullopt;
 }
 
+std::optional<std::chrono::nanoseconds> ForeignBackend::processor_time_of(core::Generation) {
+    return std::nullopt;
+}
+
 // ---- Probes and hooks --------------------------------------------------------------------------
 
 void ForeignBackend::perform(const core::ProbeBackend& effect) {

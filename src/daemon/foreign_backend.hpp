@@ -47,6 +47,7 @@ public:
     void perform(const core::AdmitClient& effect) override;
 
     std::optional<std::uint64_t> memory_of(core::Generation generation) override;
+    std::optional<std::chrono::nanoseconds> processor_time_of(core::Generation generation) override;
 
     io::Destination address_of(core::Generation generation) const override;
     std::string instance_of(core::Generation generation) const override;

@@ -106,7 +106,7 @@ std::optional<std::uint64_t> Memory::of(Life& life) {
     constexpr auto none = std::numeric_limits<std::uint64_t>::max();
     const std::uint64_t matters_from = std::min(limits_.memory_soft_limit.value_or(none),
                                                 limits_.memory_hard_limit.value_or(none));
-    if (life.is_stopping || life.tree.memory_at_a_glance() < matters_from) {
+    if (life.is_stopping || life.tree.at_a_glance().memory < matters_from) {
         return std::nullopt;
     }
     return life.tree.memory(io::Tree::Shared::shared_out);
@@ -136,7 +136,7 @@ boost::asio::awaitable<void> Memory::keep_looking(LifePtr life) {
 
 void Memory::tell_if_too_large(Life& life) {
     const auto now = steady_clock::now();
-    if (now < life.measure_from || life.tree.memory_at_a_glance() < *limits_.memory_hard_limit) {
+    if (now < life.measure_from || life.tree.at_a_glance().memory < *limits_.memory_hard_limit) {
         return;
     }
     const auto bytes = life.tree.memory(io::Tree::Shared::shared_out);

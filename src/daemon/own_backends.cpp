@@ -241,7 +241,7 @@ void OwnBackends::perform(const core::TakeOver& effect) {
         .with("generation", core::number(effect.generation));
 }
 
-// ---- Memory ------------------------------------------------------------------------------------
+// ---- What they use -----------------------------------------------------------------------------
 
 void OwnBackends::perform(const core::AdmitClient& effect) {
     failed_starts_.forget();
@@ -251,6 +251,12 @@ void OwnBackends::perform(const core::AdmitClient& effect) {
 std::optional<std::uint64_t> OwnBackends::memory_of(core::Generation generation) {
     const LifePtr life = find(generation);
     return life ? memory_.of(*life) : std::nullopt;
+}
+
+std::optional<std::chrono::nanoseconds> OwnBackends::processor_time_of(
+    core::Generation generation) {
+    const LifePtr life = find(generation);
+    return life ? std::optional(life->tree.at_a_glance().processor) : std::nullopt;
 }
 
 // ---- Probes ------------------------------------------------------------------------------------

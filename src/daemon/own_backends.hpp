@@ -17,6 +17,7 @@
 #include "io/reaper.hpp"
 #include "io/task_group.hpp"
 
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -50,6 +51,7 @@ public:
     void perform(const core::AdmitClient& effect) override;
 
     std::optional<std::uint64_t> memory_of(core::Generation generation) override;
+    std::optional<std::chrono::nanoseconds> processor_time_of(core::Generation generation) override;
 
     io::Destination address_of(core::Generation generation) const override;
     std::string instance_of(core::Generation generation) const override;

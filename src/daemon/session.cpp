@@ -15,6 +15,9 @@ using std::chrono::steady_clock;
 
 namespace {
 
+// Of one processor. An office that waits, and is probed, uses a tenth of that.
+constexpr double at_rest = 0.05;
+
 std::string_view code_of(core::CutReason reason) {
     switch (reason) {
         case core::CutReason::session_timeout:
@@ -214,20 +217,44 @@ void Session::backend_is_gone() {
 
 // ---- Idle --------------------------------------------------------------------------------------
 
-// Tells that nothing has moved for gate.idle_timeout, and again each time as much has passed.
+// Tells that nothing has moved for gate.idle_timeout, and again each time as much has passed. An
+// office lets go of its main lock for moments in the middle of a job, so that it says that it is
+// free proves little while it computes: what it did in the latter half is looked at as well.
 boost::asio::awaitable<void> Session::watch_idleness(std::shared_ptr<Session> self) {
+    const steady_clock::duration half = *self->config_.idle_timeout / 2;
     auto told = self->moved_;
     while (self->is_inside_) {
-        const auto due = std::max(self->moved_, told) + *self->config_.idle_timeout;
-        if (due <= steady_clock::now()) {
-            told = steady_clock::now();
-            self->is_told_idle_ = true;
-            self->callbacks_.feed(core::ClientIdle{self->client_.id});
+        const auto quiet_since = std::max(self->moved_, told);
+        co_await self->sleep_until(quiet_since + half);
+        if (self->moved_ > quiet_since) {
             continue;
         }
-        self->idleness_.expires_at(due);
-        (void)co_await self->idleness_.async_wait(io::use_result);
+        const auto looked = steady_clock::now();
+        const auto before = self->processor_time();
+        co_await self->sleep_until(looked + half);
+        if (self->moved_ > quiet_since || !self->is_inside_) {
+            continue;
+        }
+        told = steady_clock::now();
+        if (self->processor_time() - before <= at_rest * (told - looked)) {
+            self->is_told_idle_ = true;
+            self->callbacks_.feed(core::ClientIdle{self->client_.id});
+        }
     }
+}
+
+boost::asio::awaitable<void> Session::sleep_until(steady_clock::time_point then) {
+    while (is_inside_ && steady_clock::now() < then) {
+        idleness_.expires_at(then);
+        (void)co_await idleness_.async_wait(io::use_result);
+    }
+}
+
+// Where nobody is asked whether he is free, silence alone counts.
+std::chrono::nanoseconds Session::processor_time() const {
+    const auto used = config_.policy.probe.tells_if_free ? callbacks_.processor_time_of(generation_)
+                                                         : std::nullopt;
+    return used.value_or(std::chrono::nanoseconds(0));
 }
 
 void Session::moved() {

@@ -49,6 +49,7 @@ public:
         std::function<bool(core::Generation)> is_ending;
         std::function<bool(core::Generation)> has_died;
         std::function<std::optional<std::uint64_t>(core::Generation)> memory_of;
+        std::function<std::optional<std::chrono::nanoseconds>(core::Generation)> processor_time_of;
         // Tells of a client that speaks something else.
         std::function<void(const Client&, const Refusal&)> turned_away;
         // Before its end is fed: the client waits again, or has gone.
@@ -80,6 +81,8 @@ private:
     boost::asio::awaitable<bool> enter();
     boost::asio::awaitable<void> relay();
     static boost::asio::awaitable<void> watch_idleness(std::shared_ptr<Session> self);
+    boost::asio::awaitable<void> sleep_until(std::chrono::steady_clock::time_point then);
+    std::chrono::nanoseconds processor_time() const;
     void began_job();
     void moved();
     void left_backend();

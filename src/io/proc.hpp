@@ -30,6 +30,8 @@ struct ProcessStat {
     bool is_kernel_thread = false;
     std::uint64_t start_time = 0;  // Ticks since boot. With the pid it names one process for ever.
     std::uint64_t resident_bytes = 0;
+    // In ticks, its own and that of the children it has reaped.
+    std::uint64_t processor_ticks = 0;
     std::string name;  // Chosen by the process: may hold blanks, brackets and line ends.
 
     bool is_dead() const { return state == 'Z' || state == 'X'; }

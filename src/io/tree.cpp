@@ -223,13 +223,15 @@ std::optional<std::uint64_t> Tree::memory(Shared pages) {
     return sum;
 }
 
-std::uint64_t Tree::memory_at_a_glance() const {
-    std::uint64_t sum = 0;
+Tree::Use Tree::at_a_glance() const {
+    Use sum;
+    std::uint64_t ticks = 0;
     std::set<pid_t> seen;
     std::vector<pid_t> to_see;
     const auto add = [&](const std::optional<ProcessStat>& process) {
         if (process && !process->is_dead() && seen.insert(process->pid).second) {
-            sum += process->resident_bytes;
+            sum.memory += process->resident_bytes;
+            ticks += process->processor_ticks;
             to_see.push_back(process->pid);
         }
     };
@@ -250,6 +252,8 @@ std::uint64_t Tree::memory_at_a_glance() const {
             add(read_stat(child));
         }
     }
+    const auto ticks_per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    sum.processor = std::chrono::nanoseconds(std::chrono::seconds(1)) * ticks / ticks_per_second;
     return sum;
 }
 

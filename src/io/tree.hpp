@@ -14,6 +14,7 @@
 #include "io/pidfd.hpp"
 #include "io/proc.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -62,9 +63,15 @@ public:
     enum class Shared { shared_out, counted_in_each };
     std::optional<std::uint64_t> memory(Shared pages);
 
-    // The same at far less cost, without a look at all processes: of the members known so far and
-    // their descendants, as counted_in_each. Who left his parent since the last scan is missed.
-    std::uint64_t memory_at_a_glance() const;
+    // At far less cost, without a look at all processes: of the members known so far and their
+    // descendants. Who left his parent since the last scan is missed.
+    struct Use {
+        std::uint64_t memory = 0;  // bytes, as counted_in_each
+        // Since they began, and of those they have reaped. Who ends and is reaped by somebody else
+        // takes his with him.
+        std::chrono::nanoseconds processor{};
+    };
+    Use at_a_glance() const;
 
     // Whether the last scan counted this process in.
     bool knows(const ProcessStat& process) const;

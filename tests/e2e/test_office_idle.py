@@ -4,6 +4,7 @@ who waits for a long job is not idle."""
 import os
 import shutil
 import tempfile
+import time
 import unittest
 
 import documents
@@ -12,6 +13,10 @@ from supervisor import SCHEDULING_MARGIN, Supervisor, result
 
 LIMIT = 3  # gate.idle_timeout, seconds
 DOCUMENTS, PAUSE = 20, 2
+OFFICE = (
+    "soffice --headless --norestore --nologo --nodefault --nolockcheck "
+    "'-env:UserInstallation=file://{profile}' '--accept=socket,host=127.0.0.1,port={port};urp;'"
+)
 LINES = 90000  # of a document whose export takes a real office ten seconds and more
 
 
@@ -25,8 +30,8 @@ class PooledClientTest(unittest.TestCase):
         documents.make("odt", source, "the words of a pooled client", lines)
         return source, os.path.join(self.folder, f"{lines}.pdf"), "writer_pdf_Export"
 
-    def supervisor(self):
-        return Supervisor(office.config(gate={"idle_timeout": f"{LIMIT}s"}))
+    def supervisor(self, **backend):
+        return Supervisor(office.config(gate={"idle_timeout": f"{LIMIT}s"}, backend=backend))
 
     def test_one_that_converts_with_pauses_is_not_cut(self):
         with self.supervisor() as supervisor:
@@ -73,6 +78,33 @@ class PooledClientTest(unittest.TestCase):
             self.assertEqual(supervisor.log.count("backend recycling"), 0)
             report = idle.result()
             self.assertFalse(report["ok"])
+
+    def test_one_whose_backend_computes_is_not_idle_although_the_office_is_free(self):
+        """As an office is for moments in the middle of a job."""
+        ended = os.path.join(self.folder, "ended")
+        compute = f"until test -e {ended}; do :; done"
+        command = ["sh", "-c", f"({compute}) & exec {OFFICE}"]
+        with self.supervisor(command=command, **office.TCP) as supervisor:
+            supervisor.start()
+            client = office.Converter(supervisor.port, "hold")
+            self.assertEqual(client.wait_inside(), {"inside": True})
+            entered = time.monotonic()
+            while time.monotonic() < entered + 3 * LIMIT:
+                self.assertEqual(supervisor.log.count("session closed"), 0)
+                time.sleep(0.1)
+            open(ended, "w").close()
+            at_rest_since = time.monotonic() - entered
+            line = supervisor.log.wait("session closed", timeout=30)
+            result(
+                "computing_backend",
+                idle_timeout=f"{LIMIT}s",
+                computed_for=f"{at_rest_since:.1f}s",
+                cut_after=line["lasted"],
+                end=line["end"],
+            )
+            self.assertEqual(line["end"], "cD")
+            self.assertGreater(line.seconds("lasted"), at_rest_since)
+            client.result()
 
     def test_one_whose_job_takes_long_is_not_idle(self):
         with self.supervisor() as supervisor:

@@ -25,6 +25,7 @@ TEST(ProcessStat, IsReadWhateverTheName) {
         EXPECT_EQ(stat->session, 41);
         EXPECT_EQ(stat->start_time, 98765U);
         EXPECT_EQ(stat->resident_bytes, 10U * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
+        EXPECT_EQ(stat->processor_ticks, 5U + 6U + 7U + 8U);
         EXPECT_FALSE(stat->is_kernel_thread);
     }
 }

@@ -4,10 +4,13 @@
 #include "process_support.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <sys/prctl.h>
 
 namespace tcplock::io {
 namespace {
+
+using namespace std::chrono_literals;
 
 constexpr const char* cookie_name = "TCPLOCK_GENERATION";
 
@@ -222,10 +225,21 @@ TEST_F(TreeTest, CountsTheMemoryOfDescendantsAtAGlance) {
     const auto* leader = &running;
     ASSERT_TRUE(until(
         [leader] { return std::count(leader->output.begin(), leader->output.end(), '\n') == 2; }));
-    EXPECT_GE(tree.memory_at_a_glance(), 128U << 20U) << "although it has not been scanned";
-    EXPECT_LT(tree.memory_at_a_glance(), 256U << 20U) << "each once";
+    EXPECT_GE(tree.at_a_glance().memory, 128U << 20U) << "although it has not been scanned";
+    EXPECT_LT(tree.at_a_glance().memory, 256U << 20U) << "each once";
     EXPECT_TRUE(end(tree));
-    EXPECT_EQ(tree.memory_at_a_glance(), 0U);
+    EXPECT_EQ(tree.at_a_glance().memory, 0U);
+}
+
+TEST_F(TreeTest, CountsTheProcessorTimeOfDescendantsAlsoOfThoseWhoHaveEnded) {
+    const std::string burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
+    auto [running, tree] = plant(shell("sh -c '" + burn + "'; echo ended; sleep 1000"));
+    const auto* leader = &running;
+    ASSERT_TRUE(until([leader] { return leader->has_said("ended"); }));
+    const auto used = tree.at_a_glance().processor;
+    EXPECT_GT(used, 20ms);
+    EXPECT_LE(tree.at_a_glance().processor - used, 10ms) << "one tick, while it sleeps";
+    EXPECT_TRUE(end(tree));
 }
 
 TEST_F(TreeTest, HasNoMemoryToTellOfOnceNobodyIsAlive) {
