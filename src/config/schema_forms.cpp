@@ -50,7 +50,8 @@ std::vector<Form> gate_forms() {
          "message) is not here: cut, and the backend is kept.",
          or_off(defined("duration"))},
         {"gate.idle_timeout",
-         "For so long no byte either way while the office is free: cut, and the office is kept.",
+         "For so long no byte either way while the office is free and at rest: cut, and the office "
+         "is kept.",
          or_off(defined("duration"))},
         {"gate.half_closed",
          "A client that shut down its sending side: has left, or may still be answered.",

@@ -28,8 +28,8 @@ struct JobBegan {
 };
 
 // For gate.idle_timeout there was no byte either way between an admitted client and its backend,
-// which hardly computed either, where its probe tells whether it is free. Told again each time as
-// much has passed.
+// which hardly computed in the latter half of that, where its probe tells whether it is free. Told
+// again each time as much has passed.
 struct ClientIdle {
     ClientId client;
 };

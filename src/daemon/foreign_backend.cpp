@@ -146,7 +146,7 @@ boost::asio::awaitable<void> ForeignBackend::probe(TrustPtr trust, core::ProbePu
             .with("generation", core::number(trust->generation))
             .with("why", result.detail);
     }
-    callbacks_.feed(core::ProbeEnded{trust->generation, verdict_of(result)});
+    callbacks_.feed(core::ProbeEnded{trust->generation, verdict_of(result, purpose)});
 }
 
 // Each address that the name stands for is tried in turn, until one answers; and when that one does

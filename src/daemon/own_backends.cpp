@@ -307,7 +307,8 @@ boost::asio::awaitable<void> OwnBackends::probe(LifePtr life, core::ProbePurpose
     if (const auto bytes = result.answered ? memory_.of(*life) : std::nullopt) {
         callbacks_.feed(core::MemoryMeasured{life->generation, *bytes});
     }
-    callbacks_.feed(core::ProbeEnded{life->generation, verdict_of(result), result.documents > 0});
+    callbacks_.feed(
+        core::ProbeEnded{life->generation, verdict_of(result, purpose), result.documents > 0});
 }
 
 boost::asio::awaitable<io::ProbeResult> OwnBackends::probe_by_command(LifePtr life) {

@@ -1,9 +1,14 @@
 #include "daemon/probing.hpp"
 
+#include <chrono>
 #include <variant>
 
 namespace tcplock::daemon {
 namespace {
+
+// Some milliseconds, for an office at rest. One that lets go of its main lock for a moment in the
+// middle of a job answers then whoever had to wait for it.
+constexpr std::chrono::milliseconds at_once(250);
 
 // What an office is asked. While a client is inside nothing that would wait for its job, unless
 // that is the question.
@@ -46,7 +51,11 @@ io::ProbeSpec probe_spec(const config::Probe& probe, core::ProbePurpose purpose)
     return std::visit(ToIo{purpose}, probe.kind);
 }
 
-core::ProbeEnded::Verdict verdict_of(const io::ProbeResult& result) {
+core::ProbeEnded::Verdict verdict_of(const io::ProbeResult& result, core::ProbePurpose purpose) {
+    const bool had_to_wait = purpose == core::ProbePurpose::idleness && result.duration > at_once;
+    if (result.answered && had_to_wait) {
+        return core::ProbeEnded::Verdict::busy;
+    }
     if (result.answered) {
         return core::ProbeEnded::Verdict::answered;
     }

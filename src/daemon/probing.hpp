@@ -16,6 +16,7 @@ namespace tcplock::daemon {
 // Of any kind but a command, which is run.
 io::ProbeSpec probe_spec(const config::Probe& probe, core::ProbePurpose purpose);
 
-core::ProbeEnded::Verdict verdict_of(const io::ProbeResult& result);
+// An office that is free says so at once: a late answer to that question says that it was not.
+core::ProbeEnded::Verdict verdict_of(const io::ProbeResult& result, core::ProbePurpose purpose);
 
 }  // namespace tcplock::daemon

@@ -15,8 +15,17 @@ using std::chrono::steady_clock;
 
 namespace {
 
-// Of one processor. An office that waits, and is probed, uses a tenth of that.
-constexpr double at_rest = 0.05;
+// What was used of the processors before and after. Of a service that is not ours nothing is known;
+// of ours nothing follows from a sum that fell, or could not be had.
+bool was_at_rest(std::optional<std::chrono::nanoseconds> before,
+                 std::optional<std::chrono::nanoseconds> after, std::chrono::nanoseconds during) {
+    // Of one processor. An office that waits, and is probed now and then, uses a tenth of that.
+    constexpr double share = 0.05;
+    if (!before || !after) {
+        return !before && !after;
+    }
+    return *before <= *after && *after - *before <= share * during;
+}
 
 std::string_view code_of(core::CutReason reason) {
     switch (reason) {
@@ -222,11 +231,11 @@ void Session::backend_is_gone() {
 // free proves little while it computes: what it did in the latter half is looked at as well.
 boost::asio::awaitable<void> Session::watch_idleness(std::shared_ptr<Session> self) {
     const steady_clock::duration half = *self->config_.idle_timeout / 2;
-    auto told = self->moved_;
+    auto seen = self->moved_;
     while (self->is_inside_) {
-        const auto quiet_since = std::max(self->moved_, told);
+        const auto quiet_since = std::max(self->moved_, seen);
         co_await self->sleep_until(quiet_since + half);
-        if (self->moved_ > quiet_since) {
+        if (self->moved_ > quiet_since || !self->is_inside_) {
             continue;
         }
         const auto looked = steady_clock::now();
@@ -235,10 +244,12 @@ boost::asio::awaitable<void> Session::watch_idleness(std::shared_ptr<Session> se
         if (self->moved_ > quiet_since || !self->is_inside_) {
             continue;
         }
-        told = steady_clock::now();
-        if (self->processor_time() - before <= at_rest * (told - looked)) {
+        seen = steady_clock::now();
+        if (was_at_rest(before, self->processor_time(), seen - looked)) {
             self->is_told_idle_ = true;
             self->callbacks_.feed(core::ClientIdle{self->client_.id});
+        } else {
+            self->stirred();
         }
     }
 }
@@ -251,14 +262,17 @@ boost::asio::awaitable<void> Session::sleep_until(steady_clock::time_point then)
 }
 
 // Where nobody is asked whether he is free, silence alone counts.
-std::chrono::nanoseconds Session::processor_time() const {
-    const auto used = config_.policy.probe.tells_if_free ? callbacks_.processor_time_of(generation_)
-                                                         : std::nullopt;
-    return used.value_or(std::chrono::nanoseconds(0));
+std::optional<std::chrono::nanoseconds> Session::processor_time() const {
+    return config_.policy.probe.tells_if_free ? callbacks_.processor_time_of(generation_)
+                                              : std::nullopt;
 }
 
 void Session::moved() {
     moved_ = steady_clock::now();
+    stirred();
+}
+
+void Session::stirred() {
     if (std::exchange(is_told_idle_, false)) {
         callbacks_.feed(core::ClientStirred{client_.id});
     }

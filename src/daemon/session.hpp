@@ -82,9 +82,10 @@ private:
     boost::asio::awaitable<void> relay();
     static boost::asio::awaitable<void> watch_idleness(std::shared_ptr<Session> self);
     boost::asio::awaitable<void> sleep_until(std::chrono::steady_clock::time_point then);
-    std::chrono::nanoseconds processor_time() const;
+    std::optional<std::chrono::nanoseconds> processor_time() const;
     void began_job();
     void moved();
+    void stirred();
     void left_backend();
     void refuse(const std::string& what);
     void wait_again(const std::string& why);
@@ -106,7 +107,7 @@ private:
     bool ended_with_backend_ = false;  // that was being ended when the session ended
     std::optional<core::CutReason> cut_;
 
-    boost::asio::steady_timer idleness_;           // runs out when it is to be told as idle
+    boost::asio::steady_timer idleness_;           // runs out when it is to be looked at
     std::chrono::steady_clock::time_point moved_;  // the last byte, either way
     bool is_told_idle_ = false;
 };

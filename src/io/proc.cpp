@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <iterator>
 #include <memory>
-#include <numeric>
 #include <sstream>
 #include <unistd.h>
 
@@ -131,12 +130,9 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
     ProcessStat stat;
     std::uint64_t flags = 0;
     std::int64_t pages = 0;
-    std::array<std::uint64_t, 4> ticks{};
     const bool understood = parse_number(text.substr(0, open - 1), stat.pid) &&
                             fields.number(4, stat.parent) && fields.number(5, stat.group) &&
                             fields.number(6, stat.session) && fields.number(9, flags) &&
-                            fields.number(14, ticks[0]) && fields.number(15, ticks[1]) &&
-                            fields.number(16, ticks[2]) && fields.number(17, ticks[3]) &&
                             fields.number(22, stat.start_time) && fields.number(24, pages);
     if (!understood) {
         return std::nullopt;
@@ -145,7 +141,10 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
     stat.is_kernel_thread = (flags & kernel_thread_flag) != 0;
     stat.resident_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(pages, 0)) *
                           static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-    stat.processor_ticks = std::accumulate(ticks.begin(), ticks.end(), std::uint64_t{0});
+    for (const std::size_t field : {14, 15, 16, 17}) {
+        std::uint64_t ticks = 0;
+        stat.processor_ticks += fields.number(field, ticks) ? ticks : 0;
+    }
     stat.name = text.substr(open + 1, close - open - 1);
     return stat;
 }

@@ -229,8 +229,8 @@ Tree::Use Tree::at_a_glance() const {
     std::set<pid_t> seen;
     std::vector<pid_t> to_see;
     const auto add = [&](const std::optional<ProcessStat>& process) {
-        if (process && !process->is_dead() && seen.insert(process->pid).second) {
-            sum.memory += process->resident_bytes;
+        if (process && seen.insert(process->pid).second) {
+            sum.memory += process->is_dead() ? 0 : process->resident_bytes;
             ticks += process->processor_ticks;
             to_see.push_back(process->pid);
         }

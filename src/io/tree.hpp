@@ -67,8 +67,8 @@ public:
     // descendants. Who left his parent since the last scan is missed.
     struct Use {
         std::uint64_t memory = 0;  // bytes, as counted_in_each
-        // Since they began, and of those they have reaped. Who ends and is reaped by somebody else
-        // takes his with him.
+        // Since they began, and of those they have reaped. Who is reaped by somebody else takes
+        // his with him, so the sum may fall.
         std::chrono::nanoseconds processor{};
     };
     Use at_a_glance() const;

@@ -72,7 +72,8 @@ class PooledClientTest(unittest.TestCase):
             )
             self.assertEqual(cut["end"], "cD")
             self.assertGreaterEqual(cut.seconds("lasted"), LIMIT)
-            self.assertLess(cut.seconds("lasted"), LIMIT + 2 * SCHEDULING_MARGIN)
+            # An office that has just started may be at rest only at the second look.
+            self.assertLess(cut.seconds("lasted"), 2 * LIMIT + 2 * SCHEDULING_MARGIN)
             self.assertEqual(waiting.errors, [])
             self.assertEqual(served["generation"], "1")
             self.assertEqual(supervisor.log.count("backend recycling"), 0)
@@ -82,7 +83,7 @@ class PooledClientTest(unittest.TestCase):
     def test_one_whose_backend_computes_is_not_idle_although_the_office_is_free(self):
         """As an office is for moments in the middle of a job."""
         ended = os.path.join(self.folder, "ended")
-        compute = f"until test -e {ended}; do :; done"
+        compute = f"until test -e {ended} || ! test -d {self.folder}; do :; done"
         command = ["sh", "-c", f"({compute}) & exec {OFFICE}"]
         with self.supervisor(command=command, **office.TCP) as supervisor:
             supervisor.start()
@@ -103,7 +104,10 @@ class PooledClientTest(unittest.TestCase):
                 end=line["end"],
             )
             self.assertEqual(line["end"], "cD")
-            self.assertGreater(line.seconds("lasted"), at_rest_since)
+            self.assertGreater(line.seconds("lasted"), at_rest_since + LIMIT / 2 - 0.1)
+            self.assertLess(
+                line.seconds("lasted"), at_rest_since + 1.5 * LIMIT + 2 * SCHEDULING_MARGIN
+            )
             client.result()
 
     def test_one_whose_job_takes_long_is_not_idle(self):
