@@ -11,8 +11,8 @@
 
 #include <boost/asio/awaitable.hpp>
 
-#include <cstddef>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>

@@ -19,7 +19,7 @@ namespace {
 // of ours nothing follows from a sum that fell, or could not be had.
 bool was_at_rest(std::optional<std::chrono::nanoseconds> before,
                  std::optional<std::chrono::nanoseconds> after, std::chrono::nanoseconds during) {
-    // Of one processor. An office that waits, and is probed now and then, uses a tenth of that.
+    // Of one processor. LibreOffice, waiting and probed once a second, was measured at 0.001.
     constexpr double share = 0.05;
     if (!before || !after) {
         return !before && !after;

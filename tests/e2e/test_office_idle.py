@@ -72,8 +72,7 @@ class PooledClientTest(unittest.TestCase):
             )
             self.assertEqual(cut["end"], "cD")
             self.assertGreaterEqual(cut.seconds("lasted"), LIMIT)
-            # An office that has just started may be at rest only at the second look.
-            self.assertLess(cut.seconds("lasted"), 2 * LIMIT + 2 * SCHEDULING_MARGIN)
+            self.assertLess(cut.seconds("lasted"), LIMIT + 2 * SCHEDULING_MARGIN)
             self.assertEqual(waiting.errors, [])
             self.assertEqual(served["generation"], "1")
             self.assertEqual(supervisor.log.count("backend recycling"), 0)

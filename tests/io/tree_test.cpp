@@ -13,6 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* cookie_name = "TCPLOCK_GENERATION";
+// Takes a shell some tenths of a second.
+const std::string burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
 
 class TreeTest : public ProcessTest {
 protected:
@@ -232,7 +234,6 @@ TEST_F(TreeTest, CountsTheMemoryOfDescendantsAtAGlance) {
 }
 
 TEST_F(TreeTest, CountsTheProcessorTimeOfDescendantsAlsoOfThoseWhoHaveEnded) {
-    const std::string burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
     auto [running, tree] = plant(shell("sh -c '" + burn + "'; echo ended; sleep 1000"));
     const auto* leader = &running;
     ASSERT_TRUE(until([leader] { return leader->has_said("ended"); }));
@@ -243,7 +244,6 @@ TEST_F(TreeTest, CountsTheProcessorTimeOfDescendantsAlsoOfThoseWhoHaveEnded) {
 }
 
 TEST_F(TreeTest, CountsTheProcessorTimeOfTheDeadUntilTheyAreReaped) {
-    const std::string burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
     auto spawned = spawn(io_, shell(burn));
     const pid_t pid = std::get<Child>(spawned).pid;
     Tree tree(pid, "TCPLOCK_GENERATION=none");
