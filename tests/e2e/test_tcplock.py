@@ -8,7 +8,15 @@ import unittest
 
 import crowd
 from crowd import Client
-from supervisor import MAY_MOUNT, SCHEDULING_MARGIN, Supervisor, result, wait_clients, with_mount
+from supervisor import (
+    MAY_MOUNT,
+    SCHEDULING_MARGIN,
+    Supervisor,
+    result,
+    wait_clients,
+    wait_until,
+    with_mount,
+)
 from tcplock import Service, Tcplock, ports, run_command
 
 
@@ -342,10 +350,15 @@ class BugsOfTheAncestorTest(unittest.TestCase):
                 service.process.wait()
                 service.start()
                 self.assertEqual(waiting.answer(), "2 s")
-                messages = [line.message for line in supervisor.log.lines]
-                ended = messages.index("hook ended")
-                self.assertIn("backend ready", messages[ended:])
-                self.assertEqual(messages[ended:].count("session closed"), 0)
+
+                def since_the_hook():
+                    messages = [line.message for line in supervisor.log.lines]
+                    return messages[messages.index("hook ended") :]
+
+                # It is served before the line that says why it could be has been written.
+                supervisor.log.wait("hook ended")
+                wait_until(lambda: "backend ready" in since_the_hook(), 5, "ready after the hook")
+                self.assertEqual(since_the_hook().count("session closed"), 0)
                 waiting.close()
                 line = supervisor.log.wait("session closed", client=2)
                 result("next_after_timeout", waited=line["waited"], end=line["end"])
