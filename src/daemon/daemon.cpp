@@ -70,14 +70,14 @@ void attempt(const Step& step) noexcept {
 
 }  // namespace
 
-Daemon::Daemon(const config::Config& config)
+Daemon::Daemon(const config::Config& config, const std::string& run)
     : config_(config),
       open_files_(raise_open_files_limit()),
       policy_(
           fit_memory(fit_line(config.policy, open_files_, config.listen.size()), config.protocol)),
       calendar_(config.schedule),
       core_(policy_),
-      backends_(make_backends()),
+      backends_(make_backends(run)),
       clients_(io_, config, open_files_,
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_->address_of(generation); },
@@ -94,7 +94,7 @@ Daemon::Daemon(const config::Config& config)
       tasks_(io_.get_executor(),
              [this](const std::string& name, std::exception_ptr failure) { die(name, failure); }) {}
 
-std::unique_ptr<Backends> Daemon::make_backends() {
+std::unique_ptr<Backends> Daemon::make_backends(const std::string& run) {
     Backends::Callbacks callbacks{
         [this](core::Event event) { feed(std::move(event)); },
         [this](core::Generation generation) { return clients_.inside(generation); },
@@ -104,7 +104,7 @@ std::unique_ptr<Backends> Daemon::make_backends() {
         return std::make_unique<ForeignBackend>(io_, config_, reaper_, std::move(callbacks),
                                                 tasks_);
     }
-    return std::make_unique<OwnBackends>(io_, config_, policy_.recycle, reaper_,
+    return std::make_unique<OwnBackends>(io_, config_, run, policy_.recycle, reaper_,
                                          std::move(callbacks), tasks_);
 }
 

@@ -30,15 +30,15 @@ namespace tcplock::daemon {
 
 class Daemon {
 public:
-    // Makes the backends' half and opens the listeners; nothing is spawned yet. Throws
-    // std::exception with a sentence for the operator.
-    explicit Daemon(const config::Config& config);
+    // Makes the backends' half and opens the listeners; nothing is spawned yet. `run` names this run
+    // of ours (daemon/warden.hpp). Throws std::exception with a sentence for the operator.
+    Daemon(const config::Config& config, const std::string& run);
 
     // Until told to stop; the exit code. After a bug of ours it does not return.
     int run();
 
 private:
-    std::unique_ptr<Backends> make_backends();
+    std::unique_ptr<Backends> make_backends(const std::string& run);
     void feed(core::Event event);
     void handle(const core::Event& event);
     void perform(const core::Effect& effect);

@@ -4,6 +4,7 @@
 #include "daemon/log.hpp"
 #include "daemon/place.hpp"
 #include "daemon/probing.hpp"
+#include "daemon/random_name.hpp"
 #include "io/address.hpp"
 #include "io/own_address.hpp"
 
@@ -11,7 +12,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <random>
 #include <unistd.h>
 #include <utility>
 #include <variant>
@@ -27,11 +27,6 @@ constexpr auto between_look_ups = 1s;
 constexpr std::chrono::milliseconds first_look = 5ms;
 constexpr std::chrono::milliseconds slowest_look = 200ms;
 
-std::string random_identity() {
-    std::random_device device;
-    return "alone-" + std::to_string(device()) + "-" + std::to_string(device());
-}
-
 }  // namespace
 
 ForeignBackend::ForeignBackend(boost::asio::io_context& io, const config::Config& config,
@@ -41,7 +36,7 @@ ForeignBackend::ForeignBackend(boost::asio::io_context& io, const config::Config
       commands_(io, reaper),
       callbacks_(std::move(callbacks)),
       tasks_(tasks),
-      hooks_(config.hooks, commands_, random_identity(), callbacks_.feed) {}
+      hooks_(config.hooks, commands_, random_name(), callbacks_.feed) {}
 
 // Nothing of an earlier supervisor's can be left.
 boost::asio::awaitable<void> ForeignBackend::begin() {

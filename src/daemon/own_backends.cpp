@@ -27,15 +27,15 @@ constexpr std::size_t deaths_remembered = 16;
 }  // namespace
 
 OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& config,
-                         const core::RecyclePolicy& limits, io::Reaper& reaper, Callbacks callbacks,
-                         io::TaskGroup& tasks)
+                         const std::string& run, const core::RecyclePolicy& limits,
+                         io::Reaper& reaper, Callbacks callbacks, io::TaskGroup& tasks)
     : io_(io),
       config_(config),
       reaper_(reaper),
       commands_(io, reaper),
       callbacks_(std::move(callbacks)),
       state_(config.backend.state_directory),
-      places_(config, state_),
+      places_(config, state_, run),
       profiles_(config, state_, commands_),
       litter_(places_, commands_),
       tasks_(tasks),

@@ -29,9 +29,10 @@ namespace tcplock::daemon {
 
 class OwnBackends final : public Backends {
 public:
-    // Locks the state directory. `limits` are those of the configuration, or lower. Throws
-    // std::runtime_error with a sentence for the operator.
-    OwnBackends(boost::asio::io_context& io, const config::Config& config,
+    // Locks the state directory. `run` names this run of ours (daemon/warden.hpp), `limits` are
+    // those of the configuration, or lower. Throws std::runtime_error with a sentence for the
+    // operator.
+    OwnBackends(boost::asio::io_context& io, const config::Config& config, const std::string& run,
                 const core::RecyclePolicy& limits, io::Reaper& reaper, Callbacks callbacks,
                 io::TaskGroup& tasks);
 

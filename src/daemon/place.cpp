@@ -2,6 +2,7 @@
 
 #include "config/address.hpp"
 #include "daemon/log.hpp"
+#include "daemon/warden.hpp"
 #include "io/address.hpp"
 #include "io/socket_owner.hpp"
 #include "io/vacancy.hpp"
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace tcplock::daemon {
 namespace {
@@ -75,8 +77,8 @@ std::optional<config::Problem> problem_with_user(const config::Config& config) {
                            config::wrong(name, why, "a name as in /etc/passwd").message};
 }
 
-Places::Places(const config::Config& config, const StateDirectory& state)
-    : config_(config), state_(state) {
+Places::Places(const config::Config& config, const StateDirectory& state, std::string run)
+    : config_(config), state_(state), run_(std::move(run)) {
     if (const auto problem = problem_with_user(config)) {
         throw std::runtime_error(problem->key + ": " + problem->message);
     }
@@ -240,6 +242,7 @@ io::ChildSpec Places::describe_child(const config::Placeholders& values) const {
         child.environment[name] = config::fill(value, values);
     }
     child.environment[supervisor_variable] = state_.identity();
+    child.environment[run_variable] = run_;
     child.directory = values.directory;
     child.folder = temporary_folder(values);
     if (is_office_pipe(config_)) {

@@ -48,8 +48,9 @@ std::optional<config::Problem> problem_with_user(const config::Config& config);
 
 class Places {
 public:
-    // Looks up the backend's user, once. Throws std::runtime_error if there is none.
-    Places(const config::Config& config, const StateDirectory& state);
+    // Looks up the backend's user, once. Throws std::runtime_error if there is none. `run` is the
+    // value of `run_variable` (daemon/warden.hpp).
+    Places(const config::Config& config, const StateDirectory& state, std::string run);
 
     // Makes the place's folder.
     std::variant<Setting, Unfit> prepare(const core::SpawnBackend& spawn) const;
@@ -80,6 +81,7 @@ private:
 
     const config::Config& config_;
     const StateDirectory& state_;
+    const std::string run_;
     std::optional<io::Identity> user_;  // absent: ours
 };
 

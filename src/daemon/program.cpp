@@ -2,6 +2,7 @@
 
 #include "daemon/daemon.hpp"
 #include "daemon/log.hpp"
+#include "daemon/warden.hpp"
 
 #include <chrono>
 #include <csignal>
@@ -54,10 +55,11 @@ void release_signals() {
 }
 
 int run(const config::Config& config) {
+    const Warden warden(config);
     start_logging(config.log_level);
     int code = exit_failed;
     try {
-        code = Daemon(config).run();
+        code = Daemon(config, warden.run()).run();
     } catch (const std::exception& error) {
         Line(Line::Level::error, "cannot start").with("why", error.what());
     }

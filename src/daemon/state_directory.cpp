@@ -1,12 +1,12 @@
 #include "daemon/state_directory.hpp"
 
-#include <array>
+#include "daemon/random_name.hpp"
+
 #include <cerrno>
 #include <fcntl.h>
 #include <fstream>
 #include <stdexcept>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -14,9 +14,7 @@
 namespace tcplock::daemon {
 namespace {
 
-constexpr std::size_t identity_bytes = 16;
 constexpr auto lock_name = "lock";
-constexpr std::string_view hex_digits = "0123456789abcdef";
 
 std::string reason(int error) {
     return std::generic_category().message(error);
@@ -65,19 +63,6 @@ io::Descriptor lock(const std::filesystem::path& directory) {
     return file;
 }
 
-std::string random_name() {
-    std::array<unsigned char, identity_bytes> bytes{};
-    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-        throw std::system_error(errno, std::generic_category(), "no random bytes");
-    }
-    std::string name;
-    for (const unsigned char byte : bytes) {
-        name += hex_digits[byte >> 4];
-        name += hex_digits[byte & 15];
-    }
-    return name;
-}
-
 // What tells the directory from a copy of it, whose supervisor has no orphans in common with ours.
 std::string serial_of(const std::filesystem::path& directory) {
     struct stat about {};
@@ -102,10 +87,7 @@ std::string find_or_make_identity(const std::filesystem::path& directory) {
     std::string known;
     std::string known_serial;
     std::ifstream(path) >> known >> known_serial;
-    const bool is_whole = known.size() == 2 * identity_bytes &&
-                          known.find_first_not_of(hex_digits) == std::string::npos &&
-                          known_serial == serial;
-    if (is_whole) {
+    if (is_random_name(known) && known_serial == serial) {
         return known;
     }
     const std::string name = random_name();

@@ -38,6 +38,8 @@ unsigned free_ports(unsigned count) {
     return 0;
 }
 
+const std::string run = "the-run";
+
 class PlacesTest : public testing::Test {
 protected:
     static constexpr unsigned ports = 8;
@@ -55,7 +57,7 @@ protected:
     }
 
     std::variant<Setting, Unfit> try_to_prepare(const core::SpawnBackend& what) const {
-        const Places places(config_, state_);
+        const Places places(config_, state_, run);
         auto prepared = places.prepare(what);
         if (auto* const setting = std::get_if<Setting>(&prepared)) {
             if (std::string why = places.settle(what.place, *setting); !why.empty()) {
@@ -156,7 +158,7 @@ TEST_F(PlacesTest, AreUnfitWhenTheirFolderCannotBeMade) {
 TEST_F(PlacesTest, CannotBeHadForAnUnknownUser) {
     config_.backend.user = "no-such-user";
     try {
-        const Places places(config_, state_);
+        const Places places(config_, state_, run);
         FAIL() << "there is such a user";
     } catch (const std::runtime_error& error) {
         EXPECT_STREQ(
@@ -184,6 +186,7 @@ protected:
                 {"LANG", "C.UTF-8"},
                 {"TMPDIR", (state_.path() / "place-0" / "tmp").string()},
                 {"TCPLOCK_SUPERVISOR", state_.identity()},
+                {"TCPLOCK_RUN", run},
                 {"TCPLOCK_GENERATION", state_.identity() + "-4"}};
     }
 
@@ -214,12 +217,13 @@ TEST_F(ChildEnvironment, HasAPathWhenWeHaveNone) {
 }
 
 TEST_F(ChildEnvironment, CannotBeGivenAForeignCookie) {
-    config_.backend.environment = {{"TCPLOCK_SUPERVISOR", "x"}, {"TCPLOCK_GENERATION", "y"}};
+    config_.backend.environment = {
+        {"TCPLOCK_SUPERVISOR", "x"}, {"TCPLOCK_RUN", "y"}, {"TCPLOCK_GENERATION", "z"}};
     EXPECT_EQ(prepared(spawn(0, 4)).child.environment, usual());
 }
 
 TEST_F(ChildEnvironment, HoldsTheCookiesThatTellOrphansAndGenerations) {
-    const Places places(config_, state_);
+    const Places places(config_, state_, run);
     EXPECT_EQ(places.cookie(), "TCPLOCK_SUPERVISOR=" + state_.identity());
     EXPECT_EQ(prepared(spawn(0, 4)).cookie, "TCPLOCK_GENERATION=" + state_.identity() + "-4");
     EXPECT_NE(prepared(spawn(0, 4)).cookie, prepared(spawn(0, 5)).cookie);
@@ -229,7 +233,7 @@ TEST_F(ChildEnvironment, HoldsTheCookiesThatTellOrphansAndGenerations) {
 TEST_F(ChildEnvironment, BesideAGenerationHasItsValuesButNotItsCookie) {
     config_.backend.environment = {{"WHERE", "{directory}"}};
     const auto setting = prepared(spawn(0, 4));
-    const auto child = Places(config_, state_).beside(setting, {"ask", "{port}"});
+    const auto child = Places(config_, state_, run).beside(setting, {"ask", "{port}"});
     auto expected = usual();
     expected["WHERE"] = expected["HOME"];
     expected.erase("TCPLOCK_GENERATION");

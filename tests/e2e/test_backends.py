@@ -13,7 +13,15 @@ import unittest
 
 import fake
 from crowd import Client
-from supervisor import BINARY, SCHEDULING_MARGIN, SMALL, Supervisor, result, wait_until
+from supervisor import (
+    BINARY,
+    SCHEDULING_MARGIN,
+    SMALL,
+    Supervisor,
+    read_proc,
+    result,
+    wait_until,
+)
 
 TRACER = os.environ.get("TRACER", "")
 SPAN = float(os.environ.get("TCPLOCK_SPAN", "20"))  # seconds of watching a backend that fails
@@ -371,6 +379,73 @@ def accepting(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+class KilledTest(unittest.TestCase):
+    OPTIONS = ("--double-fork", "--ignore-term")
+
+    def test_nothing_it_had_started_survives_a_killed_supervisor(self):
+        with fake.supervisor(*self.OPTIONS) as supervisor:
+            supervisor.start()
+            client = Client(supervisor.port, "1")
+            self.assertEqual(client.answer(), "1 g1")
+            started = {str(pid) for pid, _ in supervisor.tree()}
+            supervisor.process.kill()
+            supervisor.wait_exit(10)
+            took = supervisor.assert_nothing_left(timeout=5)
+            client.close()
+            lines = supervisor.log.all("the supervisor was killed, what it had started is ended")
+            result("killed", started=len(started), took=f"{took:.2f}s", named=len(lines))
+            self.assertGreaterEqual(len(started), 2)
+            self.assertEqual({line["pid"] for line in lines}, started)
+
+    def test_a_killed_supervisor_takes_nothing_of_the_next_one_with_it(self):
+        with fake.supervisor(*self.OPTIONS) as first:
+            first.start()
+            first.log.wait("backend ready")
+            warden = first.warden()
+            os.kill(warden, signal.SIGSTOP)  # It comes late, and all the same.
+            first.process.kill()
+            first.process.wait()
+            again = Supervisor(
+                fake.config(*self.OPTIONS), directory=first.directory, port_block=first.port
+            )
+            with again:
+                again.start()
+                again.log.wait("backend ready")
+                os.kill(warden, signal.SIGCONT)
+                wait_until(lambda: not read_proc(f"/proc/{warden}/cmdline"), 10, "it has gone")
+                client = Client(again.port, "1")
+                self.assertEqual(client.answer(), "1 g1")
+                client.close()
+                self.assertEqual(again.log.count("backend died"), 0)
+                self.assertEqual(again.terminate(), 0)
+
+    def test_who_kills_the_warden_harms_nobody(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            os.kill(supervisor.warden(), signal.SIGKILL)
+            wait_until(lambda: not supervisor.warden(), 5, "it has gone")
+            client = Client(supervisor.port, "1")
+            self.assertEqual(client.answer(), "1 g1")
+            client.close()
+            self.assertEqual(supervisor.terminate(), 0)
+
+    def test_the_warden_holds_nothing_but_standard_error_and_goes_with_the_supervisor(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            warden = supervisor.warden()
+            held = sorted(os.listdir(f"/proc/{warden}/fd"), key=int)
+            targets = [os.readlink(f"/proc/{warden}/fd/{number}") for number in held]
+            result("warden", memory=f"{memory_kib(warden)}KiB", descriptors=",".join(held))
+            self.assertEqual(held, ["0", "1", "2", "3"])
+            self.assertEqual(targets[:2], ["/dev/null", "/dev/null"])
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+                os.kill(warden, number)
+            self.assertEqual(supervisor.terminate(), 0)
+            supervisor.assert_nothing_left(timeout=2)
+
+
 class OrphanTest(unittest.TestCase):
     def test_what_a_killed_supervisor_left_is_ended_at_the_next_start(self):
         options = ("--double-fork", "--ignore-term")
@@ -380,8 +455,7 @@ class OrphanTest(unittest.TestCase):
             self.assertEqual(first.answer(), "1 g1")
             # Somebody else's process, which must not be touched.
             bystander = subprocess.Popen(["sleep", "60"], env={"STATE": "/elsewhere"})
-            supervisor.process.kill()
-            supervisor.process.wait()
+            supervisor.kill_with_its_warden()
             orphans = supervisor.tree()
             first.close()
             again = Supervisor(

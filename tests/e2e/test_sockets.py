@@ -53,12 +53,10 @@ class OwnServiceTest(unittest.TestCase):
 
     def test_it_is_started_again_where_a_killed_supervisor_left_it(self):
         with Supervisor(self.config()) as first:
-            first.may_leave_orphans = True
             first.start()
             first.log.wait("backend ready")
             path = first.log.wait("backend starting")["address"].removeprefix("unix:")
-            first.signal(signal.SIGKILL)
-            first.wait_exit(10)
+            first.kill_with_its_warden()
             self.assertTrue(os.path.exists(path))
             with Supervisor(self.config(), directory=first.directory) as again:
                 again.start()
