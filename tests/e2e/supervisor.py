@@ -329,7 +329,7 @@ class Supervisor:
         self.process.send_signal(number)
 
     def running(self):
-        return self.process.poll() is None
+        return self.process is not None and self.process.poll() is None
 
     def wait_exit(self, timeout):
         try:
@@ -399,7 +399,7 @@ class Supervisor:
 
     def __exit__(self, kind, value, trace):
         try:
-            if self.process and self.running():
+            if self.running():
                 self.signal(signal.SIGTERM)
                 self.signal(signal.SIGTERM)
                 try:
