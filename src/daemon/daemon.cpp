@@ -70,14 +70,15 @@ void attempt(const Step& step) noexcept {
 
 }  // namespace
 
-Daemon::Daemon(const config::Config& config, const std::string& run)
+Daemon::Daemon(const config::Config& config, const Warden& warden)
     : config_(config),
+      warden_(warden),
       open_files_(raise_open_files_limit()),
       policy_(
           fit_memory(fit_line(config.policy, open_files_, config.listen.size()), config.protocol)),
       calendar_(config.schedule),
       core_(policy_),
-      backends_(make_backends(run)),
+      backends_(make_backends()),
       clients_(io_, config, open_files_,
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_->address_of(generation); },
@@ -94,7 +95,7 @@ Daemon::Daemon(const config::Config& config, const std::string& run)
       tasks_(io_.get_executor(),
              [this](const std::string& name, std::exception_ptr failure) { die(name, failure); }) {}
 
-std::unique_ptr<Backends> Daemon::make_backends(const std::string& run) {
+std::unique_ptr<Backends> Daemon::make_backends() {
     Backends::Callbacks callbacks{
         [this](core::Event event) { feed(std::move(event)); },
         [this](core::Generation generation) { return clients_.inside(generation); },
@@ -104,7 +105,7 @@ std::unique_ptr<Backends> Daemon::make_backends(const std::string& run) {
         return std::make_unique<ForeignBackend>(io_, config_, reaper_, std::move(callbacks),
                                                 tasks_);
     }
-    return std::make_unique<OwnBackends>(io_, config_, run, policy_.recycle, reaper_,
+    return std::make_unique<OwnBackends>(io_, config_, warden_.run(), policy_.recycle, reaper_,
                                          std::move(callbacks), tasks_);
 }
 
@@ -121,6 +122,7 @@ int Daemon::run() {
     tasks_.spawn("signals", follow_signals());
     tasks_.spawn("schedule", follow_schedule());
     tasks_.spawn("begin", begin());
+    tasks_.spawn("warden", warden_.watch_over_it());
     try {
         io_.run();
     } catch (...) {

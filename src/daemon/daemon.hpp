@@ -10,6 +10,7 @@
 #include "daemon/backends.hpp"
 #include "daemon/calendar.hpp"
 #include "daemon/clients.hpp"
+#include "daemon/warden.hpp"
 #include "io/reaper.hpp"
 #include "io/task_group.hpp"
 
@@ -30,15 +31,15 @@ namespace tcplock::daemon {
 
 class Daemon {
 public:
-    // Makes the backends' half and opens the listeners; nothing is spawned yet. `run` names this run
-    // of ours (daemon/warden.hpp). Throws std::exception with a sentence for the operator.
-    Daemon(const config::Config& config, const std::string& run);
+    // Makes the backends' half and opens the listeners; nothing is spawned yet. Throws
+    // std::exception with a sentence for the operator. Both must outlive it.
+    Daemon(const config::Config& config, const Warden& warden);
 
     // Until told to stop; the exit code. After a bug of ours it does not return.
     int run();
 
 private:
-    std::unique_ptr<Backends> make_backends(const std::string& run);
+    std::unique_ptr<Backends> make_backends();
     void feed(core::Event event);
     void handle(const core::Event& event);
     void perform(const core::Effect& effect);
@@ -52,6 +53,7 @@ private:
     [[noreturn]] void die(const std::string& where, std::exception_ptr failure) noexcept;
 
     const config::Config& config_;
+    const Warden& warden_;
     const std::size_t open_files_;
     const core::Policy policy_;  // lowered where the machine asks for it
     boost::asio::io_context io_{1};

@@ -70,7 +70,7 @@ bool OwnBackends::has_died(core::Generation generation) const {
 }
 
 boost::asio::awaitable<void> OwnBackends::begin() {
-    const io::OrphanReport report = co_await io::end_orphans(places_.cookie(), orphan_limit);
+    const io::OrphanReport report = co_await io::end_orphans(places_.orphans(orphan_limit));
     if (!report.has_looked) {
         Line(
             Line::Level::error,

@@ -98,8 +98,8 @@ std::string temporary_folder(const config::Placeholders& values) {
     return values.directory + "/tmp";
 }
 
-std::string Places::cookie() const {
-    return std::string(supervisor_variable) + "=" + state_.identity();
+io::OrphanSearch Places::orphans(std::chrono::nanoseconds limit) const {
+    return {std::string(supervisor_variable) + "=" + state_.identity(), user_, limit};
 }
 
 std::variant<Setting, Unfit> Places::prepare(const core::SpawnBackend& spawn) const {

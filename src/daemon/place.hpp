@@ -11,9 +11,11 @@
 #include "core/effects.hpp"
 #include "daemon/state_directory.hpp"
 #include "io/child.hpp"
+#include "io/orphans.hpp"
 #include "io/socket.hpp"
 #include "io/user.hpp"
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <unistd.h>
@@ -66,8 +68,8 @@ public:
     // Whom the backends run as.
     unsigned user() const { return user_ ? user_->uid : ::getuid(); }
 
-    // Carried by everything this supervisor starts.
-    std::string cookie() const;
+    // By what everything is known that a supervisor on this state directory starts.
+    io::OrphanSearch orphans(std::chrono::nanoseconds limit) const;
 
 private:
     std::variant<io::Endpoint, Unfit> find_address(core::PlaceId place,

@@ -59,7 +59,7 @@ int run(const config::Config& config) {
     start_logging(config.log_level);
     int code = exit_failed;
     try {
-        code = Daemon(config, warden.run()).run();
+        code = Daemon(config, warden).run();
     } catch (const std::exception& error) {
         Line(Line::Level::error, "cannot start").with("why", error.what());
     }

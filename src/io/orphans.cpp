@@ -12,6 +12,7 @@
 #include <csignal>
 #include <map>
 #include <set>
+#include <sys/fsuid.h>
 #include <unistd.h>
 #include <utility>
 
@@ -23,8 +24,6 @@ namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds pause_between_looks{20};
-// A stranger that hangs in state D for good must not cost every start the whole limit.
-constexpr std::chrono::seconds patience_with_the_undecided{1};
 
 using Key = std::pair<pid_t, std::uint64_t>;
 
@@ -51,9 +50,26 @@ std::set<pid_t> kin(const std::vector<ProcessStat>& processes) {
     return family;
 }
 
+// This thread reads files as another user does, or as it always does if it may not.
+class Eyes {
+public:
+    explicit Eyes(const Identity& user)
+        : group_(::setfsgid(user.gid)), user_(::setfsuid(user.uid)) {}
+    ~Eyes() {
+        ::setfsuid(static_cast<uid_t>(user_));
+        ::setfsgid(static_cast<gid_t>(group_));
+    }
+    Eyes(const Eyes&) = delete;
+    Eyes& operator=(const Eyes&) = delete;
+
+private:
+    int group_;
+    int user_;
+};
+
 class Hunt {
 public:
-    explicit Hunt(std::string cookie) : cookie_(std::move(cookie)) {}
+    explicit Hunt(OrphanSearch search) : search_(std::move(search)) {}
 
     // Ends all it can find. True if nothing new turned up and nothing is left to wait for; never if
     // we could not look.
@@ -71,6 +87,9 @@ public:
                 continue;
             }
             is_quiet = judge(process) && is_quiet;
+        }
+        while (take_relatives(*processes, family)) {
+            is_quiet = false;
         }
         for (const auto& [key, target] : targets_) {
             // At each look, for it may not have been possible before. If it is refused, it will be
@@ -103,11 +122,11 @@ private:
     bool judge(const ProcessStat& process) {
         if (process.state == 'D') {
             // Reading its environment might hang as it does. Most leave that state soon.
-            return Clock::now() - began_ >= patience_with_the_undecided;
+            return Clock::now() - began_ >= search_.patience_with_undecided;
         }
         // Held first and judged then, so that what is killed is what was judged.
         Pidfd hold(process);
-        switch (carries(process.pid, cookie_)) {
+        switch (looks_marked(process.pid)) {
             case Carries::yes:
                 break;
             case Carries::no:
@@ -119,12 +138,54 @@ private:
             case Carries::could_not_look:
                 return false;
         }
-        Orphan orphan{process.pid, command_line(process.pid)};
-        targets_.emplace(key_of(process), Target{std::move(orphan), std::move(hold)});
+        take(process, std::move(hold));
         return false;
     }
 
-    std::string cookie_;
+    void take(const ProcessStat& process, Pidfd hold) {
+        const bool may_read = process.state != 'D';
+        Orphan orphan{process.pid, may_read ? command_line(process.pid) : process.name};
+        targets_.emplace(key_of(process), Target{std::move(orphan), std::move(hold)});
+    }
+
+    Carries looks_marked(pid_t pid) const {
+        const Carries found = carries(pid, search_.cookie);
+        if (found != Carries::not_allowed || !search_.user || is_us(*search_.user)) {
+            return found;
+        }
+        const Eyes theirs(*search_.user);
+        return carries(pid, search_.cookie);
+    }
+
+    // A session is theirs whose first process is one of them, or has gone: we begin one for each
+    // program, and nobody can join a session. True if somebody new was found.
+    bool take_relatives(const std::vector<ProcessStat>& processes, const std::set<pid_t>& family) {
+        std::set<pid_t> pids;
+        std::set<pid_t> sessions;
+        std::set<pid_t> strange_sessions{0, ::getsid(0)};
+        for (const auto& process : processes) {
+            if (targets_.contains(key_of(process))) {
+                pids.insert(process.pid);
+                sessions.insert(process.session);
+            } else if (process.pid == process.session && !process.is_dead()) {
+                strange_sessions.insert(process.session);
+            }
+        }
+        bool is_any_new = false;
+        for (const auto& process : processes) {
+            const bool is_relative =
+                pids.contains(process.parent) ||
+                (sessions.contains(process.session) && !strange_sessions.contains(process.session));
+            if (is_relative && !process.is_dead() && !family.contains(process.pid) &&
+                !targets_.contains(key_of(process))) {
+                take(process, Pidfd(process));
+                is_any_new = true;
+            }
+        }
+        return is_any_new;
+    }
+
+    OrphanSearch search_;
     Clock::time_point began_ = Clock::now();
     bool has_looked_ = false;
     std::map<Key, Target> targets_;
@@ -133,11 +194,11 @@ private:
 
 }  // namespace
 
-asio::awaitable<OrphanReport> end_orphans(std::string cookie, std::chrono::nanoseconds limit) {
+asio::awaitable<OrphanReport> end_orphans(OrphanSearch search) {
     const auto executor = co_await asio::this_coro::executor;
-    const auto deadline = Clock::now() + limit;
+    const auto deadline = Clock::now() + search.limit;
     asio::steady_timer timer(executor);
-    Hunt hunt(std::move(cookie));
+    Hunt hunt(std::move(search));
     constexpr int enough = 2;
     int quiet_looks = 0;
     while (Clock::now() < deadline) {

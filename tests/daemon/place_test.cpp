@@ -224,7 +224,7 @@ TEST_F(ChildEnvironment, CannotBeGivenAForeignCookie) {
 
 TEST_F(ChildEnvironment, HoldsTheCookiesThatTellOrphansAndGenerations) {
     const Places places(config_, state_, run);
-    EXPECT_EQ(places.cookie(), "TCPLOCK_SUPERVISOR=" + state_.identity());
+    EXPECT_EQ(places.orphans(std::chrono::seconds{1}).cookie, "TCPLOCK_SUPERVISOR=" + state_.identity());
     EXPECT_EQ(prepared(spawn(0, 4)).cookie, "TCPLOCK_GENERATION=" + state_.identity() + "-4");
     EXPECT_NE(prepared(spawn(0, 4)).cookie, prepared(spawn(0, 5)).cookie);
 }

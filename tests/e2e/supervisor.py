@@ -349,10 +349,12 @@ class Supervisor:
 
     def warden(self):
         """The living process that is to end everything should the daemon be killed, or None."""
-        mark = self.config_file.encode()
+        if self.process is None:
+            return None
+        mark = f"tcplock-warden of {self.process.pid}".encode()
         for pid, state, _, name in processes():
             is_one = name == "tcplock-warden" and state not in "ZX"
-            if is_one and mark in read_proc(f"/proc/{pid}/cmdline"):
+            if is_one and read_proc(f"/proc/{pid}/cmdline").rstrip(b"\0") == mark:
                 return pid
         return None
 

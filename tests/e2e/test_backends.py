@@ -18,6 +18,7 @@ from supervisor import (
     SCHEDULING_MARGIN,
     SMALL,
     Supervisor,
+    processes,
     read_proc,
     result,
     wait_until,
@@ -389,13 +390,48 @@ class KilledTest(unittest.TestCase):
             self.assertEqual(client.answer(), "1 g1")
             started = {str(pid) for pid, _ in supervisor.tree()}
             supervisor.process.kill()
-            supervisor.wait_exit(10)
+            supervisor.process.wait()
             took = supervisor.assert_nothing_left(timeout=5)
             client.close()
-            lines = supervisor.log.all("the supervisor was killed, what it had started is ended")
+            supervisor.wait_exit(10)
+            lines = supervisor.log.all("the supervisor ended suddenly")
             result("killed", started=len(started), took=f"{took:.2f}s", named=len(lines))
             self.assertGreaterEqual(len(started), 2)
             self.assertEqual({line["pid"] for line in lines}, started)
+
+    def test_nor_does_a_child_that_cleared_its_environment_while_its_parent_lives(self):
+        mark = str(100_000 + os.getpid())
+        script = f'setsid env -i sleep {mark} & exec "$$@"'
+        command = ["/bin/sh", "-c", script, "sh", *fake.command("--ignore-term")]
+
+        def strays():
+            wanted = f"sleep\0{mark}\0".encode()
+            found = [pid for pid, *_ in processes() if read_proc(f"/proc/{pid}/cmdline") == wanted]
+            return found
+
+        with fake.supervisor(backend={"command": command}) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            wait_until(strays, 5, "it is there")
+            supervisor.process.kill()
+            supervisor.process.wait()
+            wait_until(lambda: not strays(), 5, "it has gone")
+            supervisor.assert_nothing_left(timeout=5)
+
+    def test_a_user_of_its_own_is_no_way_out_even_where_root_may_not_look(self):
+        # As in a container: root without the right to look at others' processes.
+        drop = ["setpriv", "--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace"]
+        with fake.supervisor("--double-fork", backend={"user": "nobody"}) as supervisor:
+            os.chmod(supervisor.directory, 0o777)
+            supervisor.under = drop
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            started = [pid for pid, _ in supervisor.tree()]
+            self.assertGreaterEqual(len(started), 2)
+            supervisor.process.kill()
+            supervisor.process.wait()
+            took = supervisor.assert_nothing_left(timeout=5)
+            result("killed_user", started=len(started), took=f"{took:.2f}s")
 
     def test_a_killed_supervisor_takes_nothing_of_the_next_one_with_it(self):
         with fake.supervisor(*self.OPTIONS) as first:
@@ -424,7 +460,7 @@ class KilledTest(unittest.TestCase):
             supervisor.start()
             supervisor.log.wait("backend ready")
             os.kill(supervisor.warden(), signal.SIGKILL)
-            wait_until(lambda: not supervisor.warden(), 5, "it has gone")
+            self.assertEqual(supervisor.log.wait("no warden")["why"], "it has ended")
             client = Client(supervisor.port, "1")
             self.assertEqual(client.answer(), "1 g1")
             client.close()
@@ -442,7 +478,8 @@ class KilledTest(unittest.TestCase):
             self.assertEqual(targets[:2], ["/dev/null", "/dev/null"])
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
                 os.kill(warden, number)
-            self.assertEqual(supervisor.terminate(), 0)
+            self.assertEqual(supervisor.terminate(), 0)  # It says `stopped` with the warden there.
+            self.assertEqual(supervisor.log.count("no warden"), 0)
             supervisor.assert_nothing_left(timeout=2)
 
 

@@ -27,12 +27,17 @@ class EndTest(unittest.TestCase):
 
     def test_no_office_survives_when_the_supervisor_is_killed(self):
         moments = random.Random(5)
-        slowest = 0
+        slowest = survivors = 0
         for number in range(ROUNDS):
             with self.subTest(round=number), self.supervisor() as supervisor:
+                supervisor.may_leave_orphans = True  # for the last to tell
                 supervisor.start()
                 client = self.kill(supervisor, number, moments)
-                slowest = max(slowest, supervisor.assert_nothing_left(timeout=5))
+                try:
+                    slowest = max(slowest, supervisor.assert_nothing_left(timeout=5))
+                except AssertionError as error:
+                    survivors += 1
+                    print(error)
                 if client:
                     client.close()
         with self.supervisor() as supervisor:
@@ -44,12 +49,12 @@ class EndTest(unittest.TestCase):
         result(
             "supervisor_killed",
             rounds=ROUNDS,
-            survivors=0,
+            survivors=survivors,
             slowest=f"{slowest:.2f}s",
             limit="5s",
             ended_by_the_last_start=ended,
         )
-        self.assertEqual((ended, last), (0, 0))
+        self.assertEqual((survivors, ended, last), (0, 0, 0))
 
     def kill(self, supervisor, number, moments):
         """SIGKILL to the daemon: its office starts, is idle, or has a client inside."""

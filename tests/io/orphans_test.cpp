@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <sys/prctl.h>
 
 namespace tcplock::io {
@@ -31,9 +32,11 @@ protected:
         }
     }
 
+    // Becomes `command`, by a script if there is one.
     pid_t leave_behind(const std::string& name, const std::string& value,
-                       const std::string& command) {
-        ChildSpec spec = shell("setsid " + command + " > /dev/null 2>&1 & echo $!");
+                       const std::string& command, const std::string& script = {}) {
+        const std::string start = script.empty() ? command : "sh -c '" + script + "'";
+        ChildSpec spec = shell("setsid " + start + " > /dev/null 2>&1 & echo $!");
         spec.environment[name] = value;
         auto spawned = spawn(io_, spec);
         auto& child = std::get<Child>(spawned);
@@ -44,7 +47,7 @@ protected:
         started_.push_back(std::stoi(told.data()));
         // Until the shell has given way to the command, the command line is the shell's.
         const auto deadline = std::chrono::steady_clock::now() + patience;
-        while (!command_line(started_.back()).starts_with(command.substr(0, 5)) &&
+        while (command_line(started_.back()) != command &&
                std::chrono::steady_clock::now() < deadline) {
             ::usleep(1000);
         }
@@ -53,7 +56,7 @@ protected:
 
     OrphanReport end(const std::string& id, std::chrono::nanoseconds limit = patience) {
         OrphanReport report;
-        boost::asio::co_spawn(io_, end_orphans("TCPLOCK_SUPERVISOR=" + id, limit),
+        boost::asio::co_spawn(io_, end_orphans({"TCPLOCK_SUPERVISOR=" + id, {}, limit}),
                               [&](std::exception_ptr error, OrphanReport told) {
                                   EXPECT_FALSE(error);
                                   report = std::move(told);
@@ -96,6 +99,20 @@ TEST_F(OrphansTest, AreEndedThoughTheyIgnoreTermOrAreStopped) {
     ::kill(orphan, SIGSTOP);
     EXPECT_EQ(end(id_).ended.size(), 1U);
     EXPECT_TRUE(is_ended(orphan));
+}
+
+TEST_F(OrphansTest, TakeTheirChildrenAndSessionsWithThemAndNobodyElse) {
+    const std::string script = "env -i sleep 1011 & setsid env -i sleep 1012 & exec sleep 1010";
+    const pid_t orphan = leave_behind("TCPLOCK_SUPERVISOR", id_, "sleep 1010", script);
+    const pid_t stranger = leave_behind("OTHER", id_, "sleep 1013");
+    const auto report = end(id_);
+    EXPECT_TRUE(is_ended(orphan));
+    EXPECT_FALSE(is_ended(stranger));
+    std::multiset<std::string> ended;
+    for (const auto& one : report.ended) {
+        ended.insert(one.command_line);
+    }
+    EXPECT_EQ(ended, (std::multiset<std::string>{"sleep 1010", "sleep 1011", "sleep 1012"}));
 }
 
 TEST_F(OrphansTest, AreNotLookedForAmongOurOwnDescendants) {
