@@ -383,6 +383,27 @@ bool Backend::was_healthy(Instant now) const noexcept {
     return has_answered && (has_served_ || working_ > 0 || was_long);
 }
 
+PlaceView Backend::view() const {
+    PlaceView seen;
+    seen.place = place_;
+    seen.phase = phase_;
+    seen.generation = generation_;
+    seen.instance = instance_;
+    seen.born = wear_.born;
+    seen.inside = inside_;
+    seen.jobs = wear_.jobs;
+    seen.is_unproven = prove_by_.has_value();
+    seen.due = due_;
+    if (planned_) {
+        seen.planned = planned_->reason;
+    }
+    if (phase_ == Phase::vacant) {
+        seen.not_before = not_before_;
+    }
+    seen.failed_in_a_row = failed_in_a_row_;
+    return seen;
+}
+
 std::optional<Instant> Backend::deadline() const noexcept {
     std::optional<Instant> first = phase_deadline_;
     if (phase_ == Phase::starting || phase_ == Phase::ready) {

@@ -22,12 +22,29 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace tcplock::core {
 
 enum class Phase { vacant, spawning, starting, ready, stopping, killing, quarantined };
 
 std::string_view to_string(Phase phase) noexcept;
+
+// What an operator may see of a place.
+struct PlaceView {
+    PlaceId place;
+    Phase phase = Phase::vacant;
+    Generation generation{};             // of its last life; 0: none yet
+    std::optional<InstanceId> instance;  // none: a standby, or one that has been replaced
+    Instant born;
+    std::size_t inside = 0;
+    std::uint64_t jobs = 0;
+    bool is_unproven = false;
+    std::optional<StopReason> due;      // it takes nobody any more
+    std::optional<StopReason> planned;  // it waits for its turn
+    std::optional<Instant> not_before;  // vacant: when the next start may come
+    std::size_t failed_in_a_row = 0;
+};
 
 // Between two tries of a backend that has not answered yet, or not again after a session.
 constexpr Duration probe_retry_interval = 100ms;
@@ -148,6 +165,7 @@ public:
     Duration back_off(Instant now);
 
     std::optional<Instant> deadline() const noexcept;
+    PlaceView view() const;
     std::uint64_t jobs() const noexcept { return wear_.jobs; }
     Duration age(Instant now) const noexcept { return now - wear_.born; }
 

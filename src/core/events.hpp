@@ -110,10 +110,25 @@ struct PlaceCleared {
     Generation generation;
 };
 
-// Every generation that serves now is to be recycled after its running sessions.
+// Every generation that serves now, or the one that is an instance, is to be recycled.
 struct RecycleRequested {
+    enum class Urgency {
+        in_turn,  // after its running sessions
+        at_once,  // they are cut; one that has never answered is ended as well
+    };
     StopReason reason = StopReason::requested;
+    std::optional<InstanceId> instance = {};
+    Urgency urgency = Urgency::in_turn;
 };
+
+// An operator ends a client, who waits or is inside. It may have gone by now.
+struct CutRequested {
+    ClientId client;
+};
+
+// Until it is resumed, nobody is let in, and nobody's patience runs. A shutdown ends a pause.
+struct PauseRequested {};
+struct ResumeRequested {};
 
 struct ShutdownRequested {
     enum class Urgency { drain, at_once };
@@ -123,9 +138,10 @@ struct ShutdownRequested {
 // The time told by deadline() has come. Harmless if nothing is due.
 struct DeadlineReached {};
 
-using Event = std::variant<ClientArrived, ClientLeft, JobBegan, ClientIdle, ClientStirred,
-                           ClientFinished, SessionEnded, BackendSpawned, SpawnFailed,
-                           SpawnPostponed, BackendExited, ProbeEnded, MemoryMeasured, HookEnded,
-                           PlaceCleared, RecycleRequested, ShutdownRequested, DeadlineReached>;
+using Event =
+    std::variant<ClientArrived, ClientLeft, JobBegan, ClientIdle, ClientStirred, ClientFinished,
+                 SessionEnded, BackendSpawned, SpawnFailed, SpawnPostponed, BackendExited,
+                 ProbeEnded, MemoryMeasured, HookEnded, PlaceCleared, RecycleRequested,
+                 CutRequested, PauseRequested, ResumeRequested, ShutdownRequested, DeadlineReached>;
 
 }  // namespace tcplock::core

@@ -5,32 +5,52 @@
 namespace tcplock::core {
 
 void Gate::enter(Waiter waiter) {
-    const bool is_new = waiting_.emplace(waiter.client, waiter.since).second;
+    const bool is_new = waiting_.emplace(waiter.client, waiter).second;
     require(is_new, "a client is in the line twice");
 }
 
-bool Gate::leave(ClientId client) {
-    return waiting_.erase(client) == 1;
+std::optional<Waiter> Gate::take(ClientId client) {
+    const auto found = waiting_.extract(client);
+    return found ? std::optional(found.mapped()) : std::nullopt;
 }
 
 Waiter Gate::pop() {
     require(!waiting_.empty(), "the head of an empty line was asked for");
     const auto head = waiting_.begin();
-    const Waiter waiter{head->first, head->second};
+    const Waiter waiter = head->second;
     waiting_.erase(head);
     return waiter;
 }
 
 bool Gate::head_is_impatient(Instant now) const noexcept {
-    const auto ends = deadline();
-    return ends && *ends <= now;
+    return !waiting_.empty() &&
+           patience_ends(waiting_.begin()->second) <= paused_since_.value_or(now);
 }
 
 std::optional<Instant> Gate::deadline() const noexcept {
-    if (waiting_.empty()) {
+    if (waiting_.empty() || is_paused()) {
         return std::nullopt;
     }
-    return waiting_.begin()->second + policy_.queue_timeout;
+    return patience_ends(waiting_.begin()->second);
+}
+
+// But for the pause that runs.
+Instant Gate::patience_ends(const Waiter& waiter) const noexcept {
+    return waiter.since + policy_.queue_timeout + (paused_for_ - waiter.paused_before);
+}
+
+void Gate::resume(Instant now) noexcept {
+    paused_for_ = paused_for(now);
+    paused_since_.reset();
+}
+
+std::vector<Waiter> Gate::in_order() const {
+    std::vector<Waiter> waiters;
+    waiters.reserve(waiting_.size());
+    for (const auto& [client, waiter] : waiting_) {
+        waiters.push_back(waiter);
+    }
+    return waiters;
 }
 
 }  // namespace tcplock::core

@@ -1,4 +1,5 @@
-// The line in front of the backends: first come, first served, bounded, with patience.
+// The line in front of the backends: first come, first served, bounded, with patience. While it is
+// paused, nobody's patience runs.
 //
 // The gate knows neither sockets nor backends: it keeps ids and times. Ids are given out in the
 // order of acceptance, so the order of ids is the order of the line, also for a client that comes
@@ -11,12 +12,14 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <vector>
 
 namespace tcplock::core {
 
 struct Waiter {
     ClientId client;
     Instant since;
+    Duration paused_before{};  // for how long the gate had been paused in all when he came
 };
 
 class Gate {
@@ -27,11 +30,15 @@ public:
     bool is_empty() const noexcept { return waiting_.empty(); }
     std::size_t size() const noexcept { return waiting_.size(); }
 
+    Waiter newcomer(ClientId client, Instant now) const noexcept {
+        return {client, now, paused_for(now)};
+    }
     // A newcomer must find the line not full; one who comes back finds his old place.
     void enter(Waiter waiter);
 
-    // False if the client is not in the line.
-    bool leave(ClientId client);
+    // None if the client is not in the line.
+    std::optional<Waiter> take(ClientId client);
+    bool leave(ClientId client) { return take(client).has_value(); }
 
     // The head of the line leaves it, to be admitted or refused. The line must not be empty.
     Waiter pop();
@@ -40,9 +47,24 @@ public:
     bool head_is_impatient(Instant now) const noexcept;
     std::optional<Instant> deadline() const noexcept;
 
+    // Twice is as good as once.
+    void pause(Instant now) noexcept { paused_since_ = paused_since_.value_or(now); }
+    void resume(Instant now) noexcept;
+    bool is_paused() const noexcept { return paused_since_.has_value(); }
+    std::optional<Instant> paused_since() const noexcept { return paused_since_; }
+
+    std::vector<Waiter> in_order() const;
+
 private:
+    Instant patience_ends(const Waiter& waiter) const noexcept;
+    Duration paused_for(Instant now) const noexcept {
+        return paused_for_ + (paused_since_ ? now - *paused_since_ : Duration{});
+    }
+
     GatePolicy policy_;
-    std::map<ClientId, Instant> waiting_;
+    std::map<ClientId, Waiter> waiting_;
+    std::optional<Instant> paused_since_;
+    Duration paused_for_{};  // in all, but for the pause that runs
 };
 
 }  // namespace tcplock::core

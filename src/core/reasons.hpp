@@ -41,6 +41,7 @@ enum class RefuseReason {
     queue_timeout,
     backend_failing,
     shutting_down,
+    requested,  // an operator ended it
 };
 
 // Why an admitted client was ended.
@@ -51,6 +52,8 @@ enum class CutReason {
     release_timeout,
     memory_hard_limit,  // the only one inside: its job needs too much
     neighbour,          // the backend was ended for what one of several inside may have done
+    requested,          // an operator ended it; the backend is not to blame
+    recycle_requested,  // an operator had its backend recycled at once
     shutdown,
 };
 

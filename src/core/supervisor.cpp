@@ -24,7 +24,7 @@ Effects Supervisor::handle(const Event& event, Instant now) {
 
 void Supervisor::on(const ClientArrived& event, Instant now, Effects& effects) {
     ++counts_.accepted;
-    const Waiter newcomer{event.client, now};
+    const Waiter newcomer = gate_.newcomer(event.client, now);
     if (mode_ != Mode::serving) {
         refuse(newcomer, RefuseReason::shutting_down, now, effects);
     } else if (is_failing()) {
@@ -121,7 +121,7 @@ void Supervisor::on(const SessionEnded& event, Instant now, Effects& effects) {
             break;
         case SessionEnded::How::not_reached:
             --counts_.admitted;
-            gate_.enter({event.client, session.since});
+            gate_.enter(session.waiter);
             if (backend && backend->phase() == Phase::ready) {
                 stop_unasked(*backend, StopReason::unreachable, now, effects);
             }
@@ -148,7 +148,8 @@ void Supervisor::cut_who_is_idle(Generation generation, Instant now, Effects& ef
 }
 
 // Of one alone it is known whose job it was.
-void Supervisor::cut_all_inside(Generation generation, Effects& effects) {
+void Supervisor::cut_all_inside(Generation generation, CutReason alone, CutReason among_others,
+                                Effects& effects) {
     std::vector<std::pair<const ClientId, Session>*> inside;
     for (auto& entry : sessions_) {
         const Session& session = entry.second;
@@ -156,7 +157,7 @@ void Supervisor::cut_all_inside(Generation generation, Effects& effects) {
             inside.push_back(&entry);
         }
     }
-    const auto why = inside.size() == 1 ? CutReason::memory_hard_limit : CutReason::neighbour;
+    const auto why = inside.size() == 1 ? alone : among_others;
     for (auto* const entry : inside) {
         cut(entry->first, entry->second, why, effects);
     }
@@ -169,6 +170,30 @@ void Supervisor::forget_who_is_idle(Generation generation) {
             session.is_idle = false;
         }
     }
+}
+
+// ---- Operators ---------------------------------------------------------------------------------
+
+void Supervisor::on(const CutRequested& event, Instant now, Effects& effects) {
+    if (const auto waiter = gate_.take(event.client)) {
+        refuse(*waiter, RefuseReason::requested, now, effects);
+        return;
+    }
+    const auto found = sessions_.find(event.client);
+    if (found != sessions_.end() && !found->second.is_cut && !found->second.has_left) {
+        send_away(event.client, found->second, CutReason::requested, now, effects);
+    }
+}
+
+// Who waits is served, before an end, or is told that he is not.
+void Supervisor::on(const PauseRequested&, Instant now, Effects&) {
+    if (mode_ == Mode::serving) {
+        gate_.pause(now);
+    }
+}
+
+void Supervisor::on(const ResumeRequested&, Instant now, Effects&) {
+    gate_.resume(now);
 }
 
 // ---- Backends ----------------------------------------------------------------------------------
@@ -261,7 +286,8 @@ void Supervisor::judge_memory(Backend& backend, std::uint64_t bytes, When when, 
         stop_unasked(backend, StopReason::memory_hard_limit, now, effects);
     } else if (is_too_large && backend.phase() == Phase::ready) {
         backend.make_due(StopReason::memory_hard_limit);
-        cut_all_inside(backend.generation(), effects);
+        cut_all_inside(backend.generation(), CutReason::memory_hard_limit, CutReason::neighbour,
+                       effects);
     } else if (exceeds(policy_.recycle.memory_soft_limit) && when == When::between_jobs &&
                backend.jobs() > 0) {
         backend.make_due(StopReason::memory_soft_limit);
@@ -296,11 +322,28 @@ void Supervisor::on(const PlaceCleared& event, Instant, Effects&) {
 
 void Supervisor::on(const RecycleRequested& event, Instant now, Effects& effects) {
     for (Backend& backend : pool_.places()) {
-        if (goes_on_in_doubt(backend)) {
+        if (event.instance && backend.instance() != event.instance) {
+            continue;
+        }
+        if (event.urgency == RecycleRequested::Urgency::at_once) {
+            recycle_at_once(backend, event.reason, now, effects);
+        } else if (goes_on_in_doubt(backend)) {
             effects.push_back(backend.doubt(event.reason, now));
         } else if (backend.phase() == Phase::ready) {
             backend.plan_recycle(event.reason, now);
         }
+    }
+}
+
+// Whoever is inside is cut, and so nobody is waited for: it is retired in this very turn.
+void Supervisor::recycle_at_once(Backend& backend, StopReason reason, Instant now,
+                                 Effects& effects) {
+    if (backend.phase() == Phase::starting) {
+        stop(backend, reason, now, effects);
+    } else if (backend.phase() == Phase::ready) {
+        backend.make_due(reason);
+        cut_all_inside(backend.generation(), CutReason::recycle_requested,
+                       CutReason::recycle_requested, effects);
     }
 }
 
@@ -352,6 +395,7 @@ void Supervisor::back_off(Backend& backend, HasFailed what, Instant now, Effects
 
 void Supervisor::on(const ShutdownRequested& event, Instant now, Effects& effects) {
     if (mode_ == Mode::serving) {
+        gate_.resume(now);
         mode_ = Mode::draining;
         shutdown_by_ = now + policy_.shutdown_timeout;
         effects.push_back(StopListening{});
@@ -571,7 +615,7 @@ void Supervisor::send_due_probes(Instant now, Effects& effects) {
 }
 
 void Supervisor::admit_from_the_line(Instant now, Effects& effects) {
-    while (!gate_.is_empty()) {
+    while (!gate_.is_empty() && !gate_.is_paused()) {
         Backend* const backend = pool_.free_slot();
         if (!backend) {
             break;
@@ -579,7 +623,7 @@ void Supervisor::admit_from_the_line(Instant now, Effects& effects) {
         const Waiter head = gate_.pop();
         backend->admit();
         ++counts_.admitted;
-        Session session{backend->generation(), head.since, now + policy_.gate.session_timeout};
+        Session session{backend->generation(), head, now, now + policy_.gate.session_timeout};
         if (policy_.gate.first_byte_timeout) {
             session.speaks_by = to_speak_by(head.since, now);
         }
@@ -622,6 +666,44 @@ std::optional<Instant> Supervisor::deadline() const {
         }
     }
     return first;
+}
+
+// ---- What is to be seen ------------------------------------------------------------------------
+
+Snapshot Supervisor::snapshot() const {
+    Snapshot seen;
+    seen.taken = last_now_;
+    seen.mode = mode_;
+    seen.paused_since = gate_.paused_since();
+    seen.is_failing = is_failing();
+    seen.is_asleep = is_asleep_;
+    seen.is_full = gate_.is_full();
+    seen.shutdown_by = shutdown_by_;
+    seen.counts = counts();
+    seen.waiting = gate_.in_order();
+    for (const auto& [client, session] : sessions_) {
+        const auto ends = session.is_cut ? std::nullopt : std::optional(session.ends);
+        seen.sessions.push_back({client, session.generation, session.waiter.since, session.admitted,
+                                 ends, session.has_job, session.is_idle, session.has_left});
+    }
+    for (const Backend& backend : pool_.places()) {
+        seen.places.push_back(backend.view());
+    }
+    return seen;
+}
+
+std::string_view to_string(Mode mode) noexcept {
+    switch (mode) {
+        case Mode::serving:
+            return "serving";
+        case Mode::draining:
+            return "draining";
+        case Mode::closing:
+            return "closing";
+        case Mode::finished:
+            return "finished";
+    }
+    return "?";
 }
 
 Counts Supervisor::counts() const {

@@ -29,6 +29,7 @@
 #include "core/gate.hpp"
 #include "core/policy.hpp"
 #include "core/pool.hpp"
+#include "core/snapshot.hpp"
 
 #include <cstdint>
 #include <map>
@@ -43,15 +44,6 @@ constexpr Duration time_to_look = 100ms;
 // So many starts in a row must fail before newcomers are refused.
 constexpr std::size_t failing_after = 5;
 
-// accepted = admitted + refused + left + waiting, at every moment.
-struct Counts {
-    std::uint64_t accepted = 0;
-    std::uint64_t admitted = 0;  // inside now, or ended
-    std::uint64_t refused = 0;
-    std::uint64_t left = 0;
-    std::uint64_t waiting = 0;
-};
-
 class Supervisor {
 public:
     explicit Supervisor(const Policy& policy);
@@ -65,14 +57,15 @@ public:
     Counts counts() const;
     bool is_failing() const noexcept { return failed_starts_ >= failing_after; }
     const Pool& pool() const noexcept { return pool_; }
+    // All there is to be seen, as it was after the last event.
+    Snapshot snapshot() const;
 
 private:
-    enum class Mode { serving, draining, closing, finished };
-
     struct Session {
         Generation generation;
-        Instant since;  // in the line
-        Instant ends;   // by session_timeout, or by release_timeout once the client has left
+        Waiter waiter;  // as it was in the line
+        Instant admitted;
+        Instant ends;  // by session_timeout, or by release_timeout once the client has left
         std::optional<Instant> speaks_by = {};  // until it has a job, or has left
         bool has_job = false;
         bool is_idle = false;
@@ -96,6 +89,9 @@ private:
     void on(const HookEnded& event, Instant now, Effects& effects);
     void on(const PlaceCleared& event, Instant now, Effects& effects);
     void on(const RecycleRequested& event, Instant now, Effects& effects);
+    void on(const CutRequested& event, Instant now, Effects& effects);
+    void on(const PauseRequested& event, Instant now, Effects& effects);
+    void on(const ResumeRequested& event, Instant now, Effects& effects);
     void on(const ShutdownRequested& event, Instant now, Effects& effects);
     void on(const DeadlineReached& event, Instant now, Effects& effects);
 
@@ -133,7 +129,9 @@ private:
     enum class When { between_jobs, in_a_job };
     void judge_memory(Backend& backend, std::uint64_t bytes, When when, Instant now,
                       Effects& effects);
-    void cut_all_inside(Generation generation, Effects& effects);
+    void cut_all_inside(Generation generation, CutReason alone, CutReason among_others,
+                        Effects& effects);
+    void recycle_at_once(Backend& backend, StopReason reason, Instant now, Effects& effects);
     bool is_quiet() const noexcept { return gate_.is_empty() && sessions_.empty(); }
 
     Policy policy_;

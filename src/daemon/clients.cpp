@@ -45,6 +45,8 @@ Refusal describe(core::RefuseReason reason, std::size_t others_waiting) {
             return {"PF", "the backend is failing"};
         case core::RefuseReason::shutting_down:
             return {"GQ", "shutting down"};
+        case core::RefuseReason::requested:
+            return {"KQ", "ended by an operator"};
     }
     return {"??", "unknown"};
 }

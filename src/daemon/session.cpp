@@ -41,6 +41,9 @@ std::string_view code_of(core::CutReason reason) {
             return "RD";
         case core::CutReason::neighbour:
             return "ND";
+        case core::CutReason::requested:
+        case core::CutReason::recycle_requested:
+            return "KD";
         case core::CutReason::shutdown:
             return "GD";
     }
@@ -193,8 +196,9 @@ void Session::cut(core::CutReason reason) {
         return;  // It has left the backend meanwhile, and is still owed something.
     }
     cut_ = cut_.value_or(reason);  // The first is why.
-    const bool is_sent_away =
-        reason == core::CutReason::first_byte_timeout || reason == core::CutReason::idle_timeout;
+    const bool is_sent_away = reason == core::CutReason::first_byte_timeout ||
+                              reason == core::CutReason::idle_timeout ||
+                              reason == core::CutReason::requested;
     if (is_sent_away && !is_entering_) {
         io::abort(client_socket_);
     } else {

@@ -95,6 +95,41 @@ TEST(Gate, HasNoDeadlineWhenNobodyWaits) {
     EXPECT_FALSE(gate.head_is_impatient(noon));
 }
 
+TEST(Gate, StandsStillWithEverybodysPatienceWhileItIsPaused) {
+    Gate gate(policy_of(10, 1min));
+    gate.enter(gate.newcomer(ClientId{1}, noon));
+    gate.pause(noon + 50s);
+    gate.pause(noon + 55s);
+    gate.enter(gate.newcomer(ClientId{2}, noon + 1h));
+    EXPECT_FALSE(gate.deadline());
+    EXPECT_FALSE(gate.head_is_impatient(noon + 2h));
+    gate.resume(noon + 2h);
+    gate.resume(noon + 2h);
+    EXPECT_EQ(gate.deadline(), noon + 2h + 10s);
+    EXPECT_EQ(gate.pop().since, noon);
+    EXPECT_EQ(gate.deadline(), noon + 2h + 1min);
+}
+
+TEST(Gate, DoesNotHoldWhoseTimeWasUpBeforeThePause) {
+    Gate gate(policy_of(10, 1min));
+    gate.enter(gate.newcomer(ClientId{1}, noon));
+    const Waiter head = gate.pop();
+    gate.pause(noon + 1min);
+    gate.enter(head);
+    EXPECT_TRUE(gate.head_is_impatient(noon + 1min));
+}
+
+TEST(Gate, TellsWhoWaitsInTheOrderOfTheLine) {
+    Gate gate(policy_of(10, 1min));
+    EXPECT_TRUE(gate.in_order().empty());
+    gate.enter({ClientId{2}, noon + 1s});
+    gate.enter({ClientId{1}, noon});
+    const auto line = gate.in_order();
+    ASSERT_EQ(line.size(), 2U);
+    EXPECT_EQ(line[0].client, ClientId{1});
+    EXPECT_EQ(line[1].since, noon + 1s);
+}
+
 TEST(GateDeathTest, WillNotHoldAClientTwice) {
     Gate gate(policy_of(10, 1min));
     gate.enter({ClientId{1}, noon});

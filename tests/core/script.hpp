@@ -206,6 +206,16 @@ protected:
     // ---- Operators -----------------------------------------------------------------------------
 
     void recycle_requested() { happens(RecycleRequested{StopReason::requested}); }
+    void recycle_requested(std::uint64_t instance) {
+        happens(RecycleRequested{StopReason::requested, InstanceId{std::uint32_t(instance)}});
+    }
+    void recycle_requested_at_once(std::optional<InstanceId> instance = {}) {
+        happens(
+            RecycleRequested{StopReason::requested, instance, RecycleRequested::Urgency::at_once});
+    }
+    void cut_requested(std::uint64_t client) { happens(CutRequested{ClientId{client}}); }
+    void paused() { happens(PauseRequested{}); }
+    void resumed() { happens(ResumeRequested{}); }
     void asked_to_end() { happens(ShutdownRequested{ShutdownRequested::Urgency::drain}); }
     void told_to_end_at_once() { happens(ShutdownRequested{ShutdownRequested::Urgency::at_once}); }
 

@@ -177,6 +177,12 @@ void World::run() {
         if (chance(0.5)) {
             at(ticks(0, 800), [this] { request_recycle(); });
         }
+        if (chance(0.5)) {
+            at(ticks(0, 800), [this] { request_cut(); });
+        }
+    }
+    if (chance(0.3)) {
+        at(ticks(0, 800), [this] { pause(ticks(0, 200)); });
     }
     run_until(hostile_until);
 
@@ -200,6 +206,8 @@ void World::run() {
         arrive();
     }
     shutdown_at_ = now_;
+    paused_for_ = paused_for();  // A shutdown ends a pause.
+    paused_since_.reset();
     const bool is_urgent = chance(0.3);
     tell(is_urgent ? "shutdown at once" : "shutdown");
     is_closing_ = is_urgent;
@@ -218,14 +226,72 @@ void World::run() {
 }
 
 void World::request_recycle() {
-    tell("recycle requested");
+    std::optional<InstanceId> only;
+    if (chance(0.3)) {
+        only = InstanceId{static_cast<std::uint32_t>(ticks(0, 2) / tick)};
+    }
+    is_recycled_at_once_ = chance(0.3);
+    tell(std::string("recycle requested") + (is_recycled_at_once_ ? " at once" : "") +
+         (only ? say(" of", *only) : ""));
+    std::vector<Generation> meant;
     for (auto& [generation, life] : lives_) {
+        const bool is_meant = !only || life.instance == only;
         const bool goes_on_in_doubt = !policy_.backend.is_ours && is_waited_for(life);
-        if (life.answered && !life.was_stopped && !goes_on_in_doubt) {
+        if (!is_meant || !life.answered || life.was_stopped) {
+            continue;
+        }
+        if (is_recycled_at_once_) {
+            life.is_due = true;
+            meant.push_back(generation);
+        } else if (!goes_on_in_doubt) {
             life.requested = life.requested.value_or(now_);
         }
     }
-    feed(RecycleRequested{chance(0.5) ? StopReason::schedule : StopReason::requested});
+    feed(RecycleRequested{chance(0.5) ? StopReason::schedule : StopReason::requested, only,
+                          is_recycled_at_once_ ? RecycleRequested::Urgency::at_once
+                                               : RecycleRequested::Urgency::in_turn});
+    for (const Generation generation : meant) {
+        check(lives_.at(generation).was_stopped, "4: what was to be recycled at once was kept");
+    }
+    is_recycled_at_once_ = false;
+}
+
+// An operator ends one who waits, or is inside, or has gone.
+void World::request_cut() {
+    to_be_cut_ = ClientId{1 + random_() % std::max<std::uint64_t>(last_client_, 1)};
+    tell(say("cut requested of", *to_be_cut_));
+    feed(CutRequested{*to_be_cut_});
+    check(!waiting_.contains(*to_be_cut_), "3: one who was to be ended still waits");
+    to_be_cut_.reset();
+}
+
+void World::pause(Duration how_long) {
+    if (shutdown_at_) {
+        return;
+    }
+    tell("paused");
+    paused_since_ = paused_since_.value_or(now_);
+    feed(PauseRequested{});
+    at(how_long, [this] { resume(); });
+}
+
+void World::resume() {
+    if (!paused_since_) {
+        return;
+    }
+    tell("resumed");
+    paused_for_ = paused_for();
+    paused_since_.reset();
+    feed(ResumeRequested{});
+}
+
+Duration World::paused_for() const {
+    return paused_for_ + (paused_since_ ? now_ - *paused_since_ : Duration{});
+}
+
+// While the gate was not paused.
+Duration World::has_waited(const Guest& guest) const {
+    return now_ - guest.since - (paused_for() - guest.paused_before);
 }
 
 // ---- Clients -----------------------------------------------------------------------------------
@@ -249,6 +315,7 @@ void World::arrive() {
     tell(say("client arrives", client));
     ++counts_.accepted;
     waiting_[client] = Guest{now_, {}, {}};
+    waiting_[client].paused_before = paused_for();
     feed(ClientArrived{client});
     if (waiting_.contains(client) && !is_friendly_ && chance(0.2)) {
         at(ticks(0, 40), [this, client] {
@@ -266,6 +333,7 @@ void World::perform(const AdmitClient& effect) {
     check(!waiting_.empty() && waiting_.begin()->first == effect.client,
           "2: the client admitted was not the head of the line");
     check(!is_closing_, "4: a client was admitted while everything closes");
+    check(!paused_since_, "2: a client was admitted while the gate was paused");
     const auto found = lives_.find(effect.generation);
     check(found != lives_.end(), "4: a client was admitted to a generation that never was");
     Life& life = found->second;
@@ -476,6 +544,7 @@ void World::end_session(ClientId client, SessionEnded::How how) {
         tell(say("could not be reached for client", client));
         --counts_.admitted;
         waiting_[client] = Guest{guest.since, {}, {}};
+        waiting_[client].paused_before = guest.paused_before;
     } else {
         tell(say("session ended", client));
         how = SessionEnded::How::released;
@@ -514,7 +583,7 @@ void World::perform(const RefuseClient& effect) {
                   "3: refused, but the line is not full");
             break;
         case RefuseReason::queue_timeout:
-            check(now_ - found->second.since >= policy_.gate.queue_timeout,
+            check(has_waited(found->second) >= policy_.gate.queue_timeout,
                   "3: refused before his patience had ended");
             break;
         case RefuseReason::backend_failing:
@@ -522,6 +591,9 @@ void World::perform(const RefuseClient& effect) {
             break;
         case RefuseReason::shutting_down:
             check(shutdown_at_.has_value(), "3: refused at a shutdown nobody asked for");
+            break;
+        case RefuseReason::requested:
+            check(to_be_cut_ == effect.client, "3: refused as an operator's wish, but it was none");
             break;
     }
     waiting_.erase(found);
@@ -560,6 +632,13 @@ void World::perform(const CutClient& effect) {
             check(lives_.at(guest.generation).inside_when_too_large > 1,
                   "12: cut for its neighbours, but there were none");
             break;
+        case CutReason::requested:
+            check(to_be_cut_ == effect.client, "3: cut as an operator's wish, but it was none");
+            break;
+        case CutReason::recycle_requested:
+            check(is_recycled_at_once_ && lives_.at(guest.generation).is_due,
+                  "3: cut for a recycle that nobody asked for");
+            break;
         case CutReason::shutdown:
             check(shutdown_at_.has_value(), "3: cut at a shutdown nobody asked for");
             check(now_ - *shutdown_at_ <= policy_.shutdown_timeout + 2 * tick,
@@ -569,8 +648,9 @@ void World::perform(const CutClient& effect) {
     Life& life = lives_.at(guest.generation);
     const ClientId client = effect.client;
     const auto how = guest.has_entered ? SessionEnded::How::released : SessionEnded::How::untouched;
-    const bool is_sent_away =
-        effect.reason == CutReason::first_byte_timeout || effect.reason == CutReason::idle_timeout;
+    const bool is_sent_away = effect.reason == CutReason::first_byte_timeout ||
+                              effect.reason == CutReason::idle_timeout ||
+                              effect.reason == CutReason::requested;
     if (is_sent_away) {
         // The backend is kept, and closes its side in its own time, or never.
         guest.has_left = true;
@@ -1143,7 +1223,7 @@ bool World::is_open(const Life& life) const {
 void World::check_turn(const Life& life, StopReason reason) {
     const bool is_turn = reason == StopReason::max_age || reason == StopReason::schedule ||
                          reason == StopReason::requested;
-    if (!is_turn) {
+    if (!is_turn || is_recycled_at_once_) {
         return;
     }
     const auto since = planned_since(life);
@@ -1192,6 +1272,7 @@ void World::check_books() const {
               counts.refused == counts_.refused && counts.left == counts_.left &&
               counts.waiting == waiting_.size(),
           "3: the core's books differ from the world's");
+    check_snapshot();
     check(core_.is_failing() == (failed_starts_ >= 5), "7: failing, or not, but wrongly");
     for (const auto& [client, guest] : guests_) {
         const Duration limit =
@@ -1233,15 +1314,49 @@ void World::check_books() const {
               "12: something lives although nobody comes");
     }
     for (const auto& [client, guest] : waiting_) {
-        check(now_ - guest.since <= policy_.gate.queue_timeout + 2 * tick,
+        check(has_waited(guest) <= policy_.gate.queue_timeout + 2 * tick,
               "12: somebody waits for longer than allowed");
+    }
+}
+
+// What is shown is what is.
+void World::check_snapshot() const {
+    const Snapshot seen = core_.snapshot();
+    check(seen.paused_since.has_value() == paused_since_.has_value(), "3: paused, or not, wrongly");
+    check(std::equal(seen.waiting.begin(), seen.waiting.end(), waiting_.begin(), waiting_.end(),
+                     [](const Waiter& shown, const auto& known) {
+                         return shown.client == known.first && shown.since == known.second.since;
+                     }),
+          "3: the line that is shown is not the line");
+    check(std::equal(seen.sessions.begin(), seen.sessions.end(), guests_.begin(), guests_.end(),
+                     [](const SessionView& shown, const auto& known) {
+                         const Guest& guest = known.second;
+                         return shown.client == known.first &&
+                                shown.generation == guest.generation &&
+                                shown.since == guest.since && shown.has_job == guest.has_job &&
+                                shown.ends.has_value() != guest.is_cut;
+                     }),
+          "3: the sessions that are shown are not those that are");
+    for (const PlaceView& shown : seen.places) {
+        const auto found = places_.find(shown.place);
+        const bool is_known = found != places_.end() && found->second.occupant.has_value();
+        check(is_known == (shown.phase != Phase::vacant), "3: an empty place is shown as taken");
+        if (!is_known) {
+            continue;
+        }
+        const Life& life = lives_.at(*found->second.occupant);
+        check(shown.generation == *found->second.occupant && shown.jobs == life.jobs &&
+                  shown.inside == life.inside.size() && shown.born == life.born,
+              "3: a place is shown wrongly");
+        check((shown.phase == Phase::ready) == (life.answered && !life.was_stopped),
+              "3: a phase is shown wrongly");
     }
 }
 
 // A slot is free, its generation open and proven, and the line not empty: a lost wake-up. With a
 // standby ready, which of the open ones are the instances is the core's business.
 void World::check_nobody_waits_in_vain() const {
-    if (waiting_.empty() || is_closing_ || shutdown_at_) {
+    if (waiting_.empty() || is_closing_ || shutdown_at_ || paused_since_) {
         return;
     }
     std::size_t open = 0;
@@ -1263,6 +1378,7 @@ void World::check_nobody_waits_in_vain() const {
 void World::become_friendly() {
     tell("all becomes well");
     is_friendly_ = true;
+    resume();
     for (auto& [generation, life] : lives_) {
         life.ignores_term = false;
         if (life.survives_kill && life.has_tree) {

@@ -97,6 +97,7 @@ private:
         bool is_idle = false;
         bool has_left = false;
         bool is_cut = false;
+        Duration paused_before{};  // when it came, for how long the gate had been paused in all
     };
 
     // What is known of a place's last life.
@@ -180,11 +181,17 @@ private:
     void leave(ClientId client);
     void end_session(ClientId client, SessionEnded::How how);
     void request_recycle();
+    void request_cut();
+    void pause(Duration how_long);
+    void resume();
+    Duration paused_for() const;
+    Duration has_waited(const Guest& guest) const;
     void become_friendly();
 
     // What must hold.
     void note_quiet();
     void check_books() const;
+    void check_snapshot() const;
     void check_somebody_starts();
     void check_nobody_waits_in_vain() const;
     void note_failed_start(Generation generation);
@@ -227,6 +234,10 @@ private:
     Instant last_turn_;                   // the last planned recycle
     std::optional<Instant> quiet_since_;  // nobody waits and nobody is inside
     bool is_asleep_ = false;
+    std::optional<Instant> paused_since_;
+    Duration paused_for_{};              // in all, but for the pause that runs
+    std::optional<ClientId> to_be_cut_;  // this very moment, by an operator
+    bool is_recycled_at_once_ = false;   // in this very moment
 };
 
 }  // namespace tcplock::simulation
