@@ -177,6 +177,8 @@ void World::run() {
         if (chance(0.5)) {
             at(ticks(0, 800), [this] { request_recycle(); });
         }
+    }
+    for (int i = 0; i < 6; ++i) {
         if (chance(0.5)) {
             at(ticks(0, 800), [this] { request_cut(); });
         }
@@ -259,6 +261,11 @@ void World::request_recycle() {
 // An operator ends one who waits, or is inside, or has gone.
 void World::request_cut() {
     to_be_cut_ = ClientId{1 + random_() % std::max<std::uint64_t>(last_client_, 1)};
+    const auto one_who_is_cut = std::find_if(guests_.begin(), guests_.end(),
+                                             [](const auto& entry) { return entry.second.is_cut; });
+    if (one_who_is_cut != guests_.end()) {
+        to_be_cut_ = one_who_is_cut->first;
+    }
     tell(say("cut requested of", *to_be_cut_));
     feed(CutRequested{*to_be_cut_});
     check(!waiting_.contains(*to_be_cut_), "3: one who was to be ended still waits");
