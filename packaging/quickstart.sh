@@ -18,7 +18,8 @@ port=2002 # as in config/tcplock.yaml
 
 packages=(
     cmake ninja-build g++
-    libboost1.81-dev libboost-filesystem1.81-dev libboost-program-options1.81-dev
+    libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev
+    libboost-program-options1.81-dev
     libyaml-cpp-dev libspdlog-dev libfmt-dev
     libreoffice-writer-nogui python3-uno
 )

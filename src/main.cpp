@@ -1,5 +1,7 @@
 // The command line: arguments -> configuration -> run or tell -> exit code.
 
+#include "admin/ask.hpp"
+#include "admin/command.hpp"
 #include "config/doubts.hpp"
 #include "config/load.hpp"
 #include "config/schema.hpp"
@@ -9,8 +11,16 @@
 
 #include <boost/program_options.hpp>
 
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <cstdlib>
 #include <exception>
+#include <initializer_list>
 #include <iostream>
+#include <optional>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -18,6 +28,7 @@
 
 namespace {
 
+namespace admin = tcplock::admin;
 namespace config = tcplock::config;
 namespace daemon = tcplock::daemon;
 namespace options = boost::program_options;
@@ -34,6 +45,16 @@ usage: tcplock-supervisor -c FILE                run in the foreground until tol
        tcplock-supervisor check -c FILE          say everything that is wrong, or doubtful, with FILE
        tcplock-supervisor show-config -c FILE    the configuration in force, defaults filled in
        tcplock-supervisor schema                 JSON Schema of the configuration, for editors
+
+of a supervisor that runs, found by -s SOCKET, TCPLOCK_SOCKET, or the default of admin.socket:
+       tcplock-supervisor status [--json|--watch]     what runs, who waits, what was recycled and why
+       tcplock-supervisor clients [--json]            every client: waiting or inside, since when
+       tcplock-supervisor recycle [INSTANCE] [--now]  after the running job, or at once
+       tcplock-supervisor pause | resume              hold admissions: clients keep their place
+       tcplock-supervisor cut CLIENT                  end one client
+       tcplock-supervisor drain                       accept nobody, serve who waits, end
+       tcplock-supervisor health [--live|--ready]     exit 0 or 1: it runs; it would serve a client soon
+
        tcplock-supervisor --version | --help
 
 signals: TERM, INT  stop accepting, serve who waits, then stop; a second one: at once
@@ -41,15 +62,30 @@ signals: TERM, INT  stop accepting, serve who waits, then stop; a second one: at
 exit:    0 fine, 1 failed while running, 2 usage, 78 configuration
 )";
 
-// Commands that are documented to come; naming one is not a misspelling.
-constexpr std::string_view not_yet[] = {"status", "clients", "recycle", "pause", "resume",
-                                        "cut",    "drain",   "reload",  "health"};
+// Documented to come; naming it is not a misspelling.
+constexpr std::string_view not_yet = "reload";
+
+constexpr std::string_view of_configuration[] = {"", "check", "show-config"};
+constexpr std::string_view of_running_supervisor[] = {"status", "clients", "recycle", "pause",
+                                                      "resume", "cut",     "drain",   "health"};
 
 struct Arguments {
     std::string command;  // empty: run
+    std::string argument;
     std::string file;
+    std::string socket;
+    bool wants_json = false;
+    bool keeps_watching = false;
+    bool is_at_once = false;
+    bool asks_if_alive = false;
+    bool asks_if_ready = false;
     bool wants_help = false;
     bool wants_version = false;
+};
+
+// What was asked for is no command line.
+class WrongUsage : public std::runtime_error {
+    using std::runtime_error::runtime_error;
 };
 
 Arguments parse(int count, char** values) {
@@ -57,16 +93,28 @@ Arguments parse(int count, char** values) {
     options::options_description named;
     auto add = named.add_options();
     add("config,c", options::value(&arguments.file));
+    add("socket,s", options::value(&arguments.socket));
+    add("json", options::bool_switch(&arguments.wants_json));
+    add("watch", options::bool_switch(&arguments.keeps_watching));
+    add("now", options::bool_switch(&arguments.is_at_once));
+    add("live", options::bool_switch(&arguments.asks_if_alive));
+    add("ready", options::bool_switch(&arguments.asks_if_ready));
     add("help,h", options::bool_switch(&arguments.wants_help));
     add("version", options::bool_switch(&arguments.wants_version));
     add("command", options::value(&arguments.command));
+    add("argument", options::value(&arguments.argument));
     options::positional_options_description placed;
     placed.add("command", 1);
+    placed.add("argument", 1);
     options::variables_map read;
     options::store(
         options::command_line_parser(count, values).options(named).positional(placed).run(), read);
     options::notify(read);
     return arguments;
+}
+
+bool is_one_of(std::span<const std::string_view> commands, std::string_view command) {
+    return std::ranges::find(commands, command) != commands.end();
 }
 
 int say_problems(const std::vector<config::Problem>& problems) {
@@ -85,7 +133,97 @@ int check(const std::string& file, const config::Config& loaded) {
     return exit_fine;
 }
 
+// ---- Of a supervisor that runs -----------------------------------------------------------------
+
+std::string socket_of(const Arguments& arguments) {
+    if (!arguments.socket.empty()) {
+        return arguments.socket;
+    }
+    const char* const named = std::getenv("TCPLOCK_SOCKET");
+    return named != nullptr && *named != '\0' ? named : *config::Admin{}.socket;
+}
+
+std::optional<std::uint64_t> number_of(const Arguments& arguments) {
+    if (arguments.argument.empty()) {
+        if (arguments.command == "cut") {
+            throw WrongUsage("cut: name the client by its number; clients lists them");
+        }
+        return std::nullopt;
+    }
+    if (arguments.command != "cut" && arguments.command != "recycle") {
+        throw WrongUsage(arguments.command + ": unexpected \"" + arguments.argument + "\"");
+    }
+    std::uint64_t number = 0;
+    const char* const last = arguments.argument.data() + arguments.argument.size();
+    const auto [end, error] = std::from_chars(arguments.argument.data(), last, number);
+    if (error != std::errc{} || end != last) {
+        throw WrongUsage(arguments.command + ": \"" + arguments.argument + "\" is no number of " +
+                         (arguments.command == "cut" ? "a client" : "an instance"));
+    }
+    return number;
+}
+
+// An option that means nothing here is a misunderstanding.
+void check_options(const Arguments& arguments) {
+    const std::string_view command = arguments.command;
+    const auto only_for = [command](bool is_given, std::string_view option,
+                                    std::initializer_list<std::string_view> commands) {
+        if (is_given && std::ranges::find(commands, command) == commands.end()) {
+            throw WrongUsage(std::string(option) + " is not for " +
+                             (command.empty() ? "running" : std::string(command)));
+        }
+    };
+    only_for(arguments.wants_json, "--json", {"status", "clients"});
+    only_for(arguments.keeps_watching, "--watch", {"status"});
+    only_for(arguments.is_at_once, "--now", {"recycle"});
+    only_for(arguments.asks_if_alive, "--live", {"health"});
+    only_for(arguments.asks_if_ready, "--ready", {"health"});
+    if (arguments.wants_json && arguments.keeps_watching) {
+        throw WrongUsage("--json or --watch, not both");
+    }
+    if (arguments.asks_if_alive && arguments.asks_if_ready) {
+        throw WrongUsage("--live or --ready, not both");
+    }
+}
+
+int ask_supervisor(const Arguments& arguments) {
+    const admin::Command command{.name = arguments.command,
+                                 .socket = socket_of(arguments),
+                                 .number = number_of(arguments),
+                                 .wants_json = arguments.wants_json,
+                                 .keeps_watching = arguments.keeps_watching,
+                                 .is_at_once = arguments.is_at_once,
+                                 .asks_if_alive = arguments.asks_if_alive};
+    return admin::run(command) ? exit_fine : exit_failed;
+}
+
+// ---- Of a configuration ------------------------------------------------------------------------
+
+int use_configuration(const Arguments& arguments) {
+    const auto loaded = config::load_file(arguments.file);
+    if (const auto* const problems = std::get_if<std::vector<config::Problem>>(&loaded)) {
+        return say_problems(*problems);
+    }
+    const auto& configuration = std::get<config::Config>(loaded);
+    if (arguments.command == "show-config") {
+        std::cout << config::show(configuration);
+        return exit_fine;
+    }
+    if (const auto problem = daemon::problem_with_user(configuration)) {
+        return say_problems({*problem});
+    }
+    if (arguments.command == "check") {
+        return check(arguments.file, configuration);
+    }
+    return daemon::run(configuration);
+}
+
 int obey(const Arguments& arguments) {
+    const std::string& command = arguments.command;
+    const bool runs = command.empty() && !arguments.wants_help && !arguments.wants_version;
+    if (!runs) {
+        daemon::release_signals();  // It ends as anybody does.
+    }
     if (arguments.wants_help) {
         std::cout << usage;
         return exit_fine;
@@ -94,45 +232,35 @@ int obey(const Arguments& arguments) {
         std::cout << "tcplock-supervisor " << TCPLOCK_VERSION << '\n';
         return exit_fine;
     }
-    const std::string& command = arguments.command;
-    for (const std::string_view known : not_yet) {
-        if (command == known) {
-            std::cerr << "tcplock-supervisor: " << command << ": not available yet\n";
-            return exit_usage;
-        }
+    if (command == not_yet) {
+        std::cerr << "tcplock-supervisor: " << command << ": not available yet\n";
+        return exit_usage;
+    }
+    const bool is_known = command == "schema" || is_one_of(of_configuration, command) ||
+                          is_one_of(of_running_supervisor, command);
+    if (!is_known) {
+        throw WrongUsage("unknown command \"" + command + "\"");
+    }
+    check_options(arguments);
+    if (is_one_of(of_running_supervisor, command)) {
+        return ask_supervisor(arguments);
+    }
+    if (!arguments.argument.empty()) {
+        throw WrongUsage("unexpected \"" + arguments.argument + "\"");
     }
     if (command == "schema") {
-        daemon::release_signals();  // Nothing runs: end as anybody does.
         std::cout << config::schema();
         return exit_fine;
     }
-    if (!command.empty() && command != "check" && command != "show-config") {
-        std::cerr << "tcplock-supervisor: unknown command \"" << command << "\"\n\n" << usage;
-        return exit_usage;
-    }
     if (arguments.file.empty()) {
-        std::cerr << "tcplock-supervisor: name a configuration with -c FILE\n\n" << usage;
-        return exit_usage;
+        throw WrongUsage("name a configuration with -c FILE");
     }
-    if (!command.empty()) {
-        daemon::release_signals();  // Nothing runs: end as anybody does.
-    }
-    const auto loaded = config::load_file(arguments.file);
-    if (const auto* const problems = std::get_if<std::vector<config::Problem>>(&loaded)) {
-        return say_problems(*problems);
-    }
-    const auto& configuration = std::get<config::Config>(loaded);
-    if (command == "show-config") {
-        std::cout << config::show(configuration);
-        return exit_fine;
-    }
-    if (const auto problem = daemon::problem_with_user(configuration)) {
-        return say_problems({*problem});
-    }
-    if (command == "check") {
-        return check(arguments.file, configuration);
-    }
-    return daemon::run(configuration);
+    return use_configuration(arguments);
+}
+
+int say_usage(const std::exception& error) {
+    std::cerr << "tcplock-supervisor: " << error.what() << "\n\n" << usage;
+    return exit_usage;
 }
 
 }  // namespace
@@ -142,8 +270,9 @@ int main(int count, char** values) {
     try {
         return obey(parse(count, values));
     } catch (const options::error& error) {
-        std::cerr << "tcplock-supervisor: " << error.what() << "\n\n" << usage;
-        return exit_usage;
+        return say_usage(error);
+    } catch (const WrongUsage& error) {
+        return say_usage(error);
     } catch (const std::exception& error) {
         std::cerr << "tcplock-supervisor: " << error.what() << '\n';
         return exit_failed;

@@ -142,6 +142,7 @@ config::Config configuration(const Arguments& arguments) {
     const auto milliseconds =
         number("-t", arguments.timeout, -1, std::chrono::milliseconds(longest).count());
     gate.session_timeout = milliseconds < 0 ? longest : std::chrono::milliseconds(milliseconds);
+    made.admin.socket.reset();  // The command had nothing of the kind.
     made.half_closed = config::HalfClosed::leave;  // Who waits and leaves is not let in.
     gate.queue_limit = longest_line;
     gate.queue_timeout = longest_wait;

@@ -7,13 +7,14 @@ set(may_include_core core)
 set(may_include_uno uno)
 set(may_include_config config core)
 set(may_include_io io uno)
-set(may_include_daemon daemon core config io uno)
+set(may_include_admin admin core)
+set(may_include_daemon daemon core config io uno admin)
 
 # The core knows the standard library and nothing else.
 set(forbidden_in_core boost spdlog yaml-cpp fmt sys)
 
 set(violations 0)
-foreach(room core uno config io daemon)
+foreach(room core uno config io admin daemon)
   file(GLOB files ${SOURCE}/${room}/*.hpp ${SOURCE}/${room}/*.cpp)
   foreach(file ${files})
     file(STRINGS ${file} lines)

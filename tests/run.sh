@@ -14,7 +14,8 @@ logs=$top/build/test-logs
 
 packages=(
     cmake ninja-build g++ python3 python3-croniter python3-jsonschema python3-yaml tzdata
-    libboost1.81-dev libboost-filesystem1.81-dev libboost-program-options1.81-dev
+    libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev
+    libboost-program-options1.81-dev
     libyaml-cpp-dev libspdlog-dev libfmt-dev libgtest-dev
 )
 office_packages=(

@@ -123,6 +123,14 @@ struct Hooks {
     bool operator==(const Hooks&) const = default;
 };
 
+// What operators reach.
+struct Admin {
+    std::optional<std::string> socket = "/run/tcplock-supervisor/admin.sock";
+    unsigned socket_mode = 0660;      // who may connect to it, and so do everything
+    std::string socket_group;         // empty: ours
+    std::optional<std::string> http;  // a numeric address and a port: to read alone
+};
+
 enum class LogLevel { debug, info, warn, error };
 
 // Where each key that was written stands: "gate.queue_limit", "listen[0].address" -> line.
@@ -143,6 +151,7 @@ struct Config {
     Probe probe;
     Hooks hooks;
     std::vector<std::string> schedule;  // the cron lines as written, each checked
+    Admin admin;
     LogLevel log_level = LogLevel::info;
     core::Policy policy;
     Positions positions;  // no setting: for what is said about the others

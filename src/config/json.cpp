@@ -1,6 +1,7 @@
 #include "config/json.hpp"
 
-#include <boost/json/src.hpp>  // the library itself, so that only its headers are needed
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
 
 #include <cstddef>
 

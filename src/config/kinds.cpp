@@ -1,5 +1,6 @@
 #include "config/kinds.hpp"
 
+#include "config/address.hpp"
 #include "config/duration.hpp"
 #include "config/placeholders.hpp"
 #include "config/signals.hpp"
@@ -35,11 +36,42 @@ Parsed<std::string> parse_absolute_path(const std::string& text) {
     return without_nul(text);
 }
 
-Parsed<std::string> parse_user_name(const std::string& text) {
-    const bool is_odd = std::ranges::any_of(
+Parsed<std::string> parse_socket_path(const std::string& text) {
+    if (auto problem = wrong_socket_path(std::string{unix_prefix} + text)) {
+        return text.starts_with('/')
+                   ? std::move(*problem)
+                   : wrong(text, "is not an absolute path", "one that begins with /");
+    }
+    return text;
+}
+
+Parsed<unsigned> parse_file_mode(const std::string& text) {
+    constexpr int octal = 8;
+    constexpr unsigned most = 0777;
+    unsigned mode = 0;
+    const char* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, mode, octal);
+    if (error != std::errc{} || end != last || mode > most) {
+        return wrong(text, "is no mode of a file", "three octal digits like \"0660\"");
+    }
+    return mode;
+}
+
+bool is_name(const std::string& text) {
+    return std::ranges::none_of(
         text, [](unsigned char c) { return c <= 0x20 || c == 0x7f || c == ':' || c == '/'; });
-    if (is_odd) {
+}
+
+Parsed<std::string> parse_user_name(const std::string& text) {
+    if (!is_name(text)) {
         return wrong(text, "is not a user's name", "a name as in /etc/passwd");
+    }
+    return text;
+}
+
+Parsed<std::string> parse_group_name(const std::string& text) {
+    if (!is_name(text)) {
+        return wrong(text, "is not a group's name", "a name as in /etc/group");
     }
     return text;
 }
@@ -98,6 +130,18 @@ Kind<std::string> template_text() {
 
 Kind<std::string> absolute_path() {
     return {"an absolute path", parse_absolute_path};
+}
+
+Kind<std::string> socket_path() {
+    return {"an absolute path", parse_socket_path};
+}
+
+Kind<unsigned> file_mode() {
+    return {"three octal digits like \"0660\"", parse_file_mode};
+}
+
+Kind<std::string> group_name() {
+    return {"a group's name", parse_group_name};
 }
 
 Kind<std::string> user_name() {

@@ -24,7 +24,10 @@ Kind<std::uint64_t> size_above_zero();
 Kind<std::string> plain_text();     // without NUL, may be empty
 Kind<std::string> template_text();  // with placeholders
 Kind<std::string> absolute_path();
-Kind<std::string> user_name();  // may be empty
+Kind<std::string> socket_path();  // absolute, and no longer than the kernel takes
+Kind<unsigned> file_mode();       // as chmod(1) has it, in octal
+Kind<std::string> user_name();    // may be empty
+Kind<std::string> group_name();   // may be empty
 Kind<std::string> cron_line();
 Kind<int> signal_number();
 

@@ -112,6 +112,7 @@ Config read_all(const Section& root) {
     read_probe(root.section("probe"), config);
     read_recycle(root.section("recycle"), config);
     read_hooks(root.section("hooks"), config);
+    read_admin(root.section("admin"), config);
     read_log(root.section("log"), config);
     root.read("shutdown_timeout", config.policy.shutdown_timeout, duration_or_zero());
     settle_defaults(root.reading(), config);

@@ -19,6 +19,7 @@ void read_listen(const Section& root, Config& config);
 void read_backend(const Section& section, Config& config);
 void read_probe(const Section& section, Config& config);
 void read_hooks(const Section& section, Config& config);
+void read_admin(const Section& section, Config& config);
 
 // Said of a key that only a backend of our own can have.
 inline constexpr std::string_view without_command =

@@ -177,12 +177,28 @@ std::vector<Form> hook_forms() {
     };
 }
 
+std::vector<Form> admin_forms() {
+    return {
+        {"admin", "What operators reach.", {}},
+        {"admin.socket",
+         "The socket on which status, recycle and the other commands find the supervisor. Whoever "
+         "may connect to it may do everything.",
+         or_off(defined("absolute_path"))},
+        {"admin.socket_mode", "The socket's mode.", defined("file_mode")},
+        {"admin.socket_group", "The socket's group; empty: as the supervisor's.", defined("group")},
+        {"admin.http",
+         "Where /healthz, /readyz and the status as JSON are to be read over HTTP; nothing can be "
+         "changed there.",
+         or_off(defined("endpoint"))},
+    };
+}
+
 }  // namespace
 
 std::vector<Form> schema_forms() {
     std::vector<Form> all;
     for (const auto& part : {top_forms(), listen_forms(), gate_forms(), backend_forms(),
-                             probe_forms(), recycle_forms(), hook_forms()}) {
+                             probe_forms(), recycle_forms(), hook_forms(), admin_forms()}) {
         all.insert(all.end(), part.begin(), part.end());
     }
     return all;

@@ -86,12 +86,15 @@ json::object definitions() {
         "default, none, or a folder's absolute path");
     add("absolute_path", pattern({"/.*"}), absolute_path().expected);
     add("user", any_scalar({R"([^\s:/]*)"}), user_name().expected);
+    add("group", any_scalar({R"([^\s:/]*)"}), group_name().expected);
+    json::object mode = any_scalar({"0*[0-7]{1,3}"});
+    mode["maximum"] = 777;  // of one without quotes, which is a number
+    add("file_mode", std::move(mode), file_mode().expected);
     add("cron_line", pattern({R"(\s*[0-9A-Za-z*,/-]+(\s+[0-9A-Za-z*,/-]+){4}\s*)"}),
         cron_line().expected);
     add("endpoint", pattern({R"((([0-9]+\.){3}[0-9]+|\[[0-9A-Fa-f:.]+\]):)", port}),
         expected_endpoint);
-    add("backend_address",
-        {{"anyOf", {referred("own_address"), referred("service")}}},
+    add("backend_address", {{"anyOf", {referred("own_address"), referred("service")}}},
         "a numeric address and a port like 127.0.0.1:{port}, or unix: and a socket's path");
     add("own_address", {{"anyOf", {referred("numeric_address"), referred("socket_path")}}},
         "a numeric address and a port like 127.0.0.1:{port}, or unix: and a socket's path");

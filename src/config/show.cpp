@@ -247,6 +247,22 @@ std::string show_hooks(const Hooks& hooks) {
            show_hook("session_timeout", hooks.session_timeout);
 }
 
+std::string octal(unsigned mode) {
+    constexpr std::string_view digits = "01234567";
+    std::string text = "\"0";
+    for (int shift = 6; shift >= 0; shift -= 3) {
+        text += digits[(mode >> shift) & 7];
+    }
+    return text + '"';
+}
+
+std::string show_admin(const Admin& admin) {
+    return "admin:\n" + line("  socket", admin.socket ? in_quotes(*admin.socket) : "off") +
+           line("  socket_mode", octal(admin.socket_mode)) +
+           line("  socket_group", in_quotes(admin.socket_group)) +
+           line("  http", admin.http ? in_quotes(*admin.http) : "off");
+}
+
 std::string_view level_name(LogLevel level) {
     switch (level) {
         case LogLevel::debug:
@@ -268,8 +284,8 @@ std::string show(const Config& config) {
            show_listen(config.listen) + show_gate(config) +
            show_backend(config.backend, config.policy.backend) +
            show_probe(config.probe, config.policy.probe) + show_recycle(config) +
-           show_hooks(config.hooks) + "log:\n" + line("  level", level_name(config.log_level)) +
-           line("  format", "text") +
+           show_hooks(config.hooks) + show_admin(config.admin) + "log:\n" +
+           line("  level", level_name(config.log_level)) + line("  format", "text") +
            line("shutdown_timeout", to_text(config.policy.shutdown_timeout));
 }
 

@@ -383,12 +383,18 @@ bool Backend::was_healthy(Instant now) const noexcept {
     return has_answered && (has_served_ || working_ > 0 || was_long);
 }
 
+void Backend::become(std::optional<InstanceId> instance) noexcept {
+    was_instance_ = instance ? std::nullopt : instance_;
+    instance_ = instance;
+}
+
 PlaceView Backend::view() const {
     PlaceView seen;
     seen.place = place_;
     seen.phase = phase_;
     seen.generation = generation_;
     seen.instance = instance_;
+    seen.was_instance = was_instance_;
     seen.born = wear_.born;
     seen.inside = inside_;
     seen.jobs = wear_.jobs;

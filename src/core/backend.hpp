@@ -34,8 +34,9 @@ std::string_view to_string(Phase phase) noexcept;
 struct PlaceView {
     PlaceId place;
     Phase phase = Phase::vacant;
-    Generation generation{};             // of its last life; 0: none yet
-    std::optional<InstanceId> instance;  // none: a standby, or one that has been replaced
+    Generation generation{};                 // of its last life; 0: none yet
+    std::optional<InstanceId> instance;      // none: a standby, or one that has been replaced
+    std::optional<InstanceId> was_instance;  // the one it was replaced as
     Instant born;
     std::size_t inside = 0;
     std::uint64_t jobs = 0;
@@ -60,7 +61,11 @@ public:
     Phase phase() const noexcept { return phase_; }
     Generation generation() const noexcept { return generation_; }
     std::optional<InstanceId> instance() const noexcept { return instance_; }
-    void become(std::optional<InstanceId> instance) noexcept { instance_ = instance; }
+    void become(std::optional<InstanceId> instance) noexcept;
+    // The instance it is, or was until another took over from it: somebody may be inside still.
+    std::optional<InstanceId> served_as() const noexcept {
+        return instance_ ? instance_ : was_instance_;
+    }
 
     bool is_alive() const noexcept;  // spawning, starting or ready
     bool is_still() const noexcept;  // vacant or quarantined: nothing more can be done here
@@ -186,6 +191,7 @@ private:
 
     Generation generation_{};
     std::optional<InstanceId> instance_;
+    std::optional<InstanceId> was_instance_;  // another took over
     Wear wear_;
     Instant answered_at_;
     bool has_served_ = false;  // somebody with a job

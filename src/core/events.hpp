@@ -110,7 +110,8 @@ struct PlaceCleared {
     Generation generation;
 };
 
-// Every generation that serves now, or the one that is an instance, is to be recycled.
+// Every generation that serves now is to be recycled, or those of one instance: the one that is it,
+// and one that another has taken over from.
 struct RecycleRequested {
     enum class Urgency {
         in_turn,  // after its running sessions
@@ -131,8 +132,12 @@ struct PauseRequested {};
 struct ResumeRequested {};
 
 struct ShutdownRequested {
-    enum class Urgency { drain, at_once };
-    Urgency urgency = Urgency::drain;
+    enum class Urgency {
+        drain,    // who waits is served, however long that takes
+        in_time,  // so long as shutdown_timeout allows
+        at_once,
+    };
+    Urgency urgency = Urgency::in_time;
 };
 
 // The time told by deadline() has come. Harmless if nothing is due.

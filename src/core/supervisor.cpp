@@ -322,7 +322,7 @@ void Supervisor::on(const PlaceCleared& event, Instant, Effects&) {
 
 void Supervisor::on(const RecycleRequested& event, Instant now, Effects& effects) {
     for (Backend& backend : pool_.places()) {
-        if (event.instance && backend.instance() != event.instance) {
+        if (event.instance && backend.served_as() != event.instance) {
             continue;
         }
         if (event.urgency == RecycleRequested::Urgency::at_once) {
@@ -397,8 +397,10 @@ void Supervisor::on(const ShutdownRequested& event, Instant now, Effects& effect
     if (mode_ == Mode::serving) {
         gate_.resume(now);
         mode_ = Mode::draining;
-        shutdown_by_ = now + policy_.shutdown_timeout;
         effects.push_back(StopListening{});
+    }
+    if (event.urgency == ShutdownRequested::Urgency::in_time && mode_ == Mode::draining) {
+        shutdown_by_ = shutdown_by_.value_or(now + policy_.shutdown_timeout);
     }
     if (event.urgency == ShutdownRequested::Urgency::at_once && mode_ != Mode::finished) {
         close(StopHow::kill, now, effects);
@@ -475,7 +477,7 @@ void Supervisor::sleep_or_wake(Instant now) {
 }
 
 void Supervisor::end_what_is_overdue(Instant now, Effects& effects) {
-    if (mode_ == Mode::draining && *shutdown_by_ <= now) {
+    if (mode_ == Mode::draining && shutdown_by_ && *shutdown_by_ <= now) {
         close(StopHow::ask, now, effects);
     }
     refuse_who_cannot_wait(now, effects);

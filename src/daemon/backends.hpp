@@ -60,6 +60,14 @@ public:
     virtual std::optional<std::chrono::nanoseconds> processor_time_of(
         core::Generation generation) = 0;
 
+    // What an operator may see of a generation, if it is known here.
+    struct Facts {
+        std::string address;
+        std::optional<int> pid;               // of the program we started
+        std::optional<std::uint64_t> memory;  // of its whole tree, in bytes, at a glance
+    };
+    virtual std::optional<Facts> facts_of(core::Generation generation) const = 0;
+
     // Of a generation that is not ending.
     virtual io::Destination address_of(core::Generation generation) const = 0;
     virtual std::string instance_of(core::Generation generation) const = 0;

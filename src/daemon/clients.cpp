@@ -255,6 +255,14 @@ void Clients::abort_sessions(core::Generation generation) {
     }
 }
 
+std::map<core::ClientId, std::string> Clients::peers() const {
+    std::map<core::ClientId, std::string> peers;
+    for (const auto& [id, client] : clients_) {
+        peers.emplace_hint(peers.end(), id, client.peer);
+    }
+    return peers;
+}
+
 std::size_t Clients::inside(core::Generation generation) const {
     return static_cast<std::size_t>(
         std::count_if(sessions_.begin(), sessions_.end(), [generation](const auto& entry) {

@@ -58,6 +58,8 @@ public:
     void abort_sessions(core::Generation generation);
 
     std::size_t waiting() const { return waiting_.size(); }
+    // Of all who have not ended.
+    std::map<core::ClientId, std::string> peers() const;
     std::size_t inside(core::Generation generation) const;
     bool is_visited(core::Generation generation) const;
 

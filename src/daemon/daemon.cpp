@@ -79,6 +79,7 @@ Daemon::Daemon(const config::Config& config, const Warden& warden)
       calendar_(config.schedule),
       core_(policy_),
       backends_(make_backends()),
+      overview_(config, policy_),
       clients_(io_, config, open_files_,
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_->address_of(generation); },
@@ -90,6 +91,12 @@ Daemon::Daemon(const config::Config& config, const Warden& warden)
                     return backends_->processor_time_of(generation);
                 }},
                tasks_, sessions_),
+      operators_(io_.get_executor(), config, open_files_,
+                 {[this] { return overview_.take(core_, *backends_, clients_); },
+                  [this](core::Event event, const std::string& what, const std::string& by) {
+                      order_came(std::move(event), what, by);
+                  }},
+                 tasks_),
       sessions_(io_.get_executor(), [this](const std::string& name,
                                            std::exception_ptr failure) { die(name, failure); }),
       tasks_(io_.get_executor(),
@@ -122,6 +129,7 @@ int Daemon::run() {
     tasks_.spawn("signals", follow_signals());
     tasks_.spawn("schedule", follow_schedule());
     tasks_.spawn("begin", begin());
+    operators_.start();
     tasks_.spawn("warden", warden_.watch_over_it());
     try {
         io_.run();
@@ -159,6 +167,7 @@ void Daemon::feed(core::Event event) {
 
 void Daemon::handle(const core::Event& event) {
     for (const core::Effect& effect : core_.handle(event, steady_clock::now())) {
+        overview_.note(effect, *backends_);
         perform(effect);
     }
 }
@@ -239,7 +248,25 @@ void Daemon::signal_came(int number) {
         clients_.hurry();
     }
     feed(core::ShutdownRequested{is_second ? core::ShutdownRequested::Urgency::at_once
-                                           : core::ShutdownRequested::Urgency::drain});
+                                           : core::ShutdownRequested::Urgency::in_time});
+}
+
+void Daemon::order_came(core::Event event, const std::string& what, const std::string& by) {
+    {
+        Line line(Line::Level::info, what + " requested");
+        if (const auto* const recycle = std::get_if<core::RecycleRequested>(&event)) {
+            line.with("instance",
+                      recycle->instance ? std::to_string(core::number(*recycle->instance)) : "all");
+        }
+        if (const auto* const cut = std::get_if<core::CutRequested>(&event)) {
+            line.with("client", core::number(cut->client));
+        }
+        if (std::holds_alternative<core::ShutdownRequested>(event)) {
+            line.with("waiting", clients_.waiting());
+        }
+        line.with("by", by);
+    }
+    feed(std::move(event));
 }
 
 // Of the wall clock only this depends: it is looked at again and again, since it may be set. What
@@ -275,6 +302,7 @@ void Daemon::finish() {
     signals_.cancel();
     schedule_timer_.cancel();
     clients_.close();
+    operators_.close();
     reaper_.stop();
     tasks_.cancel_all();
 }

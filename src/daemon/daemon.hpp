@@ -10,6 +10,8 @@
 #include "daemon/backends.hpp"
 #include "daemon/calendar.hpp"
 #include "daemon/clients.hpp"
+#include "daemon/operators.hpp"
+#include "daemon/overview.hpp"
 #include "daemon/warden.hpp"
 #include "io/reaper.hpp"
 #include "io/task_group.hpp"
@@ -49,6 +51,7 @@ private:
     boost::asio::awaitable<void> follow_signals();
     boost::asio::awaitable<void> follow_schedule();
     void signal_came(int number);
+    void order_came(core::Event event, const std::string& what, const std::string& by);
     void finish();
     [[noreturn]] void die(const std::string& where, std::exception_ptr failure) noexcept;
 
@@ -70,7 +73,9 @@ private:
     std::optional<std::chrono::steady_clock::time_point> told_to_stop_at_;
     io::Reaper reaper_{io_};
     std::unique_ptr<Backends> backends_;
+    Overview overview_;
     Clients clients_;
+    Operators operators_;
     io::TaskGroup sessions_;  // may still owe their clients something when all else has ended
     io::TaskGroup tasks_;     // what uses the members above
 };

@@ -48,6 +48,10 @@ ForeignBackend::TrustPtr ForeignBackend::find(core::Generation generation) const
     return found == trusts_.end() ? nullptr : found->second;
 }
 
+std::optional<Backends::Facts> ForeignBackend::facts_of(core::Generation generation) const {
+    return find(generation) ? std::optional(Facts{config_.backend.address, {}, {}}) : std::nullopt;
+}
+
 io::Destination ForeignBackend::address_of(core::Generation generation) const {
     return trusts_.at(generation)->address;
 }

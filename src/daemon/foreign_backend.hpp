@@ -49,6 +49,7 @@ public:
     std::optional<std::uint64_t> memory_of(core::Generation generation) override;
     std::optional<std::chrono::nanoseconds> processor_time_of(core::Generation generation) override;
 
+    std::optional<Facts> facts_of(core::Generation generation) const override;
     io::Destination address_of(core::Generation generation) const override;
     std::string instance_of(core::Generation generation) const override;
     bool is_ending(core::Generation generation) const override;

@@ -12,7 +12,8 @@ namespace tcplock::daemon {
 namespace {
 
 constexpr std::size_t own = 32;        // timers, signals, the child's pipe, the log
-constexpr std::size_t kept_free = 32;  // probes, starts, looks into /proc
+constexpr std::size_t kept_free = 32;  // probes, starts, looks into /proc, operators
+constexpr std::size_t not_for_operators = 16;
 constexpr std::size_t per_session = 2;
 
 }  // namespace
@@ -48,6 +49,10 @@ core::Policy fit_line(core::Policy policy, std::size_t open_files, std::size_t l
 // The system gives out the lowest number that is free.
 bool is_beyond(const io::Descriptor& client, std::size_t open_files) {
     return static_cast<std::size_t>(client.get()) + kept_free >= open_files;
+}
+
+bool is_beyond_reserve(const io::Descriptor& visitor, std::size_t open_files) {
+    return static_cast<std::size_t>(visitor.get()) + not_for_operators >= open_files;
 }
 
 }  // namespace tcplock::daemon

@@ -20,5 +20,7 @@ core::Policy fit_line(core::Policy policy, std::size_t open_files, std::size_t l
 // Whether this client is one too many, however short the line is: those who are still owed
 // something are in no line.
 bool is_beyond(const io::Descriptor& client, std::size_t open_files);
+// The same for an operator, who must be able to come when clients have all that they may have.
+bool is_beyond_reserve(const io::Descriptor& visitor, std::size_t open_files);
 
 }  // namespace tcplock::daemon

@@ -51,6 +51,18 @@ LifePtr OwnBackends::find(core::Generation generation) const {
     return found == lives_.end() ? nullptr : found->second;
 }
 
+std::optional<Backends::Facts> OwnBackends::facts_of(core::Generation generation) const {
+    const LifePtr life = find(generation);
+    if (!life) {
+        return std::nullopt;
+    }
+    Facts facts{io::describe(life->setting.address), {}, life->tree.at_a_glance().memory};
+    if (!life->exit) {
+        facts.pid = life->tree.leader();
+    }
+    return facts;
+}
+
 io::Destination OwnBackends::address_of(core::Generation generation) const {
     return lives_.at(generation)->destination();
 }

@@ -36,6 +36,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto hunt_limit = 10s;
+// A stranger that hangs in state D must not keep the report back for all of that.
+constexpr auto patience_with_undecided = 2s;
 constexpr auto log_flush_limit = 1s;
 // Should even a look at /proc hang: every wait ends.
 constexpr unsigned last_resort_seconds = 20;
@@ -48,10 +50,11 @@ void take_a_name(pid_t supervisor) {
     ::prctl(PR_SET_NAME, "tcplock-warden");  // 15 bytes at the most
     const auto arguments = io::read_small_file("/proc/self/cmdline", 1 << 20);
     const std::string name = "tcplock-warden of " + std::to_string(supervisor);
-    if (!arguments || arguments->empty()) {
+    char* const room = program_invocation_name;  // argv[0]; the others follow it
+    // They do not begin there if a loader was called by name.
+    if (!arguments || arguments->empty() || std::strcmp(room, arguments->c_str()) != 0) {
         return;
     }
-    char* const room = program_invocation_name;  // argv[0]; the others follow it
     std::memset(room, 0, arguments->size());
     std::memcpy(room, name.data(), std::min(name.size(), arguments->size() - 1));
 }
@@ -158,7 +161,8 @@ Warden::Warden(const config::Config& config) : run_(random_name()) {
 
 // Forked twice: who is left by his parent is no child of ours.
 void Warden::start(const config::Config& config) {
-    io::OrphanSearch search{std::string(run_variable) + "=" + run_, {}, hunt_limit, hunt_limit};
+    io::OrphanSearch search{
+        std::string(run_variable) + "=" + run_, {}, hunt_limit, patience_with_undecided};
     if (!config.backend.user.empty()) {
         search.user = std::get<io::Identity>(io::find_user(config.backend.user));
     }
@@ -173,16 +177,22 @@ void Warden::start(const config::Config& config) {
     const pid_t between = ::fork();
     if (between == 0) {
         our_end_.close();
-        if (::fork() == 0) {
+        const pid_t warden = ::fork();
+        if (warden == 0) {
             keep_watch(its_end.get(), config, std::move(search), supervisor);
         }
-        std::_Exit(EXIT_SUCCESS);
+        std::_Exit(warden < 0 ? errno : EXIT_SUCCESS);
     }
     if (between < 0) {
         why_none_ = reason("no process");
         return;
     }
-    while (::waitpid(between, nullptr, 0) < 0 && errno == EINTR) {
+    int status = 0;
+    while (::waitpid(between, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (status != 0) {
+        errno = WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+        why_none_ = reason("no process");
     }
 }
 

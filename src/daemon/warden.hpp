@@ -37,7 +37,8 @@ public:
     // The value of `run_variable`.
     const std::string& run() const noexcept { return run_; }
 
-    // Tells the log should there be no warden, now or later. Completes then, or never.
+    // Tells the log should there be no warden, now or later. Completes then, when it is
+    // cancelled, or at once where none is needed.
     boost::asio::awaitable<void> watch_over_it() const;
 
 private:

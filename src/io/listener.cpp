@@ -124,6 +124,11 @@ Listener::Listener(boost::asio::any_io_executor executor, tcp::endpoint address,
     socket_.assign(fd.release());
 }
 
+Listener::Listener(boost::asio::any_io_executor executor, Descriptor listening, Callbacks callbacks)
+    : socket_(executor, listening.get()), pause_(executor), callbacks_(std::move(callbacks)) {
+    (void)listening.release();
+}
+
 boost::asio::awaitable<void> Listener::run() {
     while (socket_.is_open()) {
         // Completes at once while somebody is waiting to be accepted; the round through the

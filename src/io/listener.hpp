@@ -32,6 +32,9 @@ public:
 
     // Clients may connect from here on. Throws std::system_error, whose text names the address.
     Listener(boost::asio::any_io_executor executor, tcp::endpoint address, Callbacks callbacks);
+    // On a socket that listens already, and blocks nobody. One in the file system has no peers with
+    // an address: what `accepted` is told of that means nothing.
+    Listener(boost::asio::any_io_executor executor, Descriptor listening, Callbacks callbacks);
 
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;

@@ -13,6 +13,7 @@
 #include <map>
 #include <set>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include <utility>
 
@@ -50,21 +51,30 @@ std::set<pid_t> kin(const std::vector<ProcessStat>& processes) {
     return family;
 }
 
-// This thread reads files as another user does, or as it always does if it may not.
+// This thread reads files as another user does, or as it always does if it may not. The kernel
+// takes that for a change of user, after which no core is dumped and no death signal comes: both
+// are put back.
 class Eyes {
 public:
-    explicit Eyes(const Identity& user)
-        : group_(::setfsgid(user.gid)), user_(::setfsuid(user.uid)) {}
+    explicit Eyes(const Identity& user) : is_dumpable_(::prctl(PR_GET_DUMPABLE)) {
+        ::prctl(PR_GET_PDEATHSIG, &death_signal_);
+        group_ = ::setfsgid(user.gid);
+        user_ = ::setfsuid(user.uid);
+    }
     ~Eyes() {
         ::setfsuid(static_cast<uid_t>(user_));
         ::setfsgid(static_cast<gid_t>(group_));
+        ::prctl(PR_SET_DUMPABLE, is_dumpable_);
+        ::prctl(PR_SET_PDEATHSIG, death_signal_);
     }
     Eyes(const Eyes&) = delete;
     Eyes& operator=(const Eyes&) = delete;
 
 private:
-    int group_;
-    int user_;
+    int is_dumpable_;
+    int death_signal_ = 0;
+    int group_ = 0;
+    int user_ = 0;
 };
 
 class Hunt {

@@ -1,5 +1,5 @@
 // Ends what a supervisor left behind when it was killed: processes that carry its cookie, and what
-// has no cookie any more but is a child of one that does, or in the session of one.
+// has no cookie any more but is a child of one that does, or in a session that one began.
 //
 // Nothing else tells orphans from other people's processes: no pid is taken from a file, no name is
 // compared. Our own descendants and forebears are never touched, even if they carry the cookie.

@@ -73,6 +73,9 @@ public:
     };
     Use at_a_glance() const;
 
+    // The program that was started, whether or not it lives.
+    pid_t leader() const noexcept { return leader_; }
+
     // Whether the last scan counted this process in.
     bool knows(const ProcessStat& process) const;
 

@@ -23,6 +23,11 @@ std::variant<Identity, std::error_code> find_user(const std::string& name) {
     return user;
 }
 
+std::optional<gid_t> find_group(const std::string& name) {
+    const group* const found = ::getgrnam(name.c_str());
+    return found == nullptr ? std::nullopt : std::optional(found->gr_gid);
+}
+
 bool has_name(uid_t user) {
     return ::getpwuid(user) != nullptr;
 }

@@ -117,14 +117,20 @@ inline bool operator==(const Policy& left, const Policy& right) {
 
 namespace tcplock::config {
 
+inline bool operator==(const Admin& left, const Admin& right) {
+    const auto& [socket, mode, group, http] = left;
+    return std::tie(socket, mode, group, http) ==
+           std::tie(right.socket, right.socket_mode, right.socket_group, right.http);
+}
+
 inline bool operator==(const Config& left, const Config& right) {
-    const auto& [protocol, listen, half_closed, idle, backend, probe, hooks, schedule, level,
+    const auto& [protocol, listen, half_closed, idle, backend, probe, hooks, schedule, admin, level,
                  policy, positions] = left;
     static_cast<void>(positions);
-    return std::tie(protocol, listen, half_closed, idle, backend, probe, hooks, schedule, level,
+    return std::tie(protocol, listen, half_closed, idle, backend, probe, hooks, schedule, admin, level,
                     policy) == std::tie(right.protocol, right.listen, right.half_closed,
                                         right.idle_timeout, right.backend, right.probe, right.hooks,
-                                        right.schedule, right.log_level, right.policy);
+                                        right.schedule, right.admin, right.log_level, right.policy);
 }
 
 }  // namespace tcplock::config

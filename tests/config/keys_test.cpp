@@ -48,7 +48,8 @@ TEST(Keys, AreListedWhenNothingIsNear) {
     EXPECT_EQ(wrong_key("recycle.<<"),
               "unknown key, expected max_jobs, max_age, schedule, memory_soft_limit, "
               "memory_hard_limit or idle_shutdown");
-    EXPECT_EQ(wrong_key("admin.zzzzzz"), "unknown key");
+    EXPECT_EQ(wrong_key("admin.zzzzzz"),
+              "unknown key, expected socket, socket_mode, socket_group or http");
     EXPECT_EQ(wrong_key("log." + std::string(100'000, 'x')),
               "unknown key, expected level or format");
 }

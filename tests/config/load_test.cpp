@@ -247,6 +247,21 @@ TEST(Load, ReadsRecycleAndLog) {
     EXPECT_EQ(config.log_level, LogLevel::debug);
 }
 
+TEST(Load, ReadsWhereOperatorsCome) {
+    const Admin usual = loaded("").admin;
+    EXPECT_EQ(usual.socket, "/run/tcplock-supervisor/admin.sock");
+    EXPECT_EQ(usual.socket_mode, 0660U);
+    EXPECT_EQ(usual.http, std::nullopt);
+    const Admin admin = loaded(
+                            "admin: {socket: off, socket_mode: \"0600\", socket_group: adm,\n"
+                            "  http: \"[::1]:9180\"}\n")
+                            .admin;
+    EXPECT_EQ(admin.socket, std::nullopt);
+    EXPECT_EQ(admin.socket_mode, 0600U);
+    EXPECT_EQ(admin.socket_group, "adm");
+    EXPECT_EQ(admin.http, "[::1]:9180");
+}
+
 TEST(Load, ReadsEveryKindOfProbe) {
     const Config greeting =
         loaded("probe: {kind: greeting, expect: \"\\0\\x01ok\\r\\n\", admission: 2s}\n");

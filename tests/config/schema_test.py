@@ -29,6 +29,8 @@ BEYOND = [
     ("of a key that is written twice a parser keeps one", "written twice"),
     ("two keys must agree", "among the backend's own ports"),
     ("two keys must agree", "the gate itself listens on"),
+    ("two keys must agree", "is where clients connect"),
+    ("bytes, which are not characters", r"is too long by \d+ bytes"),
     ("two keys must agree", "has no effect without backend.command"),
     ("two keys must agree", "which there is not without backend.command"),
     ("two keys must agree", r"backends at once \(instances \+ standby\)"),

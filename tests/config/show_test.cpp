@@ -48,6 +48,7 @@ const std::vector<std::string> variants{
     "protocol: tcp\nlisten: [{address: \"0.0.0.0:7\"}]\ngate: {concurrency: 3}\n"
     "backend: {address: \"service.example:8\", start_timeout: 9s}\n",
     "log: {level: debug}\n",
+    "admin: {socket: off, socket_mode: \"0640\", socket_group: x, http: \"127.0.0.1:9180\"}\n",
     "log: {level: warn}\n",
 };
 

@@ -77,7 +77,7 @@ TEST(WrongConfiguration, HasUnknownKeys) {
          {"f:3: listen[0].deny: unknown key, expected address or allow"}},
         {"\"a\\nb\": 5\n",
          {"f:1: a\\x0ab: unknown key, expected protocol, listen, gate, backend, probe, recycle, "
-          "hooks, log or shutdown_timeout"}},
+          "hooks, admin, log or shutdown_timeout"}},
     });
 }
 
@@ -185,9 +185,35 @@ TEST(WrongConfiguration, HasKeysThatAreStillToCome) {
           "f:3: listen[0].proxy_timeout" + coming}},
         {"hooks:\n  before_admission: off\n  backend_ready: {command: [x]}\n",
          {"f:3: hooks.backend_ready" + coming}},
-        {"admin: {}\n", {"f:1: admin" + coming}},
-        {"admin: {http: off, sokcet: x}\n",
-         {"f:1: admin.http" + coming, "f:1: admin.sokcet: unknown key, did you mean socket?"}},
+        {"admin: {agent_check: off, sokcet: x}\n",
+         {"f:1: admin.agent_check" + coming,
+          "f:1: admin.sokcet: unknown key, did you mean socket?"}},
+    });
+}
+
+TEST(WrongConfiguration, HasAWayInForOperatorsThatIsNone) {
+    expect_all({
+        {"admin: {socket: run/x.sock}\n",
+         {"f:1: admin.socket: \"run/x.sock\" is not an absolute path, expected one that begins "
+          "with "
+          "/, or off"}},
+        {"admin:\n  socket: /" + std::string(107, 'x') + "\n",
+         {"f:2: admin.socket: \"unix:/" + std::string(74, 'x') +
+          "…\" is too long by 1 bytes, expected a path of at most 107 bytes, or off"}},
+        {"admin: {socket_mode: 0999}\n",
+         {"f:1: admin.socket_mode: \"0999\" is no mode of a file, expected three octal digits like "
+          "\"0660\""}},
+        {"admin: {socket_mode: 1777}\n",
+         {"f:1: admin.socket_mode: \"1777\" is no mode of a file, expected three octal digits like "
+          "\"0660\""}},
+        {"admin: {socket_group: \"a b\"}\n",
+         {"f:1: admin.socket_group: \"a b\" is not a group's name, expected a name as in "
+          "/etc/group"}},
+        {"admin: {http: localhost:9180}\n",
+         {"f:1: admin.http: \"localhost:9180\" does not begin with a numeric address, expected a "
+          "numeric address and a port like 127.0.0.1:2002 or [::1]:2002, or off"}},
+        {"listen: [{address: \"127.0.0.1:1\"}]\nadmin: {http: \"127.0.0.1:1\"}\n",
+         {"f:2: admin.http: 127.0.0.1:1 is where clients connect, expected an address of its own"}},
     });
 }
 

@@ -71,6 +71,46 @@ TEST_F(Pause, EndsWithAShutdownSoThatWhoWaitsIsServed) {
     EXPECT_FALSE(core().snapshot().paused_since);
 }
 
+// ---- A drain -----------------------------------------------------------------------------------
+
+using Drain = Script;
+
+TEST_F(Drain, TakesWhateverTimeItTakes) {
+    policy.gate.session_timeout = 24h;
+    serving();
+    arrives(1);
+    arrives(2);
+    skip();
+    asked_to_drain();
+    expect({StopListening{}});
+    after(10min - 1s);
+    session_ends(1);
+    answers(1);
+    expect(
+        {ProbeBackend{1_gen, ProbePurpose::admission}, AdmitClient{2_client, 1_gen, 10min - 1s}});
+    session_ends(2);
+    skip();
+    answers(1);
+    cleared(1);
+    expect({Finish{}});
+}
+
+TEST_F(Drain, IsHurriedByAShutdown) {
+    serving();
+    arrives(1);
+    skip();
+    asked_to_drain();
+    after(1min);
+    asked_to_end();
+    expect({StopListening{}});
+    after(policy.shutdown_timeout);
+    expect({CutClient{1_client, CutReason::shutdown},
+            StopBackend{1_gen, StopReason::shutdown, StopHow::ask, 0, 1min + 30s}});
+    session_ends(1);
+    cleared(1);
+    expect({Finish{}});
+}
+
 // ---- A recycle ---------------------------------------------------------------------------------
 
 using RecycleAsked = Script;
@@ -96,6 +136,21 @@ TEST_F(RecycleAsked, AtOnceCutsWhoIsInside) {
     expect({CutClient{1_client, CutReason::recycle_requested},
             CutClient{2_client, CutReason::recycle_requested},
             StopBackend{1_gen, StopReason::requested, StopHow::ask, 1, 0s}});
+}
+
+TEST_F(RecycleAsked, AtOnceReachesOneThatAnotherHasTakenOverFrom) {
+    policy.backend.standby = 1;
+    starts();
+    becomes_ready(1);
+    becomes_ready(2);
+    arrives(1);
+    recycle_requested(0);
+    skip();
+    EXPECT_EQ(core().snapshot().places[0].was_instance, 0_instance);
+    recycle_requested_at_once(0_instance);
+    expect({CutClient{1_client, CutReason::recycle_requested},
+            StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s},
+            StopBackend{2_gen, StopReason::requested, StopHow::ask, 0, 0s}});
 }
 
 TEST_F(RecycleAsked, AtOnceEndsAStartThatHangs) {

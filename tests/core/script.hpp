@@ -216,7 +216,8 @@ protected:
     void cut_requested(std::uint64_t client) { happens(CutRequested{ClientId{client}}); }
     void paused() { happens(PauseRequested{}); }
     void resumed() { happens(ResumeRequested{}); }
-    void asked_to_end() { happens(ShutdownRequested{ShutdownRequested::Urgency::drain}); }
+    void asked_to_end() { happens(ShutdownRequested{ShutdownRequested::Urgency::in_time}); }
+    void asked_to_drain() { happens(ShutdownRequested{ShutdownRequested::Urgency::drain}); }
     void told_to_end_at_once() { happens(ShutdownRequested{ShutdownRequested::Urgency::at_once}); }
 
     // ---- What is not the subject of a test -----------------------------------------------------

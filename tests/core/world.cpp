@@ -207,14 +207,20 @@ void World::run() {
     for (int i = 0; i < 5; ++i) {
         arrive();
     }
-    shutdown_at_ = now_;
     paused_for_ = paused_for();  // A shutdown ends a pause.
     paused_since_.reset();
+    if (chance(0.3)) {
+        tell("drain");
+        is_draining_ = true;
+        feed(ShutdownRequested{ShutdownRequested::Urgency::drain});
+        run_until(now_ + ticks(0, 400));
+    }
+    shutdown_at_ = now_;
     const bool is_urgent = chance(0.3);
     tell(is_urgent ? "shutdown at once" : "shutdown");
     is_closing_ = is_urgent;
     feed(ShutdownRequested{is_urgent ? ShutdownRequested::Urgency::at_once
-                                     : ShutdownRequested::Urgency::drain});
+                                     : ShutdownRequested::Urgency::in_time});
     if (!is_urgent && chance(0.3)) {
         at(ticks(0, 10), [this] {
             is_closing_ = true;
@@ -237,7 +243,7 @@ void World::request_recycle() {
          (only ? say(" of", *only) : ""));
     std::vector<Generation> meant;
     for (auto& [generation, life] : lives_) {
-        const bool is_meant = !only || life.instance == only;
+        const bool is_meant = !only || life.served_as == only;
         const bool goes_on_in_doubt = !policy_.backend.is_ours && is_waited_for(life);
         if (!is_meant || !life.answered || life.was_stopped) {
             continue;
@@ -273,7 +279,7 @@ void World::request_cut() {
 }
 
 void World::pause(Duration how_long) {
-    if (shutdown_at_) {
+    if (is_ending()) {
         return;
     }
     tell("paused");
@@ -347,7 +353,7 @@ void World::perform(const AdmitClient& effect) {
     check(life.answered.has_value(), "4: a client was admitted before the first answer");
     check(!life.was_stopped, "4: a client was admitted to a generation that is being ended");
     const bool is_alone = policy_.backend.instances + policy_.backend.standby == 1;
-    check(!life.is_due && (!is_alone || !planned_since(life) || shutdown_at_),
+    check(!life.is_due && (!is_alone || !planned_since(life) || is_ending()),
           "4: a client was admitted though a recycle was due");
     check(!policy_.recycle.max_jobs || life.jobs < *policy_.recycle.max_jobs,
           "4: a client was admitted after the last job");
@@ -597,7 +603,7 @@ void World::perform(const RefuseClient& effect) {
             check(failed_starts_ >= 5, "7: refused as failing, but it is not");
             break;
         case RefuseReason::shutting_down:
-            check(shutdown_at_.has_value(), "3: refused at a shutdown nobody asked for");
+            check(is_ending(), "3: refused at a shutdown nobody asked for");
             break;
         case RefuseReason::requested:
             check(to_be_cut_ == effect.client, "3: refused as an operator's wish, but it was none");
@@ -733,7 +739,7 @@ void World::perform(const SpawnBackend& effect) {
     life.place = effect.place;
     life.born = now_;
     life.is_standby = !effect.instance;
-    life.instance = effect.instance;
+    life.instance = life.served_as = effect.instance;
     const Generation generation = effect.generation;
     at(ticks(0, 3), [this, generation] { come_to_life(generation); });
 }
@@ -1094,7 +1100,7 @@ void World::perform(const TakeOver& effect) {
         check(other.was_stopped || life.answered, "4: one that never answered took over");
         other.instance.reset();
     }
-    life.instance = effect.instance;
+    life.instance = life.served_as = effect.instance;
 }
 
 void World::perform(const BackOff& effect) {
@@ -1111,13 +1117,13 @@ void World::perform(const AnnounceFailing&) {
 }
 
 void World::perform(const StopListening&) {
-    check(shutdown_at_.has_value(), "3: stopped listening without a shutdown");
+    check(is_ending(), "3: stopped listening without a shutdown");
     is_listening_ = false;
 }
 
 void World::perform(const Finish&) {
     tell("finish");
-    check(shutdown_at_.has_value(), "12: finished without a shutdown");
+    check(is_ending(), "12: finished without a shutdown");
     const bool has_aftermath = std::any_of(places_.begin(), places_.end(), [](const auto& entry) {
         return entry.second.has_aftermath;
     });
@@ -1170,7 +1176,7 @@ void World::note_failed_start(Generation generation) {
 
 void World::note_quiet() {
     const auto limit = policy_.recycle.idle_shutdown;
-    if (!waiting_.empty() || !guests_.empty() || !limit || shutdown_at_) {
+    if (!waiting_.empty() || !guests_.empty() || !limit || is_ending()) {
         quiet_since_.reset();
         is_asleep_ = false;
         return;
@@ -1262,7 +1268,7 @@ void World::check_somebody_starts() {
         }
     }
     if (living > 0 || has_aftermath || quarantined > policy_.backend.instances || is_asleep_ ||
-        shutdown_at_) {
+        is_ending()) {
         nothing_lives_since_.reset();
         return;
     }
@@ -1305,14 +1311,14 @@ void World::check_books() const {
         check(life.was_stopped || !life.unproven_since ||
                   now_ - *life.unproven_since <= life.proof_limit + 2 * tick,
               "5: a generation was unproven for longer than allowed");
-        check(!is_open(life) || !life.needs_preparation || life.is_preparing || shutdown_at_,
+        check(!is_open(life) || !life.needs_preparation || life.is_preparing || is_ending(),
               "7: a hook that is due is not run");
         check(!place.needs_aftermath, "5: no hook follows a timeout");
         const Duration turn = (policy_.gate.session_timeout + policy_.gate.release_timeout +
                                policy_.backend.stop_grace + policy_.backend.start_timeout) *
                               policy_.backend.instances;
         const auto planned = planned_since(life);
-        check(life.was_stopped || shutdown_at_ || !planned || is_waited_for(life) ||
+        check(life.was_stopped || is_ending() || !planned || is_waited_for(life) ||
                   now_ - life.left <= 2 * tick || now_ - *planned <= turn + 2 * tick,
               "8: a planned recycle waited for longer than allowed");
     }
@@ -1363,7 +1369,7 @@ void World::check_snapshot() const {
 // A slot is free, its generation open and proven, and the line not empty: a lost wake-up. With a
 // standby ready, which of the open ones are the instances is the core's business.
 void World::check_nobody_waits_in_vain() const {
-    if (waiting_.empty() || is_closing_ || shutdown_at_ || paused_since_) {
+    if (waiting_.empty() || is_closing_ || is_ending() || paused_since_) {
         return;
     }
     std::size_t open = 0;

@@ -49,6 +49,7 @@ private:
         bool is_standby = false;  // when it was spawned
         bool remakes_profile = false;
         std::optional<InstanceId> instance;
+        std::optional<InstanceId> served_as;  // also when another has taken over
         double jitter = 0;
         // The truth.
         bool has_tree = false;
@@ -201,6 +202,7 @@ private:
     bool is_open(const Life& life) const;
     void check_turn(const Life& life, StopReason reason);
     bool has_closed() const;
+    bool is_ending() const { return is_draining_ || shutdown_at_; }
     void check_proof(const Life& life, StopReason reason) const;
 
     std::mt19937_64 random_;
@@ -228,7 +230,8 @@ private:
     bool is_listening_ = true;
     bool is_closing_ = false;
     bool is_finished_ = false;
-    std::optional<Instant> shutdown_at_;
+    bool is_draining_ = false;            // told to end, in its own time
+    std::optional<Instant> shutdown_at_;  // told to end, and soon
     std::optional<Instant> nothing_lives_since_;
     std::optional<Instant> postponed_;    // the last standby
     Instant last_turn_;                   // the last planned recycle

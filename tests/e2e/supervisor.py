@@ -272,6 +272,7 @@ class Supervisor:
         self.port = self.first_port
         self.state_directory = os.path.join(self.directory, "state")
         self.config_file = os.path.join(self.directory, "config.yaml")
+        self.admin_socket = os.path.join(self.directory, "admin.sock")
         self.journal_file = os.path.join(self.directory, "journal")
         self.log = Log()
         self.process = None
@@ -285,6 +286,7 @@ class Supervisor:
     def write_config(self, config):
         config = dict(config)
         config.setdefault("listen", [{"address": f"127.0.0.1:{self.port}"}])
+        config.setdefault("admin", {"socket": self.admin_socket})
         backend = config.get("backend", {})
         is_alone = config["protocol"] == "tcp" and "command" not in backend
         if not is_alone:

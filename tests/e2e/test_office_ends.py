@@ -30,7 +30,7 @@ class EndTest(unittest.TestCase):
         slowest = survivors = 0
         for number in range(ROUNDS):
             with self.subTest(round=number), self.supervisor() as supervisor:
-                supervisor.may_leave_orphans = True  # for the last to tell
+                supervisor.may_leave_orphans = True  # They are counted, and for the next to end.
                 supervisor.start()
                 client = self.kill(supervisor, number, moments)
                 try:

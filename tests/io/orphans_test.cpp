@@ -54,6 +54,19 @@ protected:
         return started_.back();
     }
 
+    // Until they run; and they end with the test.
+    void await(std::set<std::string> commands) {
+        const auto deadline = std::chrono::steady_clock::now() + patience;
+        while (!commands.empty() && std::chrono::steady_clock::now() < deadline) {
+            for (const ProcessStat& process :
+                 all_processes().value_or(std::vector<ProcessStat>{})) {
+                if (commands.erase(command_line(process.pid)) == 1) {
+                    started_.push_back(process.pid);
+                }
+            }
+        }
+    }
+
     OrphanReport end(const std::string& id, std::chrono::nanoseconds limit = patience) {
         OrphanReport report;
         boost::asio::co_spawn(io_, end_orphans({"TCPLOCK_SUPERVISOR=" + id, {}, limit}),
@@ -102,8 +115,10 @@ TEST_F(OrphansTest, AreEndedThoughTheyIgnoreTermOrAreStopped) {
 }
 
 TEST_F(OrphansTest, TakeTheirChildrenAndSessionsWithThemAndNobodyElse) {
-    const std::string script = "env -i sleep 1011 & setsid env -i sleep 1012 & exec sleep 1010";
+    // One is in its session alone, the other is its child alone.
+    const std::string script = "(env -i sleep 1011 &) ; setsid env -i sleep 1012 & exec sleep 1010";
     const pid_t orphan = leave_behind("TCPLOCK_SUPERVISOR", id_, "sleep 1010", script);
+    await({"sleep 1011", "sleep 1012"});
     const pid_t stranger = leave_behind("OTHER", id_, "sleep 1013");
     const auto report = end(id_);
     EXPECT_TRUE(is_ended(orphan));
