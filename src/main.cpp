@@ -71,7 +71,7 @@ constexpr std::string_view of_running_supervisor[] = {"status", "clients", "recy
 
 struct Arguments {
     std::string command;  // empty: run
-    std::string argument;
+    std::optional<std::string> argument;
     std::string file;
     std::string socket;
     bool wants_json = false;
@@ -102,7 +102,7 @@ Arguments parse(int count, char** values) {
     add("help,h", options::bool_switch(&arguments.wants_help));
     add("version", options::bool_switch(&arguments.wants_version));
     add("command", options::value(&arguments.command));
-    add("argument", options::value(&arguments.argument));
+    add("argument", options::value<std::string>());
     options::positional_options_description placed;
     placed.add("command", 1);
     placed.add("argument", 1);
@@ -110,6 +110,9 @@ Arguments parse(int count, char** values) {
     options::store(
         options::command_line_parser(count, values).options(named).positional(placed).run(), read);
     options::notify(read);
+    if (read.contains("argument")) {
+        arguments.argument = read["argument"].as<std::string>();
+    }
     return arguments;
 }
 
@@ -143,22 +146,25 @@ std::string socket_of(const Arguments& arguments) {
     return named != nullptr && *named != '\0' ? named : *config::Admin{}.socket;
 }
 
+// An empty one is a variable of a script that was not set, and surely not meant for all.
 std::optional<std::uint64_t> number_of(const Arguments& arguments) {
-    if (arguments.argument.empty()) {
-        if (arguments.command == "cut") {
+    const std::string& command = arguments.command;
+    if (!arguments.argument) {
+        if (command == "cut") {
             throw WrongUsage("cut: name the client by its number; clients lists them");
         }
         return std::nullopt;
     }
-    if (arguments.command != "cut" && arguments.command != "recycle") {
-        throw WrongUsage(arguments.command + ": unexpected \"" + arguments.argument + "\"");
+    const std::string& text = *arguments.argument;
+    if (command != "cut" && command != "recycle") {
+        throw WrongUsage(command + ": unexpected \"" + text + "\"");
     }
     std::uint64_t number = 0;
-    const char* const last = arguments.argument.data() + arguments.argument.size();
-    const auto [end, error] = std::from_chars(arguments.argument.data(), last, number);
+    const char* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, number);
     if (error != std::errc{} || end != last) {
-        throw WrongUsage(arguments.command + ": \"" + arguments.argument + "\" is no number of " +
-                         (arguments.command == "cut" ? "a client" : "an instance"));
+        throw WrongUsage(command + ": \"" + text + "\" is no number of " +
+                         (command == "cut" ? "a client" : "an instance"));
     }
     return number;
 }
@@ -178,6 +184,14 @@ void check_options(const Arguments& arguments) {
     only_for(arguments.is_at_once, "--now", {"recycle"});
     only_for(arguments.asks_if_alive, "--live", {"health"});
     only_for(arguments.asks_if_ready, "--ready", {"health"});
+    const bool is_asking = is_one_of(of_running_supervisor, command);
+    if (is_asking && !arguments.file.empty()) {
+        throw WrongUsage("-c is not for " + arguments.command +
+                         ", which finds the supervisor by -s");
+    }
+    if (!is_asking && !arguments.socket.empty()) {
+        throw WrongUsage("-s is only for commands that talk to a running supervisor");
+    }
     if (arguments.wants_json && arguments.keeps_watching) {
         throw WrongUsage("--json or --watch, not both");
     }
@@ -245,8 +259,8 @@ int obey(const Arguments& arguments) {
     if (is_one_of(of_running_supervisor, command)) {
         return ask_supervisor(arguments);
     }
-    if (!arguments.argument.empty()) {
-        throw WrongUsage("unexpected \"" + arguments.argument + "\"");
+    if (arguments.argument) {
+        throw WrongUsage("unexpected \"" + *arguments.argument + "\"");
     }
     if (command == "schema") {
         std::cout << config::schema();

@@ -22,11 +22,13 @@ bool say(const Reply& reply) {
 
 json::value read(const Command& command, const std::string& path) {
     const Reply reply = ask(command.socket, "GET", path);
+    if (!reply.is_fine()) {
+        throw NoAnswer("the answer at " + command.socket + " is: " + reply.body);
+    }
     boost::system::error_code error;
     json::value value = json::parse(reply.body, error);
-    if (error || !reply.is_fine()) {
-        throw NoAnswer("the answer at " + command.socket +
-                       " cannot be read: " + (error ? error.message() : reply.body));
+    if (error) {
+        throw NoAnswer("the answer at " + command.socket + " cannot be read: " + error.message());
     }
     return value;
 }

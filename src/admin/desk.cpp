@@ -206,7 +206,8 @@ Response Desk::cut(const std::string& body, const std::string& by) const {
                     "there is no client " + std::to_string(*number) + ", or it has gone by now");
     }
     callbacks_.order(core::CutRequested{client}, "cut", by);
-    return text(200, "client " + std::to_string(*number) + " was ended");
+    return text(200,
+                "client " + std::to_string(*number) + " is ended, unless it was leaving already");
 }
 
 Response Desk::pause(const std::string& by) const {

@@ -24,6 +24,7 @@ using Message = http::response<http::string_body>;
 constexpr std::uint32_t header_bytes_max = 8 * 1024;
 constexpr std::uint64_t body_bytes_max = 64 * 1024;
 constexpr std::chrono::seconds limit{5};
+constexpr int requests_max = 100;  // on one connection: others want to come in as well
 constexpr auto use_result = asio::as_tuple(asio::use_awaitable);
 
 Request request_of(http::request<http::string_body>&& message) {
@@ -142,7 +143,7 @@ asio::awaitable<void> serve(asio::generic::stream_protocol::socket peer, Answer 
     Stream stream(std::move(peer));
     beast::flat_buffer buffer(header_bytes_max + body_bytes_max);
     bool goes_on = true;
-    while (goes_on) {
+    for (int requests = 0; goes_on && requests < requests_max; ++requests) {
         goes_on = co_await serve_one(stream, buffer, answer);
     }
 }

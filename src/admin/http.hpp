@@ -2,7 +2,8 @@
 //
 // It knows neither what is asked nor who may ask. What a peer can cost is bounded: 8 KiB of header,
 // 64 KiB of body, and 5 s for each request, its wait included, and for each answer; whoever breaks
-// a bound gets one answer that says which, and is closed.
+// a bound gets one answer that says which, and is closed. After a
+// hundred requests everybody is.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -8,9 +8,12 @@
 #include "io/unix_socket.hpp"
 #include "io/user.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include <exception>
 #include <stdexcept>
 #include <sys/types.h>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -58,8 +61,7 @@ Operators::Operators(boost::asio::any_io_executor executor, const config::Config
       callbacks_(std::move(callbacks)),
       desk_({[this]() -> const admin::View& { return look(); },
              [this](core::Event event, const std::string& what, const std::string& by) {
-                 callbacks_.order(std::move(event), what, by);
-                 seen_.reset();
+                 obey(std::move(event), what, by);
              }}),
       socket_door_{admin::Access::everything, socket_visitors_max},
       http_door_{admin::Access::read_only, http_visitors_max},
@@ -124,16 +126,30 @@ void Operators::accepted(Door& door, io::Descriptor visitor, const std::string& 
     if (door.visitors >= door.visitors_max || is_beyond_reserve(visitor, open_files_)) {
         return;
     }
-    ++door.visitors;
-    tasks_.spawn("operator", attend(door, std::move(visitor), from));
+    try {
+        io::Socket socket = io::adopt(executor_, std::move(visitor));
+        tasks_.spawn("operator", attend(door, std::move(socket), from));
+    } catch (const std::system_error&) {
+        return;  // The system has nothing left for one more; he may come again.
+    }
 }
 
-boost::asio::awaitable<void> Operators::attend(Door& door, io::Descriptor visitor, std::string by) {
+boost::asio::awaitable<void> Operators::attend(Door& door, io::Socket visitor, std::string by) {
+    ++door.visitors;
     admin::Answer answer = [this, &door, by](const admin::Request& request) {
         return desk_.answer(request, door.access, by);
     };
-    co_await admin::serve(io::adopt(executor_, std::move(visitor)), std::move(answer));
+    co_await admin::serve(std::move(visitor), std::move(answer));
     --door.visitors;
+}
+
+// In a turn of its own: what goes wrong with it is no answer to a request, and an end that comes at
+// once does not cut off the answer.
+void Operators::obey(core::Event event, const std::string& what, const std::string& by) {
+    boost::asio::post(executor_, [this, event = std::move(event), what, by] {
+        callbacks_.order(event, what, by);
+        seen_.reset();
+    });
 }
 
 const admin::View& Operators::look() {

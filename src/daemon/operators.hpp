@@ -9,6 +9,7 @@
 #include "config/config.hpp"
 #include "core/events.hpp"
 #include "io/listener.hpp"
+#include "io/socket.hpp"
 #include "io/socket_file.hpp"
 #include "io/task_group.hpp"
 
@@ -50,7 +51,8 @@ private:
     void open_socket(const config::Config& config);
     io::Listener::Callbacks callbacks_for(Door& door);
     void accepted(Door& door, io::Descriptor visitor, const std::string& from);
-    boost::asio::awaitable<void> attend(Door& door, io::Descriptor visitor, std::string by);
+    boost::asio::awaitable<void> attend(Door& door, io::Socket visitor, std::string by);
+    void obey(core::Event event, const std::string& what, const std::string& by);
     const admin::View& look();
 
     boost::asio::any_io_executor executor_;

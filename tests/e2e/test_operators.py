@@ -172,6 +172,9 @@ class CommandsTest(unittest.TestCase):
             (["cut"], "cut: name the client"),
             (["cut", "x"], '"x" is no number of a client'),
             (["recycle", "-1"], ""),
+            (["recycle", "", "--now"], '"" is no number of an instance'),
+            (["drain", "-c", "x.yaml"], "-c is not for drain"),
+            (["check", "-s", "x.sock"], "-s is only for commands"),
             (["pause", "1"], 'pause: unexpected "1"'),
             (["status", "--now"], "--now is not for status"),
             (["status", "--json", "--watch"], "--json or --watch"),
@@ -184,6 +187,21 @@ class CommandsTest(unittest.TestCase):
         done = run_command("status", "--watch", "-s", "/nowhere")
         self.assertEqual(done.returncode, 1)
         self.assertIn("needs a terminal", done.stderr)
+
+
+    def test_one_that_is_stopped_is_not_waited_for_for_ever(self):
+        with fake.supervisor() as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            supervisor.signal(signal.SIGSTOP)
+            begin = time.monotonic()
+            done = command(supervisor, "health", "--live")
+            took = time.monotonic() - begin
+            supervisor.signal(signal.SIGCONT)
+            result("stopped", took=f"{took:.1f}s", limit="10s", said=repr(done.stderr.strip()))
+            self.assertEqual(done.returncode, 1)
+            self.assertLess(took, 10 + SCHEDULING_MARGIN)
+            self.assertEqual(supervisor.terminate(), 0)
 
 
 class WatchTest(unittest.TestCase):
