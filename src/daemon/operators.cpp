@@ -24,7 +24,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-// More at once wait in the system's queue. On the socket there are programs that an operator runs;
+// One more is closed at once. On the socket there are programs that an operator runs;
 // over TCP a scraper, probes and a few browsers.
 constexpr std::size_t socket_visitors_max = 1100;
 constexpr std::size_t http_visitors_max = 64;

@@ -287,7 +287,7 @@ class SocketTest(unittest.TestCase):
             self.assertIn("Permission denied", refused.stderr)
             self.assertEqual(supervisor.terminate(), 0)
 
-    def test_the_default_is_done_without_and_one_that_is_written_is_not(self):
+    def test_one_that_is_written_and_cannot_be_had_is_an_error(self):
         blocker = socket.socket(socket.AF_UNIX)
         with fake.supervisor() as supervisor:
             blocker.bind(supervisor.admin_socket)
