@@ -20,7 +20,7 @@ packages=(
     cmake ninja-build g++
     libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev
     libboost-program-options1.81-dev
-    libyaml-cpp-dev libspdlog-dev libfmt-dev
+    libyaml-cpp-dev libspdlog-dev libfmt-dev prometheus-cpp-dev
     libreoffice-writer-nogui python3-uno
 )
 

@@ -16,12 +16,13 @@ packages=(
     cmake ninja-build g++ python3 python3-croniter python3-jsonschema python3-yaml tzdata
     libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev
     libboost-program-options1.81-dev
-    libyaml-cpp-dev libspdlog-dev libfmt-dev libgtest-dev
+    libyaml-cpp-dev libspdlog-dev libfmt-dev libgtest-dev prometheus-cpp-dev
 )
 office_packages=(
     libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui python3-uno
     default-jdk-headless ure-java liblibreoffice-java
 )
+monitoring_packages=(prometheus chromium chromium-driver python3-selenium)
 fuzz_packages=(clang libclang-rt-dev llvm)
 
 # Two at once, however many processors there are: several tests measure times.
@@ -30,7 +31,7 @@ tests_at_once=2
 selection=()
 fuzzes=yes
 case "${1-}" in
-    "") packages+=("${office_packages[@]}" "${fuzz_packages[@]}") ;;
+    "") packages+=("${office_packages[@]}" "${monitoring_packages[@]}" "${fuzz_packages[@]}") ;;
     --fast)
         selection=(--label-regex '^(pure|io)$')
         fuzzes=no

@@ -1,5 +1,6 @@
 #include "admin/desk.hpp"
 
+#include "admin/page.hpp"
 #include "admin/status.hpp"
 
 #include <boost/json/parse.hpp>
@@ -26,8 +27,23 @@ constexpr unsigned not_allowed = 405;
 constexpr unsigned conflict = 409;
 constexpr unsigned unavailable = 503;
 
-constexpr std::array<std::string_view, 4> to_read{"/healthz", "/readyz", "/v1/status",
-                                                  "/v1/clients"};
+constexpr auto status_path = "/v1/status";
+constexpr auto clients_path = "/v1/clients";
+constexpr auto history_path = "/v1/history";
+constexpr auto metrics_path = "/metrics";
+
+struct File {
+    std::string_view path;
+    std::string_view type;
+    std::string_view content;
+};
+
+const std::array<File, 3> files{{{"/", "text/html; charset=utf-8", page_html},
+                                 {"/page.css", "text/css; charset=utf-8", page_css},
+                                 {"/page.js", "text/javascript; charset=utf-8", page_js}}};
+
+constexpr std::array<std::string_view, 6> to_read{"/healthz",   "/readyz",    status_path,
+                                                  clients_path, history_path, metrics_path};
 constexpr std::array<std::string_view, 5> to_act{"/v1/recycle", "/v1/cut", "/v1/pause",
                                                  "/v1/resume", "/v1/drain"};
 
@@ -43,11 +59,10 @@ Response text(unsigned status, std::string line) {
     return response;
 }
 
-Response as_json(const json::object& object) {
-    Response response;
-    response.type = "application/json";
-    response.body = json::serialize(object) + "\n";
-    return response;
+const File* file_at(std::string_view path) {
+    const auto* const found = std::find_if(files.begin(), files.end(),
+                                           [path](const File& file) { return file.path == path; });
+    return found == files.end() ? nullptr : found;
 }
 
 // What was asked for, or what is wrong with it.
@@ -96,10 +111,10 @@ bool is_client(const View& view, core::ClientId client) {
 
 }  // namespace
 
-Response Desk::answer(const Request& request, Access access, const std::string& by) const {
+Response Desk::answer(const Request& request, Access access, const std::string& by) {
     const bool reads = request.method == "GET" || request.method == "HEAD";
     const bool is_action = is_one_of(to_act, request.path);
-    if (!is_action && !is_one_of(to_read, request.path)) {
+    if (!is_action && !is_one_of(to_read, request.path) && file_at(request.path) == nullptr) {
         return text(not_found, "there is nothing at " + request.path);
     }
     if (is_action && access == Access::read_only) {
@@ -115,7 +130,10 @@ Response Desk::answer(const Request& request, Access access, const std::string& 
 
 // ---- Reading -----------------------------------------------------------------------------------
 
-Response Desk::read(const Request& request) const {
+Response Desk::read(const Request& request) {
+    if (const File* const file = file_at(request.path)) {
+        return {200, std::string(file->type), std::string(file->content)};
+    }
     // That this is answered at all says that the event loop turns.
     if (request.path == "/healthz") {
         return text(200, "alive");
@@ -126,7 +144,29 @@ Response Desk::read(const Request& request) const {
         const std::string why = condition.why.empty() ? "" : ": " + condition.why;
         return text(condition.is_ready ? 200 : unavailable, condition.state + why);
     }
-    return as_json(request.path == "/v1/status" ? status(view) : clients(view));
+    const char* const type = request.path == metrics_path ? metrics_type : "application/json";
+    return {200, type, body_of(request.path, view)};
+}
+
+const std::string& Desk::body_of(const std::string& path, const View& view) {
+    if (view.instant != bodies_of_) {
+        bodies_.clear();
+        bodies_of_ = view.instant;
+    }
+    const auto [found, is_new] = bodies_.try_emplace(path);
+    if (!is_new) {
+        return found->second;
+    }
+    if (path == metrics_path) {
+        return found->second = callbacks_.record.metrics().text(view);
+    }
+    json::object object;
+    if (path == history_path) {
+        object = callbacks_.record.history().show(view.now);
+    } else {
+        object = path == status_path ? status(view) : clients(view);
+    }
+    return found->second = json::serialize(object) + "\n";
 }
 
 // ---- Acting ------------------------------------------------------------------------------------

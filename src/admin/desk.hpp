@@ -6,10 +6,12 @@
 #pragma once
 
 #include "admin/http.hpp"
+#include "admin/record.hpp"
 #include "admin/view.hpp"
 #include "core/events.hpp"
 
 #include <functional>
+#include <map>
 #include <string>
 
 namespace tcplock::admin {
@@ -20,22 +22,27 @@ class Desk {
 public:
     struct Callbacks {
         std::function<const View&()> look;
+        const Record& record;
         // Told by whom, in words for the log.
         std::function<void(core::Event, const std::string& what, const std::string& by)> order;
     };
 
     explicit Desk(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
 
-    Response answer(const Request& request, Access access, const std::string& by) const;
+    Response answer(const Request& request, Access access, const std::string& by);
 
 private:
-    Response read(const Request& request) const;
+    Response read(const Request& request);
+    const std::string& body_of(const std::string& path, const View& view);
     Response act(const Request& request, const std::string& by) const;
     Response recycle(const std::string& body, const std::string& by) const;
     Response cut(const std::string& body, const std::string& by) const;
     Response pause(const std::string& by) const;
 
     Callbacks callbacks_;
+    // What was put together of one view is handed out to all who ask while it lasts.
+    std::map<std::string, std::string> bodies_;
+    core::Instant bodies_of_;
 };
 
 }  // namespace tcplock::admin

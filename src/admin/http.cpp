@@ -25,6 +25,10 @@ constexpr std::uint32_t header_bytes_max = 8 * 1024;
 constexpr std::uint64_t body_bytes_max = 64 * 1024;
 constexpr std::chrono::seconds limit{5};
 constexpr int requests_max = 100;  // on one connection: others want to come in as well
+// Of the status page: it may use what comes from here, and nothing that is written into it.
+constexpr auto policy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 constexpr auto use_result = asio::as_tuple(asio::use_awaitable);
 
 Request request_of(http::request<http::string_body>&& message) {
@@ -40,7 +44,8 @@ Message message_of(Response response, unsigned version, bool is_head) {
     message.set(http::field::content_type, response.type);
     message.set(http::field::cache_control, "no-store");
     message.set("X-Content-Type-Options", "nosniff");
-    message.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    message.set("Content-Security-Policy", policy);
+    message.set("Referrer-Policy", "no-referrer");
     if (!response.allow.empty()) {
         message.set(http::field::allow, response.allow);
     }

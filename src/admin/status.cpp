@@ -13,19 +13,6 @@ namespace json = boost::json;
 
 constexpr std::size_t waiting_shown = 10;
 
-std::int64_t milliseconds(core::Duration span) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(span).count();
-}
-
-std::string time_of_day(WallTime when) {
-    const std::time_t whole = std::chrono::system_clock::to_time_t(when);
-    std::tm parts{};
-    ::gmtime_r(&whole, &parts);
-    char text[sizeof "2026-11-28T09:00:00Z"];
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return text;
-}
-
 template <class Value>
 json::value or_null(const std::optional<Value>& value) {
     return value ? json::value(*value) : json::value(nullptr);
@@ -104,16 +91,6 @@ json::object place(const View& view, const core::PlaceView& place) {
             {"next_start_in_ms", retry}};
 }
 
-json::object recycle(const Recycle& recycle) {
-    return {{"at", time_of_day(recycle.at)},
-            {"instance", recycle.instance},
-            {"generation", core::number(recycle.generation)},
-            {"reason", core::to_string(recycle.reason)},
-            {"jobs", recycle.jobs},
-            {"age_ms", milliseconds(recycle.age)},
-            {"memory_bytes", or_null(recycle.memory)}};
-}
-
 json::object line(const View& view) {
     const core::Snapshot& core = view.core;
     json::array first;
@@ -139,6 +116,29 @@ json::object line(const View& view) {
 }
 
 }  // namespace
+
+std::int64_t milliseconds(core::Duration span) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(span).count();
+}
+
+std::string time_of_day(WallTime when) {
+    const std::time_t whole = std::chrono::system_clock::to_time_t(when);
+    std::tm parts{};
+    ::gmtime_r(&whole, &parts);
+    char text[sizeof "2026-11-28T09:00:00Z"];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
+}
+
+json::object recycle(const Recycle& recycle) {
+    return {{"at", time_of_day(recycle.at)},
+            {"instance", recycle.instance},
+            {"generation", core::number(recycle.generation)},
+            {"reason", core::to_string(recycle.reason)},
+            {"jobs", recycle.jobs},
+            {"age_ms", milliseconds(recycle.age)},
+            {"memory_bytes", or_null(recycle.memory)}};
+}
 
 json::object status(const View& view) {
     const core::Snapshot& core = view.core;

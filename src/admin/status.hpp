@@ -8,6 +8,9 @@
 
 #include <boost/json/object.hpp>
 
+#include <cstdint>
+#include <string>
+
 namespace tcplock::admin {
 
 // At a glance: whoever is inside, and of those who wait the first few.
@@ -15,5 +18,10 @@ boost::json::object status(const View& view);
 
 // Every client.
 boost::json::object clients(const View& view);
+
+boost::json::object recycle(const Recycle& recycle);
+
+std::int64_t milliseconds(core::Duration span);
+std::string time_of_day(WallTime when);
 
 }  // namespace tcplock::admin

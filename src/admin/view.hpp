@@ -2,36 +2,33 @@
 // shell adds. A copy: whoever looks at it holds nothing up.
 #pragma once
 
+#include "admin/happenings.hpp"
 #include "core/snapshot.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tcplock::admin {
-
-using WallTime = std::chrono::system_clock::time_point;
-
-// One that was ended, and why.
-struct Recycle {
-    WallTime at;
-    std::string instance;  // its number, or "standby"
-    core::Generation generation;
-    core::StopReason reason;
-    std::uint64_t jobs = 0;
-    core::Duration age{};
-    std::optional<std::uint64_t> memory;  // of the whole tree, in bytes
-};
 
 struct View {
     struct Place {
         std::string address;
         std::optional<int> pid;               // of the program that was started
         std::optional<std::uint64_t> memory;  // of the whole tree, in bytes
+        std::size_t zombies = 0;              // in it: ended, and fetched by no parent
+    };
+    // What the supervisor itself costs, and has lost.
+    struct Own {
+        std::chrono::nanoseconds processor{};
+        std::uint64_t memory = 0;  // in bytes
+        std::uint64_t log_lines_dropped = 0;
     };
 
     core::Snapshot core;
@@ -44,13 +41,21 @@ struct View {
     std::size_t instances = 1;
     std::size_t concurrency = 1;
     std::size_t queue_limit = 0;
+    std::optional<std::uint64_t> memory_soft_limit;  // of one tree, in bytes
+    std::optional<std::uint64_t> memory_hard_limit;
+    Own own;
     bool has_served = false;                      // clients could have gone in at some time
     std::map<core::PlaceId, Place> places;        // those where something lives
     std::map<core::ClientId, std::string> peers;  // of all who have not ended
     std::vector<Recycle> recycles;                // the last ones, the newest last
 };
 
-// In one word, and whether somebody who came now would soon be served; if not, why, in a sentence.
+// The words for it.
+constexpr std::array<std::string_view, 8> states{"serving", "starting", "failing",  "full",
+                                                 "paused",  "asleep",   "draining", "closing"};
+
+// In one of those words, and whether somebody who came now would soon be served; if not, why, in a
+// sentence.
 struct Condition {
     std::string state;
     bool is_ready = false;

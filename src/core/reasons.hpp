@@ -104,6 +104,46 @@ constexpr std::string_view to_string(Hook hook) noexcept {
     return "?";
 }
 
+constexpr std::string_view to_string(RefuseReason reason) noexcept {
+    switch (reason) {
+        case RefuseReason::queue_full:
+            return "queue_full";
+        case RefuseReason::queue_timeout:
+            return "queue_timeout";
+        case RefuseReason::backend_failing:
+            return "backend_failing";
+        case RefuseReason::shutting_down:
+            return "shutting_down";
+        case RefuseReason::requested:
+            return "requested";
+    }
+    return "?";
+}
+
+constexpr std::string_view to_string(CutReason reason) noexcept {
+    switch (reason) {
+        case CutReason::session_timeout:
+            return "session_timeout";
+        case CutReason::first_byte_timeout:
+            return "first_byte_timeout";
+        case CutReason::idle_timeout:
+            return "idle_timeout";
+        case CutReason::release_timeout:
+            return "release_timeout";
+        case CutReason::memory_hard_limit:
+            return "memory_hard_limit";
+        case CutReason::neighbour:
+            return "neighbour";
+        case CutReason::requested:
+            return "requested";
+        case CutReason::recycle_requested:
+            return "recycle_requested";
+        case CutReason::shutdown:
+            return "shutdown";
+    }
+    return "?";
+}
+
 constexpr std::string_view to_string(StopReason reason) noexcept {
     switch (reason) {
         case StopReason::max_jobs:

@@ -65,6 +65,7 @@ public:
         std::string address;
         std::optional<int> pid;               // of the program we started
         std::optional<std::uint64_t> memory;  // of its whole tree, in bytes, at a glance
+        std::size_t zombies = 0;              // in it
     };
     virtual std::optional<Facts> facts_of(core::Generation generation) const = 0;
 

@@ -36,19 +36,21 @@ constexpr std::size_t being_told_why_max = 64;
 constexpr std::chrono::seconds why_limit{5};
 
 Refusal describe(core::RefuseReason reason, std::size_t others_waiting) {
+    const std::string_view name = core::to_string(reason);
     switch (reason) {
         case core::RefuseReason::queue_full:
-            return {"PQ", "the line is full (" + std::to_string(others_waiting) + " waiting)"};
+            return {"PQ", "the line is full (" + std::to_string(others_waiting) + " waiting)",
+                    name};
         case core::RefuseReason::queue_timeout:
-            return {"sQ", "waited longer than gate.queue_timeout"};
+            return {"sQ", "waited longer than gate.queue_timeout", name};
         case core::RefuseReason::backend_failing:
-            return {"PF", "the backend is failing"};
+            return {"PF", "the backend is failing", name};
         case core::RefuseReason::shutting_down:
-            return {"GQ", "shutting down"};
+            return {"GQ", "shutting down", name};
         case core::RefuseReason::requested:
-            return {"KQ", "ended by an operator"};
+            return {"KQ", "ended by an operator", name};
     }
-    return {"??", "unknown"};
+    return {"??", "unknown", name};
 }
 
 void tell_refusal(const Session::Client& client, const Refusal& refusal, std::uint64_t untold) {
@@ -66,10 +68,12 @@ void tell_refusal(const Session::Client& client, const Refusal& refusal, std::ui
 }  // namespace
 
 Clients::Clients(boost::asio::io_context& io, const config::Config& config, std::size_t open_files,
-                 Callbacks callbacks, io::TaskGroup& tasks, io::TaskGroup& sessions)
+                 admin::Record& record, Callbacks callbacks, io::TaskGroup& tasks,
+                 io::TaskGroup& sessions)
     : io_(io),
       config_(config),
       open_files_(open_files),
+      record_(record),
       feed_(callbacks.feed),
       waiting_(io.get_executor(),
                [this](std::uint64_t key) {
@@ -87,8 +91,10 @@ Clients::Clients(boost::asio::io_context& io, const config::Config& config, std:
                           std::move(callbacks.memory_of),
                           std::move(callbacks.processor_time_of),
                           [this](const Session::Client& client, const Refusal& refusal) {
+                              record_.refused({refusal.name, client.waited});
                               tell_some_refusals(client, refusal);
                           },
+                          [this](const admin::EndedSession& session) { record_.ended(session); },
                           [this](core::ClientId client, io::Descriptor socket) {
                               waits_again(client, std::move(socket));
                           },
@@ -128,13 +134,16 @@ void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::e
     const core::ClientId client{++last_client_};
     if (!allow.permits(peer.address())) {
         turn_away(client, std::move(socket), io::describe(peer),
-                  {"PA", "its address is in none of the listener's allow networks"});
+                  {"PA", "its address is in none of the listener's allow networks",
+                   admin::reason_not_allowed});
         return;
     }
     if (is_beyond(socket, open_files_)) {
         turn_away(client, std::move(socket), io::describe(peer),
-                  {"PO", "the limit of open files, " + std::to_string(open_files_) +
-                             ", leaves none for another client"});
+                  {"PO",
+                   "the limit of open files, " + std::to_string(open_files_) +
+                       ", leaves none for another client",
+                   admin::reason_open_files});
         return;
     }
     clients_[client] = {io::describe(peer), steady_clock::now()};
@@ -146,6 +155,7 @@ void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::e
 void Clients::turn_away(core::ClientId client, io::Descriptor socket, const std::string& peer,
                         const Refusal& refusal) {
     io::say_farewell(std::move(socket));
+    record_.refused({refusal.name, {}, false});
     tell_some_refusals({client, peer, std::chrono::nanoseconds{0}}, refusal);
 }
 
@@ -181,11 +191,13 @@ void Clients::left(core::ClientId client, std::chrono::nanoseconds waited) {
         .with("peer", clients_.at(client).peer)
         .with("waited", waited)
         .with("end", "CQ");
+    record_.left(waited);
     clients_.erase(client);
 }
 
 void Clients::perform(const core::RefuseClient& effect) {
     const Refusal refusal = describe(effect.reason, waiting_.size() - 1);
+    record_.refused({refusal.name, effect.waited});
     tell_refusal({effect.client, clients_.at(effect.client).peer, effect.waited}, refusal, 0);
     clients_.erase(effect.client);
     io::Descriptor client = waiting_.take(core::number(effect.client));
@@ -228,6 +240,7 @@ void Clients::perform(const core::AdmitClient& effect) {
         config_, session_callbacks_, session_tasks_,
         Session::Client{effect.client, client.peer, effect.waited, admitted}, effect.generation,
         io::adopt(io_.get_executor(), waiting_.take(key)));
+    record_.admitted(effect.waited);
     sessions_[effect.client] = session;
     session_tasks_.spawn("session", Session::run(session));
 }

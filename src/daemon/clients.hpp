@@ -5,6 +5,7 @@
 // line: session closed, client refused or client left.
 #pragma once
 
+#include "admin/record.hpp"
 #include "config/config.hpp"
 #include "core/effects.hpp"
 #include "core/events.hpp"
@@ -43,7 +44,8 @@ public:
     // Opens every listener, and accepts nobody yet. Throws std::system_error, whose text names the
     // address. `sessions` may last longer than `tasks`: a client may still be owed something.
     Clients(boost::asio::io_context& io, const config::Config& config, std::size_t open_files,
-            Callbacks callbacks, io::TaskGroup& tasks, io::TaskGroup& sessions);
+            admin::Record& record, Callbacks callbacks, io::TaskGroup& tasks,
+            io::TaskGroup& sessions);
 
     void start();
 
@@ -88,6 +90,7 @@ private:
     boost::asio::io_context& io_;
     const config::Config& config_;
     const std::size_t open_files_;
+    admin::Record& record_;
     std::function<void(core::Event)> feed_;
     Session::Callbacks session_callbacks_;
     io::Waiting waiting_;

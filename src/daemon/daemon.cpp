@@ -78,9 +78,9 @@ Daemon::Daemon(const config::Config& config, const Warden& warden)
           fit_memory(fit_line(config.policy, open_files_, config.listen.size()), config.protocol)),
       calendar_(config.schedule),
       core_(policy_),
-      backends_(make_backends()),
       overview_(config, policy_),
-      clients_(io_, config, open_files_,
+      backends_(make_backends()),
+      clients_(io_, config, open_files_, overview_.record(),
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_->address_of(generation); },
                 [this](core::Generation generation) { return backends_->instance_of(generation); },
@@ -91,12 +91,13 @@ Daemon::Daemon(const config::Config& config, const Warden& warden)
                     return backends_->processor_time_of(generation);
                 }},
                tasks_, sessions_),
-      operators_(io_.get_executor(), config, open_files_,
-                 {[this] { return overview_.take(core_, *backends_, clients_); },
-                  [this](core::Event event, const std::string& what, const std::string& by) {
-                      order_came(std::move(event), what, by);
-                  }},
-                 tasks_),
+      operators_(
+          io_.get_executor(), config, open_files_,
+          {[this] { return overview_.take(core_, *backends_, clients_); }, overview_.record(),
+           [this](core::Event event, const std::string& what, const std::string& by) {
+               order_came(std::move(event), what, by);
+           }},
+          tasks_),
       sessions_(io_.get_executor(), [this](const std::string& name,
                                            std::exception_ptr failure) { die(name, failure); }),
       tasks_(io_.get_executor(),
@@ -109,11 +110,11 @@ std::unique_ptr<Backends> Daemon::make_backends() {
         [this](core::Generation generation) { return clients_.is_visited(generation); },
         [this](core::Generation generation) { clients_.abort_sessions(generation); }};
     if (!config_.owns_backend()) {
-        return std::make_unique<ForeignBackend>(io_, config_, reaper_, std::move(callbacks),
-                                                tasks_);
+        return std::make_unique<ForeignBackend>(io_, config_, reaper_, overview_.record(),
+                                                std::move(callbacks), tasks_);
     }
     return std::make_unique<OwnBackends>(io_, config_, warden_.run(), policy_.recycle, reaper_,
-                                         std::move(callbacks), tasks_);
+                                         overview_.record(), std::move(callbacks), tasks_);
 }
 
 int Daemon::run() {
@@ -128,6 +129,7 @@ int Daemon::run() {
     reaper_.start();
     tasks_.spawn("signals", follow_signals());
     tasks_.spawn("schedule", follow_schedule());
+    tasks_.spawn("pulse", take_pulse());
     tasks_.spawn("begin", begin());
     operators_.start();
     tasks_.spawn("warden", warden_.watch_over_it());
@@ -295,12 +297,27 @@ boost::asio::awaitable<void> Daemon::follow_schedule() {
     }
 }
 
+// Once a second: how late we come to what is due, and what there is to be remembered.
+boost::asio::awaitable<void> Daemon::take_pulse() {
+    while (true) {
+        pulse_timer_.expires_after(1s);
+        const auto due = pulse_timer_.expiry();
+        const auto [error] = co_await pulse_timer_.async_wait(io::use_result);
+        if (error) {
+            co_return;
+        }
+        overview_.record().loop_was_late(steady_clock::now() - due);
+        overview_.sample(core_, *backends_);
+    }
+}
+
 // ---- The end -----------------------------------------------------------------------------------
 
 void Daemon::finish() {
     deadline_timer_.cancel();
     signals_.cancel();
     schedule_timer_.cancel();
+    pulse_timer_.cancel();
     clients_.close();
     operators_.close();
     reaper_.stop();

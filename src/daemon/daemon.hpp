@@ -50,6 +50,7 @@ private:
     boost::asio::awaitable<void> begin();
     boost::asio::awaitable<void> follow_signals();
     boost::asio::awaitable<void> follow_schedule();
+    boost::asio::awaitable<void> take_pulse();
     void signal_came(int number);
     void order_came(core::Event event, const std::string& what, const std::string& by);
     void finish();
@@ -69,11 +70,12 @@ private:
     boost::asio::steady_timer deadline_timer_{io_};
     std::optional<core::Instant> armed_for_;
     boost::asio::steady_timer schedule_timer_{io_};
+    boost::asio::steady_timer pulse_timer_{io_};
     boost::asio::signal_set signals_{io_};
     std::optional<std::chrono::steady_clock::time_point> told_to_stop_at_;
     io::Reaper reaper_{io_};
-    std::unique_ptr<Backends> backends_;
     Overview overview_;
+    std::unique_ptr<Backends> backends_;
     Clients clients_;
     Operators operators_;
     io::TaskGroup sessions_;  // may still owe their clients something when all else has ended

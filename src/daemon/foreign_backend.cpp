@@ -30,9 +30,11 @@ constexpr std::chrono::milliseconds slowest_look = 200ms;
 }  // namespace
 
 ForeignBackend::ForeignBackend(boost::asio::io_context& io, const config::Config& config,
-                               io::Reaper& reaper, Callbacks callbacks, io::TaskGroup& tasks)
+                               io::Reaper& reaper, admin::Record& record, Callbacks callbacks,
+                               io::TaskGroup& tasks)
     : io_(io),
       config_(config),
+      record_(record),
       commands_(io, reaper),
       callbacks_(std::move(callbacks)),
       tasks_(tasks),
@@ -145,7 +147,9 @@ boost::asio::awaitable<void> ForeignBackend::probe(TrustPtr trust, core::ProbePu
             .with("generation", core::number(trust->generation))
             .with("why", result.detail);
     }
-    callbacks_.feed(core::ProbeEnded{trust->generation, verdict_of(result, purpose)});
+    const auto verdict = verdict_of(result, purpose);
+    record_.probed({trust->values.instance, purpose, verdict, result.duration});
+    callbacks_.feed(core::ProbeEnded{trust->generation, verdict});
 }
 
 // Each address that the name stands for is tried in turn, until one answers; and when that one does

@@ -5,6 +5,7 @@
 // What clients have left behind there is the business of hooks.session_timeout.
 #pragma once
 
+#include "admin/record.hpp"
 #include "config/config.hpp"
 #include "config/placeholders.hpp"
 #include "daemon/backends.hpp"
@@ -29,7 +30,7 @@ namespace tcplock::daemon {
 class ForeignBackend final : public Backends {
 public:
     ForeignBackend(boost::asio::io_context& io, const config::Config& config, io::Reaper& reaper,
-                   Callbacks callbacks, io::TaskGroup& tasks);
+                   admin::Record& record, Callbacks callbacks, io::TaskGroup& tasks);
 
     boost::asio::awaitable<void> begin() override;
 
@@ -83,6 +84,7 @@ private:
 
     boost::asio::io_context& io_;
     const config::Config& config_;
+    admin::Record& record_;
     Commands commands_;
     Callbacks callbacks_;
     io::TaskGroup& tasks_;

@@ -174,6 +174,10 @@ void stop_logging(std::chrono::nanoseconds limit) {
     }
 }
 
+std::size_t lines_lost() {
+    return the_ring ? the_ring->overrun_counter() : 0;
+}
+
 Line::~Line() {
     spdlog::log(to_spdlog(level_), "{} {}", name_of(level_), text_);
 }

@@ -17,6 +17,9 @@ namespace tcplock::daemon {
 // From here to stop_logging(), lines are written. Once in a program.
 void start_logging(config::LogLevel level);
 
+// So many lines were not taken in time, and are gone.
+std::size_t lines_lost();
+
 // Writes what is in the ring, for at most `limit`; what the reader has not taken by then is lost.
 void stop_logging(std::chrono::nanoseconds limit);
 

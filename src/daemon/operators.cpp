@@ -59,7 +59,7 @@ Operators::Operators(boost::asio::any_io_executor executor, const config::Config
     : executor_(std::move(executor)),
       open_files_(open_files),
       callbacks_(std::move(callbacks)),
-      desk_({[this]() -> const admin::View& { return look(); },
+      desk_({[this]() -> const admin::View& { return look(); }, callbacks_.record,
              [this](core::Event event, const std::string& what, const std::string& by) {
                  obey(std::move(event), what, by);
              }}),

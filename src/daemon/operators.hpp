@@ -29,6 +29,7 @@ class Operators {
 public:
     struct Callbacks {
         std::function<admin::View()> look;
+        const admin::Record& record;
         // By whom, in words.
         std::function<void(core::Event, const std::string& what, const std::string& by)> order;
     };

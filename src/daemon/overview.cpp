@@ -1,5 +1,9 @@
 #include "daemon/overview.hpp"
 
+#include "daemon/log.hpp"
+#include "io/proc.hpp"
+
+#include <ctime>
 #include <unistd.h>
 #include <variant>
 
@@ -7,6 +11,32 @@ namespace tcplock::daemon {
 namespace {
 
 constexpr std::size_t recycles_remembered = 50;
+// What the trees use is looked up once in so many samples.
+constexpr unsigned samples_between_looks_at_memory = 5;
+
+std::chrono::nanoseconds processor_time() {
+    timespec used{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
+admin::View::Own ourselves() {
+    const auto stat = io::read_stat(::getpid());
+    return {processor_time(), stat ? stat->resident_bytes : 0, lines_lost()};
+}
+
+std::string name_of(std::optional<core::InstanceId> instance) {
+    return instance ? std::to_string(core::number(*instance)) : admin::standby_name;
+}
+
+// The instance that is started, or whose first answer has come.
+std::string whom(const core::Effect& effect, const Backends& backends) {
+    if (const auto* const spawn = std::get_if<core::SpawnBackend>(&effect)) {
+        return name_of(spawn->instance);
+    }
+    const auto* const ready = std::get_if<core::AnnounceReady>(&effect);
+    return ready != nullptr ? backends.instance_of(ready->generation) : std::string();
+}
 
 // Not the end of all, and not what the first start of an office is made of.
 bool is_recycle(core::StopReason reason) {
@@ -15,7 +45,13 @@ bool is_recycle(core::StopReason reason) {
 
 }  // namespace
 
+Overview::Overview(const config::Config& config, const core::Policy& policy)
+    : config_(config),
+      policy_(policy),
+      record_(policy.backend.instances, started_, std::chrono::steady_clock::now()) {}
+
 void Overview::note(const core::Effect& effect, const Backends& backends) {
+    record_.note(effect, whom(effect, backends));
     if (const auto* const stop = std::get_if<core::StopBackend>(&effect)) {
         note_stop(*stop, backends);
     }
@@ -33,6 +69,25 @@ void Overview::note_stop(const core::StopBackend& effect, const Backends& backen
     if (recycles_.size() > recycles_remembered) {
         recycles_.pop_front();
     }
+    record_.recycled(recycles_.back());
+}
+
+void Overview::sample(const core::Supervisor& core, const Backends& backends) {
+    const core::Snapshot now = core.snapshot();
+    const auto instant = std::chrono::steady_clock::now();
+    admin::Sample sample{now.waiting.size()};
+    if (!now.waiting.empty()) {
+        sample.oldest_wait = instant - now.waiting.front().since;
+    }
+    if (samples_++ % samples_between_looks_at_memory == 0) {
+        for (const core::PlaceView& place : now.places) {
+            const auto facts = backends.facts_of(place.generation);
+            if (facts && facts->memory && place.instance) {
+                sample.memory[name_of(place.instance)] = *facts->memory;
+            }
+        }
+    }
+    record_.sample(sample, instant);
 }
 
 admin::View Overview::take(const core::Supervisor& core, const Backends& backends,
@@ -48,10 +103,13 @@ admin::View Overview::take(const core::Supervisor& core, const Backends& backend
     view.instances = policy_.backend.instances;
     view.concurrency = policy_.gate.concurrency;
     view.queue_limit = policy_.gate.queue_limit;
+    view.memory_soft_limit = policy_.recycle.memory_soft_limit;
+    view.memory_hard_limit = policy_.recycle.memory_hard_limit;
+    view.own = ourselves();
     view.has_served = has_served_;
     for (const core::PlaceView& place : view.core.places) {
         if (const auto facts = backends.facts_of(place.generation)) {
-            view.places[place.place] = {facts->address, facts->pid, facts->memory};
+            view.places[place.place] = {facts->address, facts->pid, facts->memory, facts->zombies};
         }
     }
     view.peers = clients.peers();

@@ -1,7 +1,7 @@
-// Puts together what operators see, and remembers what was: the last recycles, and whether clients
-// could ever go in.
+// Puts together what operators see, and has it recorded what was.
 #pragma once
 
+#include "admin/record.hpp"
 #include "admin/view.hpp"
 #include "config/config.hpp"
 #include "core/effects.hpp"
@@ -17,11 +17,16 @@ namespace tcplock::daemon {
 class Overview {
 public:
     // Both must outlive it.
-    Overview(const config::Config& config, const core::Policy& policy)
-        : config_(config), policy_(policy) {}
+    Overview(const config::Config& config, const core::Policy& policy);
 
     // To be told of every effect before it is carried out.
     void note(const core::Effect& effect, const Backends& backends);
+
+    // To be told of once a second.
+    void sample(const core::Supervisor& core, const Backends& backends);
+
+    admin::Record& record() { return record_; }
+    const admin::Record& record() const { return record_; }
 
     admin::View take(const core::Supervisor& core, const Backends& backends,
                      const Clients& clients) const;
@@ -32,8 +37,10 @@ private:
     const config::Config& config_;
     const core::Policy& policy_;
     const admin::WallTime started_ = std::chrono::system_clock::now();
+    admin::Record record_;
     bool has_served_ = false;
-    std::deque<admin::Recycle> recycles_;
+    unsigned samples_ = 0;
+    std::deque<admin::Recycle> recycles_;  // the last ones
 };
 
 }  // namespace tcplock::daemon

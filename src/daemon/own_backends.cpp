@@ -28,10 +28,12 @@ constexpr std::size_t deaths_remembered = 16;
 
 OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& config,
                          const std::string& run, const core::RecyclePolicy& limits,
-                         io::Reaper& reaper, Callbacks callbacks, io::TaskGroup& tasks)
+                         io::Reaper& reaper, admin::Record& record, Callbacks callbacks,
+                         io::TaskGroup& tasks)
     : io_(io),
       config_(config),
       reaper_(reaper),
+      record_(record),
       commands_(io, reaper),
       callbacks_(std::move(callbacks)),
       state_(config.backend.state_directory),
@@ -56,7 +58,8 @@ std::optional<Backends::Facts> OwnBackends::facts_of(core::Generation generation
     if (!life) {
         return std::nullopt;
     }
-    Facts facts{io::describe(life->setting.address), {}, life->tree.at_a_glance().memory};
+    const io::Tree::Use use = life->tree.at_a_glance();
+    Facts facts{io::describe(life->setting.address), {}, use.memory, use.zombies};
     if (!life->exit) {
         facts.pid = life->tree.leader();
     }
@@ -316,11 +319,12 @@ boost::asio::awaitable<void> OwnBackends::probe(LifePtr life, core::ProbePurpose
             .with("generation", core::number(life->generation))
             .with("documents", result.documents);
     }
+    const auto verdict = verdict_of(result, purpose);
+    record_.probed({life->setting.values.instance, purpose, verdict, result.duration});
     if (const auto bytes = result.answered ? memory_.of(*life) : std::nullopt) {
         callbacks_.feed(core::MemoryMeasured{life->generation, *bytes});
     }
-    callbacks_.feed(
-        core::ProbeEnded{life->generation, verdict_of(result, purpose), result.documents > 0});
+    callbacks_.feed(core::ProbeEnded{life->generation, verdict, result.documents > 0});
 }
 
 boost::asio::awaitable<io::ProbeResult> OwnBackends::probe_by_command(LifePtr life) {

@@ -1,6 +1,7 @@
 // Backends that are our own children: spawns, probes and ends them, and tells the log.
 #pragma once
 
+#include "admin/record.hpp"
 #include "config/config.hpp"
 #include "daemon/backends.hpp"
 #include "daemon/command.hpp"
@@ -33,8 +34,8 @@ public:
     // those of the configuration, or lower. Throws std::runtime_error with a sentence for the
     // operator.
     OwnBackends(boost::asio::io_context& io, const config::Config& config, const std::string& run,
-                const core::RecyclePolicy& limits, io::Reaper& reaper, Callbacks callbacks,
-                io::TaskGroup& tasks);
+                const core::RecyclePolicy& limits, io::Reaper& reaper, admin::Record& record,
+                Callbacks callbacks, io::TaskGroup& tasks);
 
     boost::asio::awaitable<void> begin() override;
 
@@ -82,6 +83,7 @@ private:
     boost::asio::io_context& io_;
     const config::Config& config_;
     io::Reaper& reaper_;
+    admin::Record& record_;
     Commands commands_;
     Callbacks callbacks_;
     StateDirectory state_;

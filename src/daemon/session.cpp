@@ -139,7 +139,8 @@ boost::asio::awaitable<bool> Session::enter() {
 
 // It is refused after all.
 void Session::refuse(const std::string& what) {
-    callbacks_.turned_away(client_, {"PR", "it does not speak UNO: " + what});
+    callbacks_.turned_away(client_,
+                           {"PR", "it does not speak UNO: " + what, admin::reason_foreign});
     callbacks_.has_gone(client_.id);
     boost::system::error_code error;
     io::Descriptor socket(client_socket_.release(error));
@@ -310,17 +311,20 @@ std::string_view Session::end_code(io::RelayEnd how) const {
 }
 
 void Session::end(const io::RelayTotals& totals) {
+    const auto lasted = steady_clock::now() - client_.admitted;
+    const std::string_view code = end_code(totals.how);
     Line(Line::Level::info, "session closed")
         .with("client", core::number(client_.id))
         .with("peer", client_.peer)
         .with("instance", instance_)
         .with("generation", core::number(generation_))
         .with("waited", client_.waited)
-        .with("lasted", steady_clock::now() - client_.admitted)
+        .with("lasted", lasted)
         .with("in", totals.bytes_in)
         .with("out", totals.bytes_out)
         .with("job", has_job_ ? "yes" : "no")
-        .with("end", end_code(totals.how));
+        .with("end", code);
+    callbacks_.ended({instance_, code, lasted, totals.bytes_in, totals.bytes_out, has_job_});
     callbacks_.has_gone(client_.id);
 }
 

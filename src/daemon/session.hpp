@@ -5,6 +5,7 @@
 // by one line, or goes back to those who wait.
 #pragma once
 
+#include "admin/happenings.hpp"
 #include "config/config.hpp"
 #include "core/events.hpp"
 #include "core/reasons.hpp"
@@ -31,6 +32,7 @@ namespace tcplock::daemon {
 struct Refusal {
     std::string_view code;
     std::string reason;
+    std::string_view name;  // of the reason, in one word
 };
 
 class Session {
@@ -52,6 +54,8 @@ public:
         std::function<std::optional<std::chrono::nanoseconds>(core::Generation)> processor_time_of;
         // Tells of a client that speaks something else.
         std::function<void(const Client&, const Refusal&)> turned_away;
+        // Tells how it has ended.
+        std::function<void(const admin::EndedSession&)> ended;
         // Before its end is fed: the client waits again, or has gone.
         std::function<void(core::ClientId, io::Descriptor)> waits_again;
         std::function<void(core::ClientId)> has_gone;

@@ -231,6 +231,7 @@ Tree::Use Tree::at_a_glance() const {
     const auto add = [&](const std::optional<ProcessStat>& process) {
         if (process && seen.insert(process->pid).second) {
             sum.memory += process->is_dead() ? 0 : process->resident_bytes;
+            sum.zombies += process->state == 'Z' ? 1 : 0;
             ticks += process->processor_ticks;
             to_see.push_back(process->pid);
         }

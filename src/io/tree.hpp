@@ -67,6 +67,7 @@ public:
     // descendants. Who left his parent since the last scan is missed.
     struct Use {
         std::uint64_t memory = 0;  // bytes, as counted_in_each
+        std::size_t zombies = 0;
         // Since they began, and of those they have reaped. Who is reaped by somebody else takes
         // his with him, so the sum may fall.
         std::chrono::nanoseconds processor{};

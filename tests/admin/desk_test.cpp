@@ -35,7 +35,8 @@ protected:
     View view_ = test::example();
     std::vector<core::Event> orders_;
     std::string by_;
-    Desk desk_{{[this]() -> const View& { return view_; },
+    Record record_{2, view_.now, view_.instant};
+    Desk desk_{{[this]() -> const View& { return view_; }, record_,
                 [this](core::Event event, const std::string&, const std::string& by) {
                     orders_.push_back(std::move(event));
                     by_ = by;
@@ -44,7 +45,7 @@ protected:
 
 TEST_F(DeskTest, HasNothingAtAPathThatItDoesNotKnow) {
     expect(ask("GET", "/v1/statu"), 404, "there is nothing at /v1/statu", 0);
-    expect(ask("POST", "/"), 404, "there is nothing at /", 0);
+    expect(ask("POST", "/v2/status"), 404, "there is nothing at /v2/status", 0);
 }
 
 TEST_F(DeskTest, TellsWhichMethodsThereAre) {
@@ -73,6 +74,28 @@ TEST_F(DeskTest, SaysWhetherItIsAliveAndReadyAndWhyNot) {
     view_.core.is_full = true;
     expect(ask("GET", "/readyz"), 503, "full: the line is full, 2 clients wait", 0);
     expect(ask("GET", "/healthz"), 200, "alive", 0);
+}
+
+TEST_F(DeskTest, ServesThePageItsPartsAndWhatItIsDrawnFrom) {
+    const auto type_of = [this](const std::string& path) {
+        const Response response = ask("GET", path, "", Access::read_only);
+        EXPECT_EQ(response.status, 200U) << path;
+        EXPECT_FALSE(response.body.empty()) << path;
+        return response.type;
+    };
+    EXPECT_EQ(type_of("/"), "text/html; charset=utf-8");
+    EXPECT_EQ(type_of("/page.css"), "text/css; charset=utf-8");
+    EXPECT_EQ(type_of("/page.js"), "text/javascript; charset=utf-8");
+    EXPECT_EQ(type_of("/v1/history"), "application/json");
+    EXPECT_EQ(type_of("/metrics"), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+TEST_F(DeskTest, HandsOutWhatItPutTogetherUntilThereIsANewView) {
+    const std::string before = ask("GET", "/v1/status").body;
+    view_.core.waiting.clear();
+    EXPECT_EQ(ask("GET", "/v1/status").body, before);
+    view_.instant += std::chrono::milliseconds(1);
+    EXPECT_NE(ask("GET", "/v1/status").body, before);
 }
 
 TEST_F(DeskTest, RecyclesAllOrOneInTurnOrAtOnce) {
