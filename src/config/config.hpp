@@ -132,6 +132,7 @@ struct Admin {
 };
 
 enum class LogLevel { debug, info, warn, error };
+enum class LogFormat { text, json };
 
 // Where each key that was written stands: "gate.queue_limit", "listen[0].address" -> line.
 struct Positions {
@@ -153,6 +154,7 @@ struct Config {
     std::vector<std::string> schedule;  // the cron lines as written, each checked
     Admin admin;
     LogLevel log_level = LogLevel::info;
+    LogFormat log_format = LogFormat::text;
     core::Policy policy;
     Positions positions;  // no setting: for what is said about the others
 

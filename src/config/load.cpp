@@ -76,16 +76,8 @@ void read_log(const Section& section, Config& config) {
                                    {"info", LogLevel::info},
                                    {"warn", LogLevel::warn},
                                    {"error", LogLevel::error}}));
-    std::string format = "text";
-    section.read("format", format,
-                 {"text", [](const std::string& text) -> Parsed<std::string> {
-                      if (text == "text") {
-                          return text;
-                      }
-                      return wrong(text,
-                                   text == "json" ? "is not available yet" : "is not possible",
-                                   "text");
-                  }});
+    section.read("format", config.log_format,
+                 choice<LogFormat>({{"text", LogFormat::text}, {"json", LogFormat::json}}));
 }
 
 // Those that depend on what else is written.

@@ -14,7 +14,8 @@ std::vector<Form> top_forms() {
          choice({"uno", "tcp"})},
         {"log", "To standard error.", {}},
         {"log.level", "The least that is logged.", choice({"debug", "info", "warn", "error"})},
-        {"log.format", "One line each.", choice({"text"})},
+        {"log.format", "One line each: time, level, message and key=value, or a JSON object.",
+         choice({"text", "json"})},
         {"shutdown_timeout", "Told to stop: so long for those who wait and the one inside.",
          defined("duration_or_zero")},
     };

@@ -285,7 +285,8 @@ std::string show(const Config& config) {
            show_backend(config.backend, config.policy.backend) +
            show_probe(config.probe, config.policy.probe) + show_recycle(config) +
            show_hooks(config.hooks) + show_admin(config.admin) + "log:\n" +
-           line("  level", level_name(config.log_level)) + line("  format", "text") +
+           line("  level", level_name(config.log_level)) +
+           line("  format", config.log_format == LogFormat::json ? "json" : "text") +
            line("shutdown_timeout", to_text(config.policy.shutdown_timeout));
 }
 

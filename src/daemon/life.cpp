@@ -43,10 +43,6 @@ void note(Life& life, std::string_view line) {
 
 }  // namespace
 
-std::string in_mebibytes(std::uint64_t bytes) {
-    return std::to_string((bytes + (1U << 19)) >> 20) + "MiB";
-}
-
 void tell_stop(Life& life, const core::StopBackend& effect) {
     const bool is_end =
         effect.reason == core::StopReason::shutdown || effect.reason == core::StopReason::idle;
@@ -59,7 +55,7 @@ void tell_stop(Life& life, const core::StopBackend& effect) {
     const auto pages = effect.how == core::StopHow::kill ? io::Tree::Shared::counted_in_each
                                                          : io::Tree::Shared::shared_out;
     if (const auto memory = life.tree.memory(pages)) {
-        line.with("memory", in_mebibytes(*memory));
+        line.with("memory", Bytes{*memory});
     }
     if (core::is_by_probe(effect.reason)) {
         line.with("probe", life.last_probe);

@@ -71,9 +71,6 @@ struct Life {
 using LifePtr = std::shared_ptr<Life>;
 using Lives = std::map<core::Generation, LifePtr>;
 
-// Rounded, with its unit.
-std::string in_mebibytes(std::uint64_t bytes);
-
 void tell_stop(Life& life, const core::StopBackend& effect);
 void tell_death(const Life& life);
 void tell_quarantine(Life& life, core::PlaceId place);

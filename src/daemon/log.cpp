@@ -1,7 +1,6 @@
 #include "daemon/log.hpp"
 
 #include "io/descriptor.hpp"
-#include "io/printable.hpp"
 
 #include <spdlog/async.h>
 #include <spdlog/pattern_formatter.h>
@@ -18,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace tcplock::daemon {
 namespace {
@@ -41,6 +41,19 @@ io::Descriptor open_standard_error() {
     }
     return io::Descriptor(
         ::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_APPEND));
+}
+
+// Set by start_logging, before there is a second thread.
+config::LogFormat the_format = config::LogFormat::text;
+
+std::string render(const Entry& entry) {
+    // The time comes first, and is put there by the pattern: the brace is part of that.
+    return the_format == config::LogFormat::json ? as_json(entry).substr(1) : as_text(entry);
+}
+
+const char* pattern() {
+    return the_format == config::LogFormat::json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v)"
+                                                 : "%Y-%m-%dT%H:%M:%S.%eZ %v";
 }
 
 ssize_t write_some(int fd, std::string_view text) {
@@ -72,7 +85,8 @@ private:
         if (lost == told_lost_ || !is_writable(std::chrono::milliseconds{0})) {
             return;
         }
-        const std::string text = fmt::format("warn lines lost count={}", lost - told_lost_);
+        const std::string text = render(
+            {config::LogLevel::warn, "lines lost", {{"count", std::uint64_t{lost - told_lost_}}}});
         told_lost_ = lost;
         spdlog::memory_buf_t formatted;
         formatter_->format({"", spdlog::level::warn, text}, formatted);
@@ -132,35 +146,17 @@ spdlog::level::level_enum to_spdlog(config::LogLevel level) {
     return spdlog::level::info;
 }
 
-// As the configuration calls them, which is not quite how spdlog does.
-std::string_view name_of(config::LogLevel level) {
-    switch (level) {
-        case config::LogLevel::debug:
-            return "debug";
-        case config::LogLevel::info:
-            return "info";
-        case config::LogLevel::warn:
-            return "warn";
-        case config::LogLevel::error:
-            return "error";
-    }
-    return "info";
-}
-
-bool needs_quotes(std::string_view value) {
-    return value.empty() || value.find_first_of(" \"=\\") != std::string_view::npos;
-}
-
 }  // namespace
 
-void start_logging(config::LogLevel level) {
+void start_logging(config::LogLevel level, config::LogFormat format) {
+    the_format = format;
     the_sink = std::make_shared<StandardError>();
     the_ring = std::make_shared<spdlog::details::thread_pool>(ring_lines, 1U);
     the_sink->serve(the_ring.get());
     auto logger = std::make_shared<spdlog::async_logger>(
         "tcplock", the_sink, the_ring, spdlog::async_overflow_policy::overrun_oldest);
-    logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-        "%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc));
+    logger->set_formatter(
+        std::make_unique<spdlog::pattern_formatter>(pattern(), spdlog::pattern_time_type::utc));
     logger->set_level(to_spdlog(level));
     spdlog::set_default_logger(std::move(logger));
 }
@@ -179,33 +175,30 @@ std::size_t lines_lost() {
 }
 
 Line::~Line() {
-    spdlog::log(to_spdlog(level_), "{} {}", name_of(level_), text_);
+    if (spdlog::should_log(to_spdlog(entry_.level))) {
+        spdlog::log(to_spdlog(entry_.level), render(entry_));
+    }
 }
 
-Line& Line::with(std::string_view key, std::string_view value) {
-    text_.append(" ").append(key).append("=");
-    const std::string shown = io::printable(value);
-    if (!needs_quotes(shown)) {
-        text_.append(shown);
-        return *this;
-    }
-    text_ += '"';
-    for (const char c : shown) {
-        if (c == '"' || c == '\\') {
-            text_ += '\\';
-        }
-        text_ += c;
-    }
-    text_ += '"';
+Line& Line::add(std::string_view key, Value value) {
+    entry_.fields.emplace_back(key, std::move(value));
     return *this;
 }
 
+Line& Line::with(std::string_view key, std::string_view value) {
+    return add(key, std::string(value));
+}
+
 Line& Line::with(std::string_view key, std::uint64_t value) {
-    return with(key, std::to_string(value));
+    return add(key, value);
 }
 
 Line& Line::with(std::string_view key, std::chrono::nanoseconds value) {
-    return with(key, fmt::format("{:.3f}s", std::chrono::duration<double>(value).count()));
+    return add(key, value);
+}
+
+Line& Line::with(std::string_view key, Bytes value) {
+    return add(key, value);
 }
 
 }  // namespace tcplock::daemon

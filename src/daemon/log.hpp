@@ -1,4 +1,4 @@
-// The log: one line for each thing that happened, as text and key=value, to standard error.
+// The log: one line for each thing that happened, to standard error.
 //
 // A line is handed to a bounded ring and written by a thread of its own, so that nobody waits for a
 // full disk or a stopped reader. When the ring is full the oldest lines go, and how many is said as
@@ -6,16 +6,17 @@
 #pragma once
 
 #include "config/config.hpp"
+#include "daemon/entry.hpp"
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace tcplock::daemon {
 
 // From here to stop_logging(), lines are written. Once in a program.
-void start_logging(config::LogLevel level);
+void start_logging(config::LogLevel level, config::LogFormat format);
 
 // So many lines were not taken in time, and are gone.
 std::size_t lines_lost();
@@ -28,20 +29,23 @@ class Line {
 public:
     using Level = config::LogLevel;
 
-    Line(Level level, std::string_view message) : level_(level), text_(message) {}
+    Line(Level level, std::string_view message) : entry_{level, std::string(message), {}} {}
     Line(const Line&) = delete;
     Line& operator=(const Line&) = delete;
     ~Line();
 
-    // Values with blanks or quotes are quoted, and nothing in them can end the line.
+    // Foreign text may hold anything: nothing in it can end the line.
     Line& with(std::string_view key, std::string_view value);
     Line& with(std::string_view key, std::uint64_t value);
-    // Seconds, with milliseconds: "1.310s".
     Line& with(std::string_view key, std::chrono::nanoseconds value);
+    Line& with(std::string_view key, Bytes value);
+    // Nothing else is taken for yes or no, least of all a text.
+    Line& with(std::string_view key, std::same_as<bool> auto value) { return add(key, value); }
 
 private:
-    Level level_;
-    std::string text_;
+    Line& add(std::string_view key, Value value);
+
+    Entry entry_;
 };
 
 }  // namespace tcplock::daemon

@@ -51,9 +51,17 @@ void leave_out_standbys(core::BackendPolicy& policy, std::uint64_t total) {
         return;
     }
     Line(Line::Level::info, "fewer standbys, for want of memory: clients may wait for a recycle")
-        .with("memory", in_mebibytes(total))
+        .with("memory", Bytes{total})
         .with("standby", std::uint64_t{policy.standby})
         .with("instead_of", std::uint64_t{wanted});
+}
+
+void tell_limit(Line& line, std::string_view key, std::optional<std::uint64_t> limit) {
+    if (limit) {
+        line.with(key, Bytes{*limit});
+    } else {
+        line.with(key, "off");
+    }
 }
 
 // In proportion, or the job would always be cut instead of the recycle coming between two; but not
@@ -73,14 +81,11 @@ void lower_limits(core::RecyclePolicy& limits, std::uint64_t share, std::size_t 
     if (hard) {
         hard = share;
     }
-    const auto text = [](std::optional<std::uint64_t> limit) {
-        return limit ? in_mebibytes(*limit) : std::string("off");
-    };
-    Line(Line::Level::info, "memory limits lowered: all places share four fifths of what there is")
-        .with("places", std::uint64_t{places})
-        .with("share", in_mebibytes(share))
-        .with("memory_hard_limit", text(hard))
-        .with("memory_soft_limit", text(soft));
+    Line line(Line::Level::info,
+              "memory limits lowered: all places share four fifths of what there is");
+    line.with("places", std::uint64_t{places}).with("share", Bytes{share});
+    tell_limit(line, "memory_hard_limit", hard);
+    tell_limit(line, "memory_soft_limit", soft);
 }
 
 }  // namespace
@@ -160,11 +165,11 @@ bool Memory::has_room_for_standby(std::size_t starting) {
     }
     if (has_room) {
         Line(Line::Level::info, "memory for a standby again")
-            .with("available", in_mebibytes(machine ? machine->available : 0));
+            .with("available", Bytes{machine ? machine->available : 0});
     } else {
         Line(Line::Level::warn, "no memory for a standby: clients wait for each recycle meanwhile")
-            .with("available", in_mebibytes(machine->available))
-            .with("needed", in_mebibytes(needed));
+            .with("available", Bytes{machine->available})
+            .with("needed", Bytes{needed});
     }
     return has_room;
 }

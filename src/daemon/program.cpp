@@ -56,7 +56,7 @@ void release_signals() {
 
 int run(const config::Config& config) {
     const Warden warden(config);
-    start_logging(config.log_level);
+    start_logging(config.log_level, config.log_format);
     int code = exit_failed;
     try {
         code = Daemon(config, warden).run();

@@ -322,7 +322,7 @@ void Session::end(const io::RelayTotals& totals) {
         .with("lasted", lasted)
         .with("in", totals.bytes_in)
         .with("out", totals.bytes_out)
-        .with("job", has_job_ ? "yes" : "no")
+        .with("job", has_job_)
         .with("end", code);
     callbacks_.ended({instance_, code, lasted, totals.bytes_in, totals.bytes_out, has_job_});
     callbacks_.has_gone(client_.id);

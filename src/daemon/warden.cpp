@@ -141,7 +141,7 @@ void tell(const io::OrphanReport& report) {
     }
     limit_the_time();
     const io::OrphanReport report = hunt(std::move(search));
-    start_logging(config.log_level);
+    start_logging(config.log_level, config.log_format);
     tell(report);
     stop_logging(log_flush_limit);
     std::_Exit(EXIT_SUCCESS);

@@ -125,12 +125,12 @@ inline bool operator==(const Admin& left, const Admin& right) {
 
 inline bool operator==(const Config& left, const Config& right) {
     const auto& [protocol, listen, half_closed, idle, backend, probe, hooks, schedule, admin, level,
-                 policy, positions] = left;
+                 format, policy, positions] = left;
     static_cast<void>(positions);
     return std::tie(protocol, listen, half_closed, idle, backend, probe, hooks, schedule, admin, level,
-                    policy) == std::tie(right.protocol, right.listen, right.half_closed,
+                    format, policy) == std::tie(right.protocol, right.listen, right.half_closed,
                                         right.idle_timeout, right.backend, right.probe, right.hooks,
-                                        right.schedule, right.admin, right.log_level, right.policy);
+                                        right.schedule, right.admin, right.log_level, right.log_format, right.policy);
 }
 
 }  // namespace tcplock::config

@@ -237,7 +237,7 @@ TEST(Load, ReadsRecycleAndLog) {
     const Config config = loaded(
         "recycle: {max_jobs: off, max_age: off, schedule: [\"30 3 * * *\", \"0 12 * * mon\"],\n"
         "  memory_soft_limit: 300MiB, memory_hard_limit: off, idle_shutdown: 10min}\n"
-        "log: {level: debug, format: text}\n");
+        "log: {level: debug, format: json}\n");
     EXPECT_EQ(config.policy.recycle.max_jobs, std::nullopt);
     EXPECT_EQ(config.policy.recycle.max_age, std::nullopt);
     EXPECT_EQ(config.policy.recycle.memory_soft_limit, std::uint64_t{300} << 20);
@@ -245,6 +245,8 @@ TEST(Load, ReadsRecycleAndLog) {
     EXPECT_EQ(config.policy.recycle.idle_shutdown, core::Duration{10min});
     EXPECT_EQ(config.schedule, (std::vector<std::string>{"30 3 * * *", "0 12 * * mon"}));
     EXPECT_EQ(config.log_level, LogLevel::debug);
+    EXPECT_EQ(config.log_format, LogFormat::json);
+    EXPECT_EQ(loaded("").log_format, LogFormat::text);
 }
 
 TEST(Load, ReadsWhereOperatorsCome) {

@@ -231,8 +231,6 @@ TEST(WrongConfiguration, HasValuesThatAreStillToCome) {
         {"backend:\n  instances: 3\n  ports: 2100-2101\n",
          {"f:3: backend.ports: 2 ports are too few for 3 backends at once (instances + standby), "
           "expected one for each"}},
-        {"log: {format: json}\n",
-         {"f:1: log.format: \"json\" is not available yet, expected text"}},
         {"listen: systemd\n",
          {"f:1: listen: \"systemd\" is not available yet, expected at least one listener like \"- "
           "address: 127.0.0.1:2002\""}},
@@ -281,7 +279,7 @@ TEST(WrongConfiguration, HasWrongWordsAndNumbers) {
           "HUP, USR1, USR2 or KILL"}},
         {"log: {level: loud, format: xml}\n",
          {"f:1: log.level: \"loud\" is not possible, expected debug, info, warn or error",
-          "f:1: log.format: \"xml\" is not possible, expected text"}},
+          "f:1: log.format: \"xml\" is not possible, expected text or json"}},
         {"backend: {limits: {open_files: 5, address_space: 0, core: 1MB}}\n",
          {"f:1: backend.limits.open_files: \"5\" is out of range, expected a number from 16 to "
           "1073741824, or off",

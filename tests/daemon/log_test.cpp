@@ -1,5 +1,6 @@
 #include "daemon/log.hpp"
 
+#include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -24,6 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 using Level = Line::Level;
+using Format = config::LogFormat;
 
 // A program of its own whose standard error is a pipe to us: a program logs only once.
 class Writer {
@@ -101,9 +103,10 @@ private:
     pid_t pid_ = 0;
 };
 
-std::vector<std::string> lines_of(Level level, const std::function<void()>& body) {
+std::vector<std::string> lines_of(Level level, const std::function<void()>& body,
+                                  Format format = Format::text) {
     const Writer writer([&](Writer&) {
-        start_logging(level);
+        start_logging(level, format);
         body();
         stop_logging(10s);
     });
@@ -145,6 +148,21 @@ TEST(Log, BeginsEachLineWithTheTimeAndTheLevel) {
         << lines[1];
     EXPECT_TRUE(std::regex_match(lines[2], std::regex(time + "warn c"))) << lines[2];
     EXPECT_TRUE(std::regex_match(lines[3], std::regex(time + "error d"))) << lines[3];
+}
+
+TEST(Log, IsAnObjectALineThatBeginsWithTheTimeIfJsonIsWanted) {
+    const auto lines = lines_of(
+        Level::info,
+        [] {
+            Line(Level::debug, "a");
+            Line(Level::info, "listening").with("address", "127.0.0.1:2002");
+        },
+        Format::json);
+    ASSERT_EQ(lines.size(), 1U);
+    const std::string time = R"(\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",)";
+    const std::string rest =
+        R"("level":"info","message":"listening","address":"127\.0\.0\.1:2002"\})";
+    EXPECT_TRUE(std::regex_match(lines[0], std::regex(time + rest))) << lines[0];
 }
 
 TEST(Log, TellsTheTimeInUtc) {
@@ -236,7 +254,7 @@ void write_flood() {
 
 TEST(Log, IsNotHeldUpByAStoppedReader) {
     const Writer writer([](Writer& self) {
-        start_logging(Level::info);
+        start_logging(Level::info, Format::text);
         const auto began = steady_clock::now();
         write_flood();
         const auto wrote = steady_clock::now();
@@ -253,7 +271,7 @@ TEST(Log, IsNotHeldUpByAStoppedReader) {
 
 TEST(Log, CountsEveryLineThatAStoppedReaderMissed) {
     const Writer writer([](Writer& self) {
-        start_logging(Level::info);
+        start_logging(Level::info, Format::text);
         write_flood();
         self.say(0);
         self.wait_for_word();
@@ -280,6 +298,33 @@ TEST(Log, CountsEveryLineThatAStoppedReaderMissed) {
     EXPECT_NE(lines.back().find(" last"), std::string::npos) << lines.back();
 }
 
+TEST(Log, CountsThemInJsonToo) {
+    const Writer writer([](Writer& self) {
+        start_logging(Level::info, Format::json);
+        write_flood();
+        self.say(0);
+        self.wait_for_word();
+        Line(Level::info, "last");
+        stop_logging(10s);
+    });
+    EXPECT_EQ(writer.hear(), 0);
+    writer.give_word();
+    std::int64_t written = 0;
+    std::int64_t lost = 0;
+    for (const std::string& line : writer.read_all()) {
+        const auto object = boost::json::parse(line);
+        if (object.at("message") == "lines lost") {
+            EXPECT_EQ(object.at("level"), "warn");
+            lost += object.at("count").to_number<std::int64_t>();
+        } else {
+            ++written;
+        }
+    }
+    EXPECT_EQ(writer.wait_for_its_end(), 0);
+    EXPECT_GT(lost, 0);
+    EXPECT_EQ(written + lost, flood + 1);
+}
+
 TEST(Log, OutlivesAReaderThatIsGone) {
     int ends[2];
     ASSERT_EQ(::pipe(ends), 0);
@@ -290,7 +335,7 @@ TEST(Log, OutlivesAReaderThatIsGone) {
         ::dup2(ends[1], STDERR_FILENO);
         ::close(ends[0]);
         ::close(ends[1]);
-        start_logging(Level::info);
+        start_logging(Level::info, Format::text);
         write_flood();
         const auto began = steady_clock::now();
         stop_logging(10s);
