@@ -1,6 +1,7 @@
 #include "daemon/life.hpp"
 
 #include "daemon/log.hpp"
+#include "io/printable.hpp"
 
 #include <fmt/format.h>
 #include <utility>
@@ -9,6 +10,21 @@ namespace tcplock::daemon {
 namespace {
 
 constexpr std::size_t first_lines_max = 4;
+// The journal breaks a line at 48 KiB (journald.conf(5), LineMax), and quoting may double this.
+constexpr std::size_t output_bytes_max = 16384;
+
+// What it said last says most.
+std::string last_of(std::string text) {
+    constexpr std::string_view gap = "…";
+    if (text.size() > output_bytes_max) {
+        std::size_t surplus = text.size() - output_bytes_max + gap.size();
+        while (io::whole_characters(text, surplus).size() != surplus) {
+            ++surplus;
+        }
+        text.replace(0, surplus, gap);
+    }
+    return text;
+}
 
 // The first lines, if they are not among the last ones, and those.
 std::string output_of(const Life& life) {
@@ -29,7 +45,7 @@ std::string output_of(const Life& life) {
     for (const std::string& line : life.last_lines.lines()) {
         add(line);
     }
-    return text;
+    return last_of(std::move(text));
 }
 
 void note(Life& life, std::string_view line) {
