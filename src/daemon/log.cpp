@@ -1,5 +1,6 @@
 #include "daemon/log.hpp"
 
+#include "daemon/journal.hpp"
 #include "io/descriptor.hpp"
 
 #include <spdlog/async.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <ctime>
 #include <fcntl.h>
 #include <memory>
 #include <mutex>
@@ -51,9 +53,55 @@ std::string render(const Entry& entry) {
     return the_format == config::LogFormat::json ? as_json(entry).substr(1) : as_text(entry);
 }
 
-const char* pattern() {
-    return the_format == config::LogFormat::json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v)"
-                                                 : "%Y-%m-%dT%H:%M:%S.%eZ %v";
+spdlog::level::level_enum to_spdlog(config::LogLevel level) {
+    switch (level) {
+        case config::LogLevel::debug:
+            return spdlog::level::debug;
+        case config::LogLevel::info:
+            return spdlog::level::info;
+        case config::LogLevel::warn:
+            return spdlog::level::warn;
+        case config::LogLevel::error:
+            return spdlog::level::err;
+    }
+    return spdlog::level::info;
+}
+
+config::LogLevel from_spdlog(spdlog::level::level_enum level) {
+    switch (level) {
+        case spdlog::level::trace:
+        case spdlog::level::debug:
+            return config::LogLevel::debug;
+        case spdlog::level::info:
+            return config::LogLevel::info;
+        case spdlog::level::warn:
+            return config::LogLevel::warn;
+        default:
+            return config::LogLevel::error;
+    }
+}
+
+// For each level, which comes with every line.
+class Priority : public spdlog::custom_flag_formatter {
+public:
+    void format(const spdlog::details::log_msg& message, const std::tm&,
+                spdlog::memory_buf_t& line) override {
+        const std::string_view priority = priority_of(from_spdlog(message.level));
+        line.append(priority.data(), priority.data() + priority.size());
+    }
+    std::unique_ptr<custom_flag_formatter> clone() const override {
+        return std::make_unique<Priority>();
+    }
+};
+
+// An object of JSON has its time everywhere: who reads it reads nothing else.
+std::unique_ptr<spdlog::formatter> make_formatter(bool for_journal) {
+    const std::string json = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v)";
+    const std::string time = for_journal ? "" : "%Y-%m-%dT%H:%M:%S.%eZ ";
+    const std::string line = the_format == config::LogFormat::json ? json : time + "%v";
+    auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+    formatter->add_flag<Priority>('*').set_pattern((for_journal ? "%*" : "") + line);
+    return formatter;
 }
 
 ssize_t write_some(int fd, std::string_view text) {
@@ -132,20 +180,6 @@ private:
 std::shared_ptr<StandardError> the_sink;
 std::shared_ptr<spdlog::details::thread_pool> the_ring;
 
-spdlog::level::level_enum to_spdlog(config::LogLevel level) {
-    switch (level) {
-        case config::LogLevel::debug:
-            return spdlog::level::debug;
-        case config::LogLevel::info:
-            return spdlog::level::info;
-        case config::LogLevel::warn:
-            return spdlog::level::warn;
-        case config::LogLevel::error:
-            return spdlog::level::err;
-    }
-    return spdlog::level::info;
-}
-
 }  // namespace
 
 void start_logging(config::LogLevel level, config::LogFormat format) {
@@ -155,8 +189,7 @@ void start_logging(config::LogLevel level, config::LogFormat format) {
     the_sink->serve(the_ring.get());
     auto logger = std::make_shared<spdlog::async_logger>(
         "tcplock", the_sink, the_ring, spdlog::async_overflow_policy::overrun_oldest);
-    logger->set_formatter(
-        std::make_unique<spdlog::pattern_formatter>(pattern(), spdlog::pattern_time_type::utc));
+    logger->set_formatter(make_formatter(is_journal(STDERR_FILENO)));
     logger->set_level(to_spdlog(level));
     spdlog::set_default_logger(std::move(logger));
 }

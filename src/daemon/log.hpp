@@ -1,4 +1,5 @@
-// The log: one line for each thing that happened, to standard error.
+// The log: one line for each thing that happened, to standard error. If that is the journal, a line
+// begins with its priority, and a text leaves the time to the journal.
 //
 // A line is handed to a bounded ring and written by a thread of its own, so that nobody waits for a
 // full disk or a stopped reader. When the ring is full the oldest lines go, and how many is said as

@@ -15,6 +15,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -163,6 +164,70 @@ TEST(Log, IsAnObjectALineThatBeginsWithTheTimeIfJsonIsWanted) {
     const std::string rest =
         R"("level":"info","message":"listening","address":"127\.0\.0\.1:2002"\})";
     EXPECT_TRUE(std::regex_match(lines[0], std::regex(time + rest))) << lines[0];
+}
+
+// As the service manager tells it of the stream that it has connected.
+void name_standard_error_as_the_journal() {
+    struct stat about {};
+    ::fstat(STDERR_FILENO, &about);
+    const auto name = std::to_string(about.st_dev) + ":" + std::to_string(about.st_ino);
+    ::setenv("JOURNAL_STREAM", name.c_str(), 1);
+}
+
+std::vector<std::string> journal_of(Format format) {
+    const Writer writer([&](Writer&) {
+        name_standard_error_as_the_journal();
+        start_logging(Level::debug, format);
+        Line(Level::debug, "a");
+        Line(Level::info, "b").with("c", "d");
+        Line(Level::warn, "e");
+        Line(Level::error, "f");
+        stop_logging(10s);
+    });
+    auto lines = writer.read_all();
+    EXPECT_EQ(writer.wait_for_its_end(), 0);
+    return lines;
+}
+
+TEST(Log, TellsTheJournalPrioritiesAndLeavesTheTimeToIt) {
+    const std::vector<std::string> expected{"<7>debug a", "<6>info b c=d", "<4>warn e",
+                                            "<3>error f"};
+    EXPECT_EQ(journal_of(Format::text), expected);
+}
+
+TEST(Log, TellsTheJournalPrioritiesOfJsonToo) {
+    const auto lines = journal_of(Format::json);
+    ASSERT_EQ(lines.size(), 4U);
+    const std::string priorities = "7643";
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        EXPECT_EQ(lines[i].substr(0, 3), std::string("<") + priorities[i] + ">");
+        EXPECT_TRUE(boost::json::parse(lines[i].substr(3)).as_object().contains("time"));
+    }
+}
+
+// As after a shell's 2>.
+TEST(Log, DoesNotTakeAnotherStreamForTheJournal) {
+    const Writer writer([](Writer&) {
+        name_standard_error_as_the_journal();
+        int elsewhere[2];
+        if (::pipe(elsewhere) != 0) {
+            ::_exit(4);
+        }
+        const int reader = ::dup(STDERR_FILENO);
+        ::dup2(elsewhere[1], STDERR_FILENO);
+        start_logging(Level::info, Format::text);
+        Line(Level::info, "it");
+        stop_logging(10s);
+        char text[128];
+        const ssize_t size = ::read(elsewhere[0], text, sizeof text);
+        if (size < 0 || ::write(reader, text, static_cast<std::size_t>(size)) != size) {
+            ::_exit(5);
+        }
+    });
+    const auto seen = writer.read_all();
+    EXPECT_EQ(writer.wait_for_its_end(), 0);
+    ASSERT_EQ(seen.size(), 1U);
+    EXPECT_EQ(seen[0].substr(seen[0].size() - 9), "Z info it");
 }
 
 TEST(Log, TellsTheTimeInUtc) {
