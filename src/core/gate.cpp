@@ -24,7 +24,7 @@ Waiter Gate::pop() {
 
 bool Gate::head_is_impatient(Instant now) const noexcept {
     return !waiting_.empty() &&
-           patience_ends(waiting_.begin()->second) <= paused_since_.value_or(now);
+           patience_ends(waiting_.begin()->second) <= pause_.since().value_or(now);
 }
 
 std::optional<Instant> Gate::deadline() const noexcept {
@@ -36,12 +36,7 @@ std::optional<Instant> Gate::deadline() const noexcept {
 
 // But for the pause that runs.
 Instant Gate::patience_ends(const Waiter& waiter) const noexcept {
-    return waiter.since + policy_.queue_timeout + (paused_for_ - waiter.paused_before);
-}
-
-void Gate::resume(Instant now) noexcept {
-    paused_for_ = paused_for(now);
-    paused_since_.reset();
+    return waiter.since + policy_.queue_timeout + (pause_.before() - waiter.paused_before);
 }
 
 std::vector<Waiter> Gate::in_order() const {

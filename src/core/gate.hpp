@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/policy.hpp"
+#include "core/stopwatch.hpp"
 #include "core/types.hpp"
 
 #include <cstddef>
@@ -31,7 +32,7 @@ public:
     std::size_t size() const noexcept { return waiting_.size(); }
 
     Waiter newcomer(ClientId client, Instant now) const noexcept {
-        return {client, now, paused_for(now)};
+        return {client, now, pause_.total(now)};
     }
     // A newcomer must find the line not full; one who comes back finds his old place.
     void enter(Waiter waiter);
@@ -47,24 +48,19 @@ public:
     bool head_is_impatient(Instant now) const noexcept;
     std::optional<Instant> deadline() const noexcept;
 
-    // Twice is as good as once.
-    void pause(Instant now) noexcept { paused_since_ = paused_since_.value_or(now); }
-    void resume(Instant now) noexcept;
-    bool is_paused() const noexcept { return paused_since_.has_value(); }
-    std::optional<Instant> paused_since() const noexcept { return paused_since_; }
+    void pause(Instant now) noexcept { pause_.start(now); }
+    void resume(Instant now) noexcept { pause_.stop(now); }
+    bool is_paused() const noexcept { return pause_.runs(); }
+    std::optional<Instant> paused_since() const noexcept { return pause_.since(); }
 
     std::vector<Waiter> in_order() const;
 
 private:
     Instant patience_ends(const Waiter& waiter) const noexcept;
-    Duration paused_for(Instant now) const noexcept {
-        return paused_for_ + (paused_since_ ? now - *paused_since_ : Duration{});
-    }
 
     GatePolicy policy_;
     std::map<ClientId, Waiter> waiting_;
-    std::optional<Instant> paused_since_;
-    Duration paused_for_{};  // in all, but for the pause that runs
+    Stopwatch pause_;
 };
 
 }  // namespace tcplock::core
