@@ -105,6 +105,7 @@ struct AdmitClient {
     ClientId client;
     Generation generation;
     Duration waited;
+    Duration unserved{};  // of that, while no backend served: all were being replaced or started
     bool operator==(const AdmitClient&) const = default;
 };
 

@@ -21,6 +21,8 @@ struct Waiter {
     ClientId client;
     Instant since;
     Duration paused_before{};  // for how long the gate had been paused in all when he came
+    Duration
+        unserved_before{};  // and for how long no backend had served, which the gate keeps only
 };
 
 class Gate {

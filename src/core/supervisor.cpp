@@ -24,7 +24,8 @@ Effects Supervisor::handle(const Event& event, Instant now) {
 
 void Supervisor::on(const ClientArrived& event, Instant now, Effects& effects) {
     ++counts_.accepted;
-    const Waiter newcomer = gate_.newcomer(event.client, now);
+    Waiter newcomer = gate_.newcomer(event.client, now);
+    newcomer.unserved_before = unserved_.total(now);
     if (mode_ != Mode::serving) {
         refuse(newcomer, RefuseReason::shutting_down, now, effects);
     } else if (is_failing()) {
@@ -457,6 +458,15 @@ void Supervisor::settle(Instant now, Effects& effects) {
     send_due_probes(now, effects);
     admit_from_the_line(now, effects);
     finish_if_done(effects);
+    note_service(now);
+}
+
+void Supervisor::note_service(Instant now) noexcept {
+    if (pool_.serves()) {
+        unserved_.stop(now);
+    } else {
+        unserved_.start(now);
+    }
 }
 
 // Whoever wakes it finds it as new: what failed before is no reason to refuse him.
@@ -630,7 +640,9 @@ void Supervisor::admit_from_the_line(Instant now, Effects& effects) {
             session.speaks_by = to_speak_by(head.since, now);
         }
         sessions_[head.client] = session;
-        effects.push_back(AdmitClient{head.client, backend->generation(), now - head.since});
+        const Duration unserved = unserved_.total(now) - head.unserved_before;
+        effects.push_back(
+            AdmitClient{head.client, backend->generation(), now - head.since, unserved});
     }
 }
 

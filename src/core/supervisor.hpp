@@ -30,6 +30,7 @@
 #include "core/policy.hpp"
 #include "core/pool.hpp"
 #include "core/snapshot.hpp"
+#include "core/stopwatch.hpp"
 
 #include <cstdint>
 #include <map>
@@ -105,6 +106,7 @@ private:
     void send_due_probes(Instant now, Effects& effects);
     void admit_from_the_line(Instant now, Effects& effects);
     void finish_if_done(Effects& effects);
+    void note_service(Instant now) noexcept;
 
     Pool::Wanted wanted() const noexcept;
     void close(StopHow how, Instant now, Effects& effects);
@@ -139,6 +141,7 @@ private:
     Pool pool_;
     std::map<ClientId, Session> sessions_;
     Counts counts_;
+    Stopwatch unserved_;  // while clients can go in nowhere, not even after who is inside
     std::size_t failed_starts_ = 0;  // in a row, over all places, while none of them serves
     Mode mode_ = Mode::serving;
     StopHow shutdown_how_ = StopHow::ask;

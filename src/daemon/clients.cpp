@@ -238,8 +238,8 @@ void Clients::perform(const core::AdmitClient& effect) {
     const auto admitted = client.since + effect.waited;
     const auto session = std::make_shared<Session>(
         config_, session_callbacks_, session_tasks_,
-        Session::Client{effect.client, client.peer, effect.waited, admitted}, effect.generation,
-        io::adopt(io_.get_executor(), waiting_.take(key)));
+        Session::Client{effect.client, client.peer, effect.waited, admitted, effect.unserved},
+        effect.generation, io::adopt(io_.get_executor(), waiting_.take(key)));
     record_.admitted(effect.waited);
     sessions_[effect.client] = session;
     session_tasks_.spawn("session", Session::run(session));

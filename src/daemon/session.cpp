@@ -125,6 +125,7 @@ boost::asio::awaitable<bool> Session::enter() {
     }
     is_entering_ = false;
     if (error.empty() && !cut_ && !is_ending) {
+        opened_ = steady_clock::now();
         co_return true;
     }
     io::abort(backend_socket_);
@@ -313,13 +314,17 @@ std::string_view Session::end_code(io::RelayEnd how) const {
 void Session::end(const io::RelayTotals& totals) {
     const auto lasted = steady_clock::now() - client_.admitted;
     const std::string_view code = end_code(totals.how);
-    Line(Line::Level::info, "session closed")
-        .with("client", core::number(client_.id))
+    Line line(Line::Level::info, "session closed");
+    line.with("client", core::number(client_.id))
         .with("peer", client_.peer)
         .with("instance", instance_)
         .with("generation", core::number(generation_))
         .with("waited", client_.waited)
-        .with("lasted", lasted)
+        .with("recycle", client_.unserved);
+    if (opened_) {
+        line.with("connect", *opened_ - client_.admitted);
+    }
+    line.with("lasted", lasted)
         .with("in", totals.bytes_in)
         .with("out", totals.bytes_out)
         .with("job", has_job_)

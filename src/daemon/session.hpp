@@ -42,6 +42,7 @@ public:
         std::string peer;
         std::chrono::nanoseconds waited;
         std::chrono::steady_clock::time_point admitted{};  // when the wait ended
+        std::chrono::nanoseconds unserved{};               // of the wait: no backend served
     };
 
     struct Callbacks {
@@ -110,6 +111,7 @@ private:
     bool has_job_ = false;
     bool ended_with_backend_ = false;  // that was being ended when the session ended
     std::optional<core::CutReason> cut_;
+    std::optional<std::chrono::steady_clock::time_point> opened_;  // the backend, to this client
 
     boost::asio::steady_timer idleness_;           // runs out when it is to be looked at
     std::chrono::steady_clock::time_point moved_;  // the last byte, either way

@@ -50,7 +50,7 @@ TEST_F(IdleShutdown, IsOverWithTheNextClientWhoWaitsForTheStart) {
     after(1s);
     becomes_ready(2);
     expect({ProbeBackend{2_gen, ProbePurpose::readiness}, AnnounceReady{2_gen, 1s},
-            AdmitClient{1_client, 2_gen, 1s}});
+            AdmitClient{1_client, 2_gen, 1s, 1s}});
 }
 
 TEST_F(IdleShutdown, IsOverAlsoForOneWhoComesWhileTheLastTreeIsStillEnding) {

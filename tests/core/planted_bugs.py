@@ -164,6 +164,12 @@ BUGS = [
     (4, "supervisor.cpp", "cut_all_inside(backend.generation(), CutReason::recycle_requested,\n                       CutReason::recycle_requested, effects);", ";"),
     (3, "backend.cpp", "seen.jobs = wear_.jobs;", ";"),
     (3, "supervisor.cpp", "seen.paused_since = gate_.paused_since();", ";"),
+    (3, "supervisor.cpp", "unserved_.total(now) - head.unserved_before", "unserved_.total(now)"),
+    (3, "supervisor.cpp", "newcomer.unserved_before = unserved_.total(now);", ";"),
+    (3, "supervisor.cpp", "finish_if_done(effects);\n    note_service(now);",
+     "finish_if_done(effects);"),
+    (3, "supervisor.cpp", "unserved_.stop(now);", ";"),
+    (3, "stopwatch.hpp", "since_.value_or(now)", "now"),
 ]
 
 

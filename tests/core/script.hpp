@@ -86,7 +86,7 @@ struct Teller {
     }
     void operator()(const AdmitClient& e) const {
         out << "AdmitClient client=" << number(e.client) << " gen=" << number(e.generation)
-            << " waited=" << in_words(e.waited);
+            << " waited=" << in_words(e.waited) << " unserved=" << in_words(e.unserved);
     }
     void operator()(const RefuseClient& e) const {
         out << "RefuseClient client=" << number(e.client)

@@ -35,7 +35,7 @@ TEST_F(TheLine, WaitsForTheFirstAnswerOfTheBackend) {
     expect({ProbeBackend{1_gen, ProbePurpose::readiness}});
     after(2s);
     answers(1);
-    expect({AnnounceReady{1_gen, 3s}, AdmitClient{1_client, 1_gen, 3s}});
+    expect({AnnounceReady{1_gen, 3s}, AdmitClient{1_client, 1_gen, 3s, 3s}});
 }
 
 TEST_F(TheLine, KeepsItsOrderOverRecycles) {
@@ -64,6 +64,30 @@ TEST_F(TheLine, KeepsItsOrderOverRecycles) {
     becomes_ready(3);
     expect({ProbeBackend{3_gen, ProbePurpose::readiness}, AnnounceReady{3_gen, 0s},
             AdmitClient{3_client, 3_gen, 1s}});
+}
+
+TEST_F(TheLine, IsToldHowMuchOfAWaitWasARecycle) {
+    policy.recycle.max_jobs = 1;
+    serving();
+    arrives(1);
+    begins_job(1);
+    after(3s);
+    arrives(2);
+    after(2s);
+    session_ends(1);  // Until then 2 had waited for 1, though a recycle was due.
+    after(1s);
+    arrives(3);
+    cleared(1);
+    spawned(2);
+    after(4s);
+    skip();
+    answers(2);
+    expect({AnnounceReady{2_gen, 4s}, AdmitClient{2_client, 2_gen, 7s, 5s}});
+    after(10s);
+    session_ends(2);
+    skip();
+    answers(2);
+    expect({AdmitClient{3_client, 2_gen, 14s, 4s}});
 }
 
 TEST_F(TheLine, RefusesANewcomerWhenItIsFull) {
@@ -130,7 +154,7 @@ TEST_F(TheLine, TakesBackAtItsHeadWhoCouldNotEnter) {
     expect({SpawnBackend{0_place, 2_gen, 0_instance}});
     becomes_ready(2);
     expect({ProbeBackend{2_gen, ProbePurpose::readiness}, AnnounceReady{2_gen, 0s},
-            AdmitClient{1_client, 2_gen, 1200ms}});
+            AdmitClient{1_client, 2_gen, 1200ms, 200ms}});
 }
 
 TEST_F(TheLine, GivesWhoCouldNotEnterHisOldPatience) {
@@ -777,7 +801,8 @@ TEST_F(Hooks, ThatFailAreAFailedStartAndTheHeadKeepsItsPlace) {
     skip();
     hook_succeeds(2);
     answers(2);
-    expect({ProbeBackend{2_gen, ProbePurpose::admission}, AdmitClient{1_client, 2_gen, 200ms}});
+    expect(
+        {ProbeBackend{2_gen, ProbePurpose::admission}, AdmitClient{1_client, 2_gen, 200ms, 200ms}});
 }
 
 TEST_F(Hooks, ThatFailInARowAreFailing) {
@@ -986,7 +1011,7 @@ TEST_F(Failing, EndsWithTheFirstAnswer) {
     skip();
     becomes_ready(6);
     expect({ProbeBackend{6_gen, ProbePurpose::readiness}, AnnounceReady{6_gen, 0s},
-            AdmitClient{1_client, 6_gen, 123200ms}});
+            AdmitClient{1_client, 6_gen, 123200ms, 123200ms}});
     EXPECT_FALSE(core().is_failing());
     arrives(2);
     expect({});
@@ -1273,7 +1298,7 @@ TEST_F(Shutdown, WhileFailingKeepsTryingForThoseWhoWait) {
     expect({StopListening{}});
     becomes_ready(6);
     expect({ProbeBackend{6_gen, ProbePurpose::readiness}, AnnounceReady{6_gen, 0s},
-            AdmitClient{1_client, 6_gen, 16s}});
+            AdmitClient{1_client, 6_gen, 16s, 16s}});
     session_ends(1);
     cleared(6);
     expect({StopBackend{6_gen, StopReason::shutdown, StopHow::ask, 0, 0s}, Finish{}});

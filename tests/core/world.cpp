@@ -128,6 +128,7 @@ void World::feed(const Event& event) {
         check(!deadline || *deadline > now_, "12: a deadline that has passed was left standing");
         check(!deadline || !is_finished_, "12: a deadline was left standing after the end");
         note_quiet();
+        note_service();
         check_books();
         check_somebody_starts();
     }
@@ -329,6 +330,7 @@ void World::arrive() {
     ++counts_.accepted;
     waiting_[client] = Guest{now_, {}, {}};
     waiting_[client].paused_before = paused_for();
+    waiting_[client].unserved_before = unserved_for();
     feed(ClientArrived{client});
     if (waiting_.contains(client) && !is_friendly_ && chance(0.2)) {
         at(ticks(0, 40), [this, client] {
@@ -366,6 +368,8 @@ void World::perform(const AdmitClient& effect) {
 
     Guest guest = waiting_.extract(effect.client).mapped();
     check(effect.waited == now_ - guest.since, "3: a client's wait was told wrongly");
+    check(effect.unserved == unserved_for() - guest.unserved_before,
+          "3: how much of a client's wait was a recycle was told wrongly");
     guest.entered = now_;
     guest.generation = effect.generation;
     guests_[effect.client] = guest;
@@ -558,6 +562,7 @@ void World::end_session(ClientId client, SessionEnded::How how) {
         --counts_.admitted;
         waiting_[client] = Guest{guest.since, {}, {}};
         waiting_[client].paused_before = guest.paused_before;
+        waiting_[client].unserved_before = guest.unserved_before;
     } else {
         tell(say("session ended", client));
         how = SessionEnded::How::released;
@@ -1191,6 +1196,23 @@ void World::note_quiet() {
             place.failed_in_a_row = 0;
         }
     }
+}
+
+// Some generation is open, whoever may be inside, and will be until it is ended.
+void World::note_service() {
+    const bool is_served = std::any_of(lives_.begin(), lives_.end(), [](const auto& entry) {
+        return entry.second.has_been_open && !entry.second.was_stopped;
+    });
+    if (is_served) {
+        unserved_for_ = unserved_for();
+        unserved_since_.reset();
+    } else {
+        unserved_since_ = unserved_since_.value_or(now_);
+    }
+}
+
+Duration World::unserved_for() const {
+    return unserved_for_ + (unserved_since_ ? now_ - *unserved_since_ : Duration{});
 }
 
 void World::check_proof(const Life& life, StopReason reason) const {

@@ -99,6 +99,7 @@ private:
         bool has_left = false;
         bool is_cut = false;
         Duration paused_before{};  // when it came, for how long the gate had been paused in all
+        Duration unserved_before{};  // and for how long nobody had been served
     };
 
     // What is known of a place's last life.
@@ -187,6 +188,8 @@ private:
     void resume();
     Duration paused_for() const;
     Duration has_waited(const Guest& guest) const;
+    void note_service();
+    Duration unserved_for() const;
     void become_friendly();
 
     // What must hold.
@@ -239,6 +242,8 @@ private:
     bool is_asleep_ = false;
     std::optional<Instant> paused_since_;
     Duration paused_for_{};              // in all, but for the pause that runs
+    std::optional<Instant> unserved_since_;
+    Duration unserved_for_{};            // in all, but for the time that runs
     std::optional<ClientId> to_be_cut_;  // this very moment, by an operator
     bool is_recycled_at_once_ = false;   // in this very moment
 };
