@@ -98,6 +98,7 @@ Daemon::Daemon(const config::Config& config, const Warden& warden)
                order_came(std::move(event), what, by);
            }},
           tasks_),
+      systemd_(io_.get_executor(), [this] { return overview_.take(core_, *backends_, clients_); }),
       sessions_(io_.get_executor(), [this](const std::string& name,
                                            std::exception_ptr failure) { die(name, failure); }),
       tasks_(io_.get_executor(),
@@ -130,6 +131,7 @@ int Daemon::run() {
     tasks_.spawn("signals", follow_signals());
     tasks_.spawn("schedule", follow_schedule());
     tasks_.spawn("pulse", take_pulse());
+    systemd_.start(tasks_);
     tasks_.spawn("begin", begin());
     operators_.start();
     tasks_.spawn("warden", warden_.watch_over_it());
@@ -148,6 +150,7 @@ boost::asio::awaitable<void> Daemon::begin() {
     clients_.start();
     has_begun_ = true;
     feed(core::DeadlineReached{});
+    systemd_.ready();
 }
 
 // ---- The one way in ----------------------------------------------------------------------------
@@ -183,6 +186,9 @@ void Daemon::perform(const core::Effect& effect) {
             }
             if constexpr (Performs<Clients, What>) {
                 clients_.perform(what);
+            }
+            if constexpr (Performs<Systemd, What>) {
+                systemd_.perform(what);
             }
             if constexpr (std::is_same_v<What, core::Finish>) {
                 finish();

@@ -12,6 +12,7 @@
 #include "daemon/clients.hpp"
 #include "daemon/operators.hpp"
 #include "daemon/overview.hpp"
+#include "daemon/systemd.hpp"
 #include "daemon/warden.hpp"
 #include "io/reaper.hpp"
 #include "io/task_group.hpp"
@@ -78,6 +79,7 @@ private:
     std::unique_ptr<Backends> backends_;
     Clients clients_;
     Operators operators_;
+    Systemd systemd_;
     io::TaskGroup sessions_;  // may still owe their clients something when all else has ended
     io::TaskGroup tasks_;     // what uses the members above
 };
