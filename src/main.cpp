@@ -6,6 +6,7 @@
 #include "config/load.hpp"
 #include "config/schema.hpp"
 #include "config/show.hpp"
+#include "daemon/journal.hpp"
 #include "daemon/place.hpp"
 #include "daemon/program.hpp"
 
@@ -122,7 +123,7 @@ bool is_one_of(std::span<const std::string_view> commands, std::string_view comm
 
 int say_problems(const std::vector<config::Problem>& problems) {
     for (const config::Problem& problem : problems) {
-        std::cerr << to_text(problem) << '\n';
+        std::cerr << daemon::before_error() << to_text(problem) << '\n';
     }
     return exit_configuration;
 }
@@ -273,7 +274,8 @@ int obey(const Arguments& arguments) {
 }
 
 int say_usage(const std::exception& error) {
-    std::cerr << "tcplock-supervisor: " << error.what() << "\n\n" << usage;
+    std::cerr << daemon::before_error() << "tcplock-supervisor: " << error.what() << "\n\n"
+              << usage;
     return exit_usage;
 }
 
@@ -288,7 +290,7 @@ int main(int count, char** values) {
     } catch (const WrongUsage& error) {
         return say_usage(error);
     } catch (const std::exception& error) {
-        std::cerr << "tcplock-supervisor: " << error.what() << '\n';
+        std::cerr << daemon::before_error() << "tcplock-supervisor: " << error.what() << '\n';
         return exit_failed;
     }
 }

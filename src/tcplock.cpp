@@ -4,6 +4,7 @@
 #include "config/address.hpp"
 #include "config/defaults.hpp"
 #include "config/read.hpp"
+#include "daemon/journal.hpp"
 #include "daemon/program.hpp"
 
 #include <boost/program_options.hpp>
@@ -142,7 +143,7 @@ config::Config configuration(const Arguments& arguments) {
     const auto milliseconds =
         number("-t", arguments.timeout, -1, std::chrono::milliseconds(longest).count());
     gate.session_timeout = milliseconds < 0 ? longest : std::chrono::milliseconds(milliseconds);
-    made.admin.socket.reset();  // The command had nothing of the kind.
+    made.admin.socket.reset();                     // The command had nothing of the kind.
     made.half_closed = config::HalfClosed::leave;  // Who waits and leaves is not let in.
     gate.queue_limit = longest_line;
     gate.queue_timeout = longest_wait;
@@ -162,7 +163,7 @@ int obey(const Arguments& arguments) {
 }
 
 int say_usage(const std::exception& error) {
-    std::cerr << "tcplock: " << error.what() << "\n\n" << usage;
+    std::cerr << daemon::before_error() << "tcplock: " << error.what() << "\n\n" << usage;
     return daemon::exit_usage;
 }
 
@@ -177,7 +178,7 @@ int main(int count, char** values) {
     } catch (const WrongUsage& error) {
         return say_usage(error);
     } catch (const std::exception& error) {
-        std::cerr << "tcplock: " << error.what() << '\n';
+        std::cerr << daemon::before_error() << "tcplock: " << error.what() << '\n';
         return daemon::exit_failed;
     }
 }

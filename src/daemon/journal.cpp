@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <string>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace tcplock::daemon {
 
@@ -27,6 +28,10 @@ std::string_view priority_of(config::LogLevel level) {
             return "<3>";
     }
     return "<6>";
+}
+
+std::string_view before_error() {
+    return is_journal(STDERR_FILENO) ? priority_of(config::LogLevel::error) : std::string_view();
 }
 
 }  // namespace tcplock::daemon

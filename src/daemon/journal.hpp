@@ -15,4 +15,7 @@ bool is_journal(int fd);
 // "<6>": what the journal takes off the beginning of a line again. 7 is the least, 0 the most.
 std::string_view priority_of(config::LogLevel level);
 
+// For what is said before there is a log, or without one: nothing where it is not the journal.
+std::string_view before_error();
+
 }  // namespace tcplock::daemon

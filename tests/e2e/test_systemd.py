@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 import unittest
@@ -15,6 +16,7 @@ import unittest
 import fake
 from crowd import Client
 from supervisor import (
+    BINARY,
     SCHEDULING_MARGIN,
     Supervisor,
     read_proc,
@@ -309,7 +311,9 @@ class JournalTest(unittest.TestCase):
     NAMED = ["sh", "-c", 'export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2); exec "$0" "$@"']
 
     def lines(self, **log):
-        with fake.supervisor("--say", "backend\x1b[31m says \"this\" \\ ü", log=log) as supervisor:
+        # One that answers late has a probe that fails, and so a line of the least level.
+        options = ["--start-delay", "300", "--say", 'backend\x1b[31m says "this" \\ ü']
+        with fake.supervisor(*options, log=log) as supervisor:
             supervisor.under = self.NAMED
             supervisor.start(listening=False)
             output = "it has printed"
@@ -328,6 +332,34 @@ class JournalTest(unittest.TestCase):
         lines = self.lines(level="debug")
         expected = {"<7>debug", "<6>info", "<4>warn"}
         self.assertEqual({line.split()[0] for line in lines}, expected)
+
+    def test_a_post_mortem_is_no_longer_than_the_journal_takes(self):
+        lines = ["ü\"" * 1300] * 8 + ["the last words"]
+        with fake.supervisor("--say", "\n".join(lines), "--exit", "3") as supervisor:
+            supervisor.start(listening=False)
+            line = supervisor.log.wait("backend start failed")
+            told = line["last_output"]
+            result("post_mortem", printed=sum(map(len, lines)), told=len(told.encode()),
+                   line=len(line.text.encode()), journal=48 << 10)  # fmt: skip
+            self.assertTrue(told.startswith("…"), told[:20])
+            self.assertTrue(told.endswith("the last words"), told[-20:])
+            self.assertLessEqual(len(told.encode()), 16 << 10)
+            self.assertLess(len(line.text.encode()), 48 << 10)
+
+    def test_a_wrong_configuration_is_an_error_there_too(self):
+        with fake.supervisor() as supervisor:
+            with open(supervisor.config_file, "a") as file:
+                file.write("gatte: {}\n")
+            named = subprocess.run(
+                [*self.NAMED, BINARY, "-c", supervisor.config_file],
+                capture_output=True,
+                text=True,
+                timeout=20,
+            )
+            self.assertEqual(named.returncode, 78)
+            self.assertTrue(named.stderr.startswith("<3>" + supervisor.config_file), named.stderr)
+            plain = run_command("-c", supervisor.config_file)
+            self.assertEqual(plain.stderr, named.stderr.removeprefix("<3>"))
 
     def test_json_has_it_too_and_the_same_fields(self):
         text = [line for line in self.lines() if "session closed" in line][0]
