@@ -28,10 +28,11 @@ const Histogram::BucketBoundaries short_spans{0.0005, 0.001, 0.0025, 0.005, 0.01
 constexpr std::string_view outcome = "outcome";
 constexpr std::string_view label_of_instance = "backend_instance";
 
-constexpr std::array<core::StopReason, 16> recycle_reasons{core::StopReason::max_jobs,
+constexpr std::array<core::StopReason, 17> recycle_reasons{core::StopReason::max_jobs,
                                                            core::StopReason::max_age,
                                                            core::StopReason::schedule,
                                                            core::StopReason::requested,
+                                                           core::StopReason::reload,
                                                            core::StopReason::memory_soft_limit,
                                                            core::StopReason::memory_hard_limit,
                                                            core::StopReason::idle,

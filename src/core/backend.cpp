@@ -107,6 +107,26 @@ void Backend::spawn_failed() {
     enter(Phase::vacant, std::nullopt);
 }
 
+void Backend::forget_pauses() noexcept {
+    backoff_.healthy();
+    not_before_ = {};
+}
+
+void Backend::obey(const Policy& policy, Instant now) {
+    policy_ = policy;
+    backoff_.obey(policy.backend.restart_backoff);
+    if (is_alive() && is_worn_out(wear_, policy_.recycle)) {
+        make_due(StopReason::max_jobs);
+    }
+    is_aftermath_due_ = is_aftermath_due_ && policy.hooks.session_timeout;
+    if (needs_preparation_ && !policy.hooks.before_admission) {
+        needs_preparation_ = false;
+        if (!is_preparing_) {
+            prove_within(policy.probe.admission.value_or(policy.backend.start_timeout), now);
+        }
+    }
+}
+
 StopBackend Backend::stop(StopReason reason, StopHow how, Instant now) {
     require(phase_ == Phase::starting || phase_ == Phase::ready, "nothing is there to be stopped");
     instance_.reset();

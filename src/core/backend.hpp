@@ -57,6 +57,9 @@ class Backend {
 public:
     Backend(PlaceId place, const Policy& policy);
 
+    // What runs keeps the time it was given; a hook that is none any more is not waited for.
+    void obey(const Policy& policy, Instant now);
+
     PlaceId place() const noexcept { return place_; }
     Phase phase() const noexcept { return phase_; }
     Generation generation() const noexcept { return generation_; }
@@ -85,6 +88,8 @@ public:
     [[nodiscard]] bool spawn(Generation generation, Instant now);
     void spawned(double jitter, Instant now);
     void spawn_failed();
+    // What has failed before says nothing of the next start.
+    void forget_pauses() noexcept;
     StopBackend stop(StopReason reason, StopHow how, Instant now);
     // It must answer again before the next client, as after a session.
     DoubtBackend doubt(StopReason reason, Instant now);

@@ -24,6 +24,7 @@ public:
     }
 
     void healthy() noexcept { next_ = policy_.first; }
+    void obey(const BackoffPolicy& policy) noexcept { policy_ = policy; }
 
 private:
     BackoffPolicy policy_;

@@ -3,6 +3,7 @@
 // News of a generation carries that generation; the supervisor drops what comes too late.
 #pragma once
 
+#include "core/policy.hpp"
 #include "core/reasons.hpp"
 #include "core/types.hpp"
 
@@ -131,6 +132,15 @@ struct CutRequested {
 struct PauseRequested {};
 struct ResumeRequested {};
 
+// From now on this is obeyed. Who is inside keeps the limits that he came in with. How many places
+// there are, whose the backend is and whether clients are looked at first stays as it was.
+struct PolicyChanged {
+    Policy policy;
+    // What a backend is made of has changed as well: the old ones are replaced, each after its
+    // running sessions, and one that has never answered at once.
+    bool needs_fresh_backends = false;
+};
+
 struct ShutdownRequested {
     enum class Urgency {
         drain,    // who waits is served, however long that takes
@@ -143,10 +153,10 @@ struct ShutdownRequested {
 // The time told by deadline() has come. Harmless if nothing is due.
 struct DeadlineReached {};
 
-using Event =
-    std::variant<ClientArrived, ClientLeft, JobBegan, ClientIdle, ClientStirred, ClientFinished,
-                 SessionEnded, BackendSpawned, SpawnFailed, SpawnPostponed, BackendExited,
-                 ProbeEnded, MemoryMeasured, HookEnded, PlaceCleared, RecycleRequested,
-                 CutRequested, PauseRequested, ResumeRequested, ShutdownRequested, DeadlineReached>;
+using Event = std::variant<ClientArrived, ClientLeft, JobBegan, ClientIdle, ClientStirred,
+                           ClientFinished, SessionEnded, BackendSpawned, SpawnFailed,
+                           SpawnPostponed, BackendExited, ProbeEnded, MemoryMeasured, HookEnded,
+                           PlaceCleared, RecycleRequested, CutRequested, PauseRequested,
+                           ResumeRequested, PolicyChanged, ShutdownRequested, DeadlineReached>;
 
 }  // namespace tcplock::core

@@ -29,6 +29,9 @@ class Gate {
 public:
     explicit Gate(const GatePolicy& policy) : policy_(policy) {}
 
+    // A line that is longer than it may be now only becomes shorter.
+    void obey(const GatePolicy& policy) noexcept { policy_ = policy; }
+
     bool is_full() const noexcept { return waiting_.size() >= policy_.queue_limit; }
     bool is_empty() const noexcept { return waiting_.empty(); }
     std::size_t size() const noexcept { return waiting_.size(); }

@@ -64,6 +64,13 @@ Backend* Pool::best_without_instance() noexcept {
     return best;
 }
 
+void Pool::obey(const Policy& policy, Instant now) {
+    policy_ = policy;
+    for (Backend& backend : places_) {
+        backend.obey(policy, now);
+    }
+}
+
 void Pool::hand_over_instances(Effects& effects) {
     for (std::uint32_t i = 0; i < policy_.backend.instances; ++i) {
         const InstanceId instance{i};

@@ -23,6 +23,9 @@ class Pool {
 public:
     explicit Pool(const Policy& policy);
 
+    // Of as many instances and standbys as before.
+    void obey(const Policy& policy, Instant now);
+
     std::vector<Backend>& places() noexcept { return places_; }
     const std::vector<Backend>& places() const noexcept { return places_; }
 

@@ -13,6 +13,7 @@ enum class StopReason {
     max_age,            // it is as old as it may become
     schedule,           // a line of the schedule came due
     requested,          // an operator asked for it
+    reload,             // what it is made of has changed
     memory_soft_limit,  // its tree uses more memory than it should, and no job runs
     memory_hard_limit,  // its tree uses more memory than it may
     idle,               // nobody has come for so long; the next client starts it again
@@ -69,6 +70,7 @@ constexpr StopHow how_to_stop(StopReason reason) noexcept {
         case StopReason::max_age:
         case StopReason::schedule:
         case StopReason::requested:
+        case StopReason::reload:
         case StopReason::memory_soft_limit:
         case StopReason::idle:
         case StopReason::leftovers:
@@ -154,6 +156,8 @@ constexpr std::string_view to_string(StopReason reason) noexcept {
             return "schedule";
         case StopReason::requested:
             return "requested";
+        case StopReason::reload:
+            return "reload";
         case StopReason::memory_soft_limit:
             return "memory_soft_limit";
         case StopReason::memory_hard_limit:

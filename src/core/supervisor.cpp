@@ -197,6 +197,34 @@ void Supervisor::on(const ResumeRequested&, Instant now, Effects&) {
     gate_.resume(now);
 }
 
+void Supervisor::on(const PolicyChanged& event, Instant now, Effects& effects) {
+    const auto& before = policy_.backend;
+    const auto& after = event.policy.backend;
+    require(before.instances == after.instances && before.standby == after.standby &&
+                before.is_ours == after.is_ours &&
+                policy_.gate.looks_first == event.policy.gate.looks_first,
+            "something was to change that cannot");
+    policy_ = event.policy;
+    gate_.obey(policy_.gate);
+    pool_.obey(policy_, now);
+    if (event.needs_fresh_backends) {
+        for (Backend& backend : pool_.places()) {
+            replace(backend, now, effects);
+        }
+    }
+}
+
+// One that is being spawned is replaced when it has answered, in its turn.
+void Supervisor::replace(Backend& backend, Instant now, Effects& effects) {
+    forget_failed_starts(backend);
+    backend.forget_pauses();
+    if (backend.phase() == Phase::starting) {
+        stop(backend, StopReason::reload, now, effects);
+    } else if (backend.phase() == Phase::spawning || backend.phase() == Phase::ready) {
+        backend.plan_recycle(StopReason::reload, now);
+    }
+}
+
 // ---- Backends ----------------------------------------------------------------------------------
 
 void Supervisor::on(const BackendSpawned& event, Instant now, Effects&) {

@@ -93,6 +93,7 @@ private:
     void on(const CutRequested& event, Instant now, Effects& effects);
     void on(const PauseRequested& event, Instant now, Effects& effects);
     void on(const ResumeRequested& event, Instant now, Effects& effects);
+    void on(const PolicyChanged& event, Instant now, Effects& effects);
     void on(const ShutdownRequested& event, Instant now, Effects& effects);
     void on(const DeadlineReached& event, Instant now, Effects& effects);
 
@@ -134,6 +135,7 @@ private:
     void cut_all_inside(Generation generation, CutReason alone, CutReason among_others,
                         Effects& effects);
     void recycle_at_once(Backend& backend, StopReason reason, Instant now, Effects& effects);
+    void replace(Backend& backend, Instant now, Effects& effects);
     bool is_quiet() const noexcept { return gate_.is_empty() && sessions_.empty(); }
 
     Policy policy_;

@@ -122,7 +122,7 @@ protected:
 
     void TearDown() override { expect({}); }
 
-    // To be changed before the first verb.
+    // To be changed before the first verb; later it takes a verb of its own.
     Policy policy;
 
     // ---- Time ----------------------------------------------------------------------------------
@@ -216,6 +216,9 @@ protected:
     void cut_requested(std::uint64_t client) { happens(CutRequested{ClientId{client}}); }
     void paused() { happens(PauseRequested{}); }
     void resumed() { happens(ResumeRequested{}); }
+    // To what `policy` is by now.
+    void limits_change() { happens(PolicyChanged{policy, false}); }
+    void backend_changes() { happens(PolicyChanged{policy, true}); }
     void asked_to_end() { happens(ShutdownRequested{ShutdownRequested::Urgency::in_time}); }
     void asked_to_drain() { happens(ShutdownRequested{ShutdownRequested::Urgency::drain}); }
     void told_to_end_at_once() { happens(ShutdownRequested{ShutdownRequested::Urgency::at_once}); }

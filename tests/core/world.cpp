@@ -86,6 +86,7 @@ Policy World::make_policy() {
 
 World::World(std::uint64_t seed, std::ostream* trace)
     : random_(seed), trace_(trace), policy_(make_policy()), core_(policy_), now_(Instant{} + 1h) {
+    longest_session_ = policy_.gate.session_timeout;
     failing_starts_ = one_of<double>({0.0, 0.1, 0.5, 1.0});
     failing_lives_ = one_of<double>({0.0, 0.1, 0.5});
     rude_clients_ = one_of<double>({0.0, 0.1, 0.5});
@@ -187,12 +188,17 @@ void World::run() {
     if (chance(0.3)) {
         at(ticks(0, 800), [this] { pause(ticks(0, 200)); });
     }
+    for (int i = 0; i < 2; ++i) {
+        if (chance(0.3)) {
+            at(ticks(0, 800), [this] { change_policy(); });
+        }
+    }
     run_until(hostile_until);
 
     if (chance(0.5)) {
         become_friendly();
         const auto& backend = policy_.backend;
-        const Duration settled = policy_.gate.queue_timeout + policy_.gate.session_timeout +
+        const Duration settled = policy_.gate.queue_timeout + longest_session_ +
                                  policy_.gate.release_timeout + backend.start_timeout +
                                  backend.stop_grace + backend.stop_timeout +
                                  2 * backend.restart_backoff.max + 10s;
@@ -229,7 +235,7 @@ void World::run() {
         });
     }
     const Duration limit = policy_.shutdown_timeout + policy_.backend.stop_grace +
-                           policy_.backend.stop_timeout + policy_.gate.session_timeout + 2s;
+                           policy_.backend.stop_timeout + longest_session_ + 2s;
     run_until(now_ + limit);
     check(is_finished_, "12: the end did not come");
 }
@@ -263,6 +269,60 @@ void World::request_recycle() {
         check(lives_.at(generation).was_stopped, "4: what was to be recycled at once was kept");
     }
     is_recycled_at_once_ = false;
+}
+
+// An operator has other limits obeyed, and perhaps a backend that is made of something else.
+void World::change_policy() {
+    if (is_ending()) {
+        return;
+    }
+    for (auto& [generation, life] : lives_) {
+        life.is_due |= is_worn(life);  // By the old limit: it stays so.
+    }
+    policy_.gate.queue_limit = one_of<std::size_t>({1, 3, 10});
+    policy_.gate.queue_timeout = one_of<Duration>({1s, 5s, 60s});
+    policy_.gate.session_timeout = one_of<Duration>({1s, 3s});
+    longest_session_ = std::max(longest_session_, policy_.gate.session_timeout);
+    policy_.shutdown_timeout = one_of<Duration>({500ms, 3s});
+    policy_.recycle.max_jobs = one_of<std::optional<std::uint64_t>>({std::nullopt, 1, 3, 10});
+    policy_.hooks.before_admission = chance(0.3);
+    policy_.hooks.session_timeout = chance(0.3);
+    const bool needs_fresh_backends = policy_.backend.is_ours && chance(0.5);
+    tell(std::string("policy changed") + (needs_fresh_backends ? ", fresh backends needed" : ""));
+    for (auto& [generation, life] : lives_) {
+        obey_policy(life, needs_fresh_backends);
+    }
+    for (auto& [id, place] : places_) {
+        place.needs_aftermath &= policy_.hooks.session_timeout;
+        if (needs_fresh_backends) {
+            place.wasted = 0;
+            place.failed_in_a_row = 0;
+        }
+    }
+    failed_starts_ = needs_fresh_backends ? 0 : failed_starts_;
+    feed(PolicyChanged{policy_, needs_fresh_backends});
+    check(!needs_fresh_backends || !nothing_lives_since_,
+          "7: what failed before was held against what is new");
+    for (const auto& [generation, life] : lives_) {
+        check(!needs_fresh_backends || !life.was_spawned || life.answered || life.was_stopped,
+              "4: one that is out of date, and has never answered, was kept");
+    }
+}
+
+void World::obey_policy(Life& life, bool needs_fresh_backends) {
+    life.is_aftermath_due &= policy_.hooks.session_timeout;
+    if (life.was_stopped) {
+        return;
+    }
+    if (life.needs_preparation && !policy_.hooks.before_admission) {
+        life.needs_preparation = false;
+        if (!life.is_preparing) {
+            become_unproven(life, policy_.probe.admission.value_or(policy_.backend.start_timeout));
+        }
+    }
+    if (needs_fresh_backends) {
+        life.requested = life.requested.value_or(now_);
+    }
 }
 
 // An operator ends one who waits, or is inside, or has gone.
@@ -372,6 +432,7 @@ void World::perform(const AdmitClient& effect) {
           "3: how much of a client's wait was a recycle was told wrongly");
     guest.entered = now_;
     guest.generation = effect.generation;
+    guest.limit = policy_.gate.session_timeout;
     guests_[effect.client] = guest;
     life.inside.insert(effect.client);
     life.uncut.insert(effect.client);
@@ -626,7 +687,7 @@ void World::perform(const CutClient& effect) {
     check(!guest.is_cut, "3: somebody was cut twice");
     switch (effect.reason) {
         case CutReason::session_timeout:
-            check(now_ - guest.entered >= policy_.gate.session_timeout, "5: cut too early");
+            check(now_ - guest.entered >= guest.limit, "5: cut too early");
             break;
         case CutReason::first_byte_timeout:
             check(!guest.has_job && !guest.has_left && policy_.gate.first_byte_timeout &&
@@ -1008,6 +1069,7 @@ void World::perform(const StopBackend& effect) {
         case StopReason::max_age:
         case StopReason::schedule:
         case StopReason::requested:
+        case StopReason::reload:
         case StopReason::leftovers:
         case StopReason::memory_soft_limit:
         case StopReason::idle:
@@ -1245,8 +1307,11 @@ std::optional<Instant> World::planned_since(const Life& life) const {
 
 // But for its turn, which may have come.
 bool World::may_be_open(const Life& life) const {
-    const bool is_worn = policy_.recycle.max_jobs && life.jobs >= *policy_.recycle.max_jobs;
-    return life.answered && !life.was_stopped && !life.is_due && !is_worn;
+    return life.answered && !life.was_stopped && !life.is_due && !is_worn(life);
+}
+
+bool World::is_worn(const Life& life) const {
+    return policy_.recycle.max_jobs && life.jobs >= *policy_.recycle.max_jobs;
 }
 
 bool World::is_open(const Life& life) const {
@@ -1257,8 +1322,8 @@ bool World::is_open(const Life& life) const {
 // for longer than a start may take, or a standby cannot be had.
 void World::check_turn(const Life& life, StopReason reason) {
     const bool is_turn = reason == StopReason::max_age || reason == StopReason::schedule ||
-                         reason == StopReason::requested;
-    if (!is_turn || is_recycled_at_once_) {
+                         reason == StopReason::requested || reason == StopReason::reload;
+    if (!is_turn || is_recycled_at_once_ || (reason == StopReason::reload && !life.answered)) {
         return;
     }
     const auto since = planned_since(life);
@@ -1310,8 +1375,7 @@ void World::check_books() const {
     check_snapshot();
     check(core_.is_failing() == (failed_starts_ >= 5), "7: failing, or not, but wrongly");
     for (const auto& [client, guest] : guests_) {
-        const Duration limit =
-            guest.has_left ? policy_.gate.release_timeout : policy_.gate.session_timeout;
+        const Duration limit = guest.has_left ? policy_.gate.release_timeout : guest.limit;
         // A late timer may be up to two ticks late, another event at that time tells as well.
         check(guest.is_cut || now_ - guest.entered <= limit + 2 * tick,
               "5: somebody is inside for longer than allowed");
@@ -1336,7 +1400,7 @@ void World::check_books() const {
         check(!is_open(life) || !life.needs_preparation || life.is_preparing || is_ending(),
               "7: a hook that is due is not run");
         check(!place.needs_aftermath, "5: no hook follows a timeout");
-        const Duration turn = (policy_.gate.session_timeout + policy_.gate.release_timeout +
+        const Duration turn = (longest_session_ + policy_.gate.release_timeout +
                                policy_.backend.stop_grace + policy_.backend.start_timeout) *
                               policy_.backend.instances;
         const auto planned = planned_since(life);

@@ -98,6 +98,7 @@ private:
         bool is_idle = false;
         bool has_left = false;
         bool is_cut = false;
+        Duration limit{};          // of its session, as it was when it was admitted
         Duration paused_before{};  // when it came, for how long the gate had been paused in all
         Duration unserved_before{};  // and for how long nobody had been served
     };
@@ -183,6 +184,8 @@ private:
     void leave(ClientId client);
     void end_session(ClientId client, SessionEnded::How how);
     void request_recycle();
+    void change_policy();
+    void obey_policy(Life& life, bool needs_fresh_backends);
     void request_cut();
     void pause(Duration how_long);
     void resume();
@@ -202,6 +205,7 @@ private:
     void note_end_of_life(Generation generation, bool was_planned);
     std::optional<Instant> planned_since(const Life& life) const;
     bool may_be_open(const Life& life) const;
+    bool is_worn(const Life& life) const;
     bool is_open(const Life& life) const;
     void check_turn(const Life& life, StopReason reason);
     bool has_closed() const;
@@ -245,6 +249,7 @@ private:
     std::optional<Instant> unserved_since_;
     Duration unserved_for_{};            // in all, but for the time that runs
     std::optional<ClientId> to_be_cut_;  // this very moment, by an operator
+    Duration longest_session_{};         // that any policy so far has allowed for
     bool is_recycled_at_once_ = false;   // in this very moment
 };
 
