@@ -76,8 +76,8 @@ const reasons = {
   hook_failed: "it could not be made ready for its next client",
   shutdown: "the supervisor ends",
 };
-const planned = new Set(["max_jobs", "max_age", "schedule", "requested", "memory_soft_limit", "idle",
-                         "fresh_profile", "shutdown"]);
+const planned = new Set(["max_jobs", "max_age", "schedule", "requested", "memory_soft_limit",
+                         "idle", "fresh_profile", "shutdown"]);
 
 // A newer supervisor may have reasons that this page has no words for.
 const because = (reason) => (reasons[reason] ? `${reason}: ${reasons[reason]}` : reason);
@@ -124,22 +124,22 @@ function keyed(parent, items, key_of, create, update) {
   });
 }
 
-// columns: {head, of: item => text, kind: classes, label: what a phone calls it}. The first names
-// the row.
+// columns: {head, of: item => text, kind: classes, is_code}. The first names the row; a phone shows
+// the head before each cell.
 function fill_table(table, columns, items, key_of, mark = () => "") {
-  const [head, body] = [table.tHead, table.tBodies[0]];
+  const new_row = () => make("tr", { role: "row" });
+  const name_of = (column) => column.head;
+  const head_of = ({ head, kind = "" }) =>
+    make("th", { scope: "col", role: "columnheader", class: kind }, head);
+  const cell_of = ({ head, kind = "" }) => (head === columns[0].head
+    ? make("th", { scope: "row", role: "rowheader", class: kind, "data-label": head })
+    : make("td", { role: "cell", class: kind, "data-label": head }));
   table.classList.toggle("empty", items.length === 0);
-  const heads = [{ key: "heads" }];
-  keyed(head, heads, (one) => one.key, () => make("tr", { role: "row" }), (row) =>
-    keyed(row, columns, (column) => column.head,
-      (column) => make("th", { scope: "col", role: "columnheader", class: column.kind ?? "" }, column.head),
-      () => {}));
-  const cell = (column) => column === columns[0]
-    ? make("th", { scope: "row", role: "rowheader", class: column.kind ?? "", "data-label": column.head })
-    : make("td", { role: "cell", class: column.kind ?? "", "data-label": column.head });
-  keyed(body, items, key_of, () => make("tr", { role: "row" }), (row, item) => {
+  keyed(table.tHead, ["heads"], String, new_row, (row) =>
+    keyed(row, columns, name_of, head_of, () => {}));
+  keyed(table.tBodies[0], items, key_of, new_row, (row, item) => {
     set(row, { class: mark(item) });
-    keyed(row, columns, (column) => column.head, cell, (node, column) => {
+    keyed(row, columns, name_of, cell_of, (node, column) => {
       const text = column.of(item);
       say(column.is_code && text ? code_in(node) : node, text);
     });
@@ -239,8 +239,8 @@ const name_of_place = (place) =>
   place.instance !== null ? `instance ${place.instance}`
   : place.was_instance !== null ? `was instance ${place.was_instance}` : "standby";
 
-// Of one that has been replaced, in the middle of a sentence.
-const in_words = (place) => (place.instance === null && place.was_instance !== null ? `what ${name_of_place(place)}` : name_of_place(place));
+// In the middle of a sentence, one that has been replaced is "what was instance 0".
+const in_words = (place) => name_of_place(place).replace(/^was /, "what was ");
 
 const place_of = (status, session) =>
   status.places.find((place) => place.generation === session.generation);
@@ -253,24 +253,30 @@ function where(status, session, name = name_of_place) {
 function limit_in_words(session) {
   const ms = session.limit_in_ms;
   if (ms === null) return "it is being ended";
-  if (session.state === "leaving") return `it has left, and the backend has ${span(ms)} to let it go`;
+  if (session.state === "leaving") return `has left, to be let go in ${span(ms)}`;
   return ms > no_limit_ms ? "no limit" : `cut in ${span(ms)}`;
 }
 
 const longest_inside = (status) =>
-  status.sessions.reduce((most, one) => (most && most.inside_ms >= one.inside_ms ? most : one), null);
+  status.sessions.reduce((most, one) => (most?.inside_ms >= one.inside_ms ? most : one), null);
+
+function waiting_in_words({ waiting, oldest_wait_ms }) {
+  if (waiting === 0) return "Nobody waits.";
+  const who = waiting === 1 ? "1 client waits" : `${clients(waiting)} wait`;
+  return `${who}, the first for ${or_dash(oldest_wait_ms, span)}.`;
+}
 
 function holder_in_words(status) {
   const one = longest_inside(status);
-  const waiting = status.line.waiting === 0 ? "Nobody waits."
-    : `${clients(status.line.waiting)} wait${status.line.waiting === 1 ? "s" : ""}, the first for ${span(status.line.oldest_wait_ms)}.`;
+  const waiting = waiting_in_words(status.line);
   if (!one) return `Nobody is inside. ${waiting}`;
   const since = clock(status.now_ms - one.inside_ms);
   const who = `client ${one.client} (${one.peer ?? "address unknown"})`;
-  const what = `${where(status, one, in_words)} since ${since}, for ${span(one.inside_ms)}; ${limit_in_words(one)}`;
+  const what = `in ${where(status, one, in_words)} since ${since}, for ${span(one.inside_ms)}; ` +
+               `${limit_in_words(one)}. ${waiting}`;
   return status.sessions.length === 1
-    ? `C${who.slice(1)} holds the line: in ${what}. ${waiting}`
-    : `${clients(status.sessions.length)} are inside; the longest is ${who}, in ${what}. ${waiting}`;
+    ? `C${who.slice(1)} holds the line: ${what}`
+    : `${clients(status.sessions.length)} are inside; the longest is ${who}, ${what}`;
 }
 
 function recycle_in_words(status) {
@@ -315,24 +321,27 @@ function state_of_client(client) {
 }
 
 function show_clients(status) {
-  const at = (ms) => clock(status.now_ms - ms);
-  const inside = (client) => (client.inside_ms === undefined ? "" : `${span(client.inside_ms)}, since ${at(client.inside_ms)}`);
+  const since = (ms) => `${span(ms)}, since ${clock(status.now_ms - ms)}`;
+  const is_inside = (client) => client.inside_ms !== undefined;
+  const if_inside = (words) => (client) => (is_inside(client) ? words(client) : "");
   const columns = [
     { head: "Client", kind: "keep", of: (client) => client.client },
     { head: "State", of: state_of_client },
     { head: "From", kind: "foreign", of: (client) => client.peer ?? "–" },
     { head: "Waited", kind: "keep", of: (client) => span(client.waited_ms) },
-    { head: "Inside", kind: "keep", of: inside },
-    { head: "Limit", of: (client) => (client.inside_ms === undefined ? "" : limit_in_words(client)) },
-    { head: "Where", of: (client) => (client.inside_ms === undefined ? "" : where(status, client)) },
-    { head: "To end it", is_code: true, kind: "long keep", of: (client) => `tcplock-supervisor cut ${client.client}` },
+    { head: "Inside", kind: "keep", of: if_inside((client) => since(client.inside_ms)) },
+    { head: "Limit", of: if_inside(limit_in_words) },
+    { head: "Where", of: if_inside((client) => where(status, client)) },
+    { head: "To end it", is_code: true, kind: "long keep",
+      of: (client) => `tcplock-supervisor cut ${client.client}` },
   ];
   const all = [...status.sessions, ...status.line.first];
   fill_table(by_id("clients"), columns, all, (client) => client.client,
-             (client) => (client.inside_ms === undefined ? "" : "is-inside"));
+             if_inside(() => "is-inside"));
   const more = status.line.waiting - status.line.first.length;
-  say(by_id("more-wait"), more > 0 ? `… and ${count(more)} more wait. All of them: tcplock-supervisor clients`
-                          : all.length === 0 ? "Nobody is inside, and nobody waits." : "");
+  say(by_id("more-wait"),
+      more > 0 ? `… and ${count(more)} more wait. All of them: tcplock-supervisor clients`
+      : all.length === 0 ? "Nobody is inside, and nobody waits." : "");
 }
 
 // The instances by their numbers, then those that stand by or are on their way out.
@@ -350,7 +359,7 @@ function remark_on(place) {
 }
 
 function show_instances(status) {
-  const number = (place) => place.instance ?? place.was_instance;
+  const recycle = (place) => `tcplock-supervisor recycle ${place.instance ?? place.was_instance}`;
   const columns = [
     { head: "Backend", kind: "keep", of: name_of_place },
     { head: "Phase", kind: "keep", of: (place) => place.phase },
@@ -363,7 +372,7 @@ function show_instances(status) {
     { head: "Address", kind: "foreign", of: (place) => place.address ?? "–" },
     { head: "Remark", of: remark_on },
     { head: "To recycle it", is_code: true, kind: "long keep",
-      of: (place) => (number(place) === null ? "" : `tcplock-supervisor recycle ${number(place)}`) },
+      of: (place) => (name_of_place(place) === "standby" ? "" : recycle(place)) },
   ];
   fill_table(by_id("instances"), columns, in_order(status.places), (place) => place.place);
 }
@@ -371,7 +380,7 @@ function show_instances(status) {
 function show_recycles(status) {
   const columns = [
     { head: "At", kind: "keep", of: (one) => moment(Date.parse(one.at), status.now_ms) },
-    { head: "Backend", kind: "keep", of: (one) => (one.instance === "standby" ? "standby" : `instance ${one.instance}`) },
+    { head: "Backend", kind: "keep", of: (one) => recycled(one).replace("a standby", "standby") },
     { head: "Why", kind: "long", of: (one) => because(one.reason) },
     { head: "Generation", kind: "number", of: (one) => one.generation },
     { head: "Jobs", kind: "number", of: (one) => count(one.jobs) },
@@ -379,7 +388,7 @@ function show_recycles(status) {
     { head: "Memory", kind: "number", of: (one) => or_dash(one.memory_bytes, size) },
   ];
   fill_table(by_id("recycles"), columns, status.recycles, (one) => one.generation);
-  say(by_id("no-recycles"), status.recycles.length ? "" : "Nothing has been recycled since it started.");
+  say(by_id("no-recycles"), status.recycles.length ? "" : recycle_in_words(status));
 }
 
 function show_commands(status) {
@@ -388,13 +397,14 @@ function show_commands(status) {
   const one = longest_inside(status);
   const busy = one && place_of(status, one);
   const instance = busy?.instance ?? busy?.was_instance ?? 0;
-  if (status.line.paused_for_ms !== null) add("resume", "Lets clients in again, in their order.");
-  if (one) add(`cut ${one.client}`, `Ends client ${one.client}, who is inside longest. The next goes in when the backend has answered.`);
+  const is_paused = status.line.paused_for_ms !== null;
+  if (is_paused) add("resume", "Lets clients in again, in their order.");
+  if (one) add(`cut ${one.client}`, `Ends client ${one.client}, which is inside longest.`);
   if (status.instances > 0) {
     add(`recycle ${instance}`, "A fresh one for it, after the running job.");
     add(`recycle ${instance} --now`, "The same at once: who is inside is cut.");
   }
-  if (status.line.paused_for_ms === null) add("pause", "Nobody is let in; those who wait keep their place.");
+  if (!is_paused) add("pause", "Nobody is let in; those who wait keep their place.");
   add("drain", "Accepts nobody, serves who waits, then ends.");
   add("status --watch", "This page in a terminal.");
   keyed(by_id("commands"), commands, (entry) => entry[0],
@@ -406,9 +416,9 @@ function show_commands(status) {
 
 const dots_max = 120;
 
-function bar_of(session) {
-  const limit = session.limit_in_ms ?? 0;
-  const share = limit > no_limit_ms ? 0 : session.inside_ms / Math.max(1, session.inside_ms + limit);
+function bar_of({ inside_ms, limit_in_ms }) {
+  const whole = Math.max(1, inside_ms + (limit_in_ms ?? 0));
+  const share = limit_in_ms > no_limit_ms ? 0 : inside_ms / whole;
   return [share, share > 0.8 ? "spent late" : "spent"];
 }
 
@@ -419,7 +429,8 @@ function show_inside(node, session) {
 }
 
 function new_inside() {
-  const bar = draw("svg", { "aria-hidden": "true" }, draw("rect", { class: "spent-ground", width: "100%", height: 4 }),
+  const bar = draw("svg", { "aria-hidden": "true" },
+                   draw("rect", { class: "spent-ground", width: "100%", height: 4 }),
                    draw("rect", { height: 4, width: 0 }));
   return make("div", { class: "inside" }, make("span"), bar);
 }
@@ -437,18 +448,21 @@ function show_door(node, { place, sessions }) {
   keyed(inside, sessions, (one) => one.client, new_inside, show_inside);
   const left = place.slots - sessions.length;
   say(free, sessions.length === 0 ? free_words(place) : left > 0 ? `${left} more may come in` : "");
-  set(node, { class: `door${sessions.length ? " busy" : ""}${place.instance === null ? " out" : ""}` });
+  node.classList.toggle("busy", sessions.length > 0);
+  node.classList.toggle("out", place.instance === null);
 }
 
 function show_waiting(line) {
   const dots = Math.min(line.waiting - line.first.length, dots_max);
   const rest = line.waiting - line.first.length - dots;
   const chips = line.first.map((one, i) =>
-    ({ key: one.client, text: `${one.client} · ${span(one.waited_ms)}`, kind: i === 0 ? "chip head" : "chip" }));
+    ({ key: one.client, text: `${one.client} · ${span(one.waited_ms)}`,
+       kind: i === 0 ? "chip head" : "chip" }));
   for (let i = 0; i < dots; ++i) chips.push({ key: `dot ${i}`, text: "", kind: "dot" });
-  if (rest > 0) chips.push({ key: "rest", text: `and ${count(rest)} more`, kind: "remark" });
-  if (line.paused_for_ms !== null) chips.unshift({ key: "paused", text: "paused: nobody is let in", kind: "remark" });
-  if (line.waiting === 0) chips.push({ key: "nobody", text: "nobody waits", kind: "remark" });
+  const remark = (text) => ({ key: text, text, kind: "remark" });
+  if (rest > 0) chips.push(remark(`and ${count(rest)} more`));
+  if (line.paused_for_ms !== null) chips.unshift(remark("paused: nobody is let in"));
+  if (line.waiting === 0) chips.push(remark("nobody waits"));
   keyed(by_id("waiting"), chips, (one) => one.key, () => make("span"), (node, one) =>
     set(say(node, one.text), { class: one.kind }));
 }
@@ -457,7 +471,8 @@ function show_line(status) {
   const doors = in_order(status.places).map((place) =>
     ({ place, sessions: status.sessions.filter((one) => one.generation === place.generation) }));
   keyed(by_id("doors"), doors, (door) => door.place.place,
-    () => make("div", {}, make("div", { class: "door-name" }), make("div"), make("div", { class: "door-name" })),
+    () => make("div", { class: "door" }, make("div", { class: "door-name" }), make("div"),
+               make("div", { class: "door-name" })),
     show_door);
   show_waiting(status.line);
   set(by_id("line"), { "aria-label": `Picture of the line. ${holder_in_words(status)}` });
@@ -474,8 +489,8 @@ const margin = 14;  // for what is written at the end of a line
 const powers = (factors, base, from, to) =>
   Array.from({ length: to - from }, (_, i) => factors.map((f) => f * base ** (from + i))).flat();
 const count_steps = powers([1, 2, 5], 10, 0, 6);
-const time_steps = [10, 20, 50, 100, 200, 500, ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
-                    3600, 7200, 14400, 43200, 86400].map((s) => s * 1000)];
+const time_steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600,
+                    900, 1800, 3600, 7200, 14400, 43200, 86400].map((s) => s * 1000);
 const size_steps = powers([1], 2, 20, 45);
 
 // A few round numbers from 0 up to at least `top`.
@@ -485,11 +500,12 @@ function ticks(top, steps, most = 4) {
 }
 
 // A round time needs no second unit.
-const short_span = (ms) => (ms === 0 ? "0" : span(ms).replace(/\.0 s$/, " s").replace(/ 0 (s|min|h)$/, ""));
+const short_span = (ms) =>
+  (ms === 0 ? "0" : span(ms).replace(/\.0 s$/, " s").replace(/ 0 (s|min|h)$/, ""));
 const short_size = (bytes) => (bytes === 0 ? "0" : size(bytes).replace(".0 ", " "));
 
 const last_of = (values) => values[values.length - 1];
-const most_of = (values) => values.reduce((most, one) => (one !== null && one > most ? one : most), 0);
+const most_of = (values) => values.reduce((most, one) => Math.max(most, one ?? 0), 0);
 
 // From the interval's number to the minute it begins in, and the sums of each.
 function by_minute(history) {
@@ -508,9 +524,12 @@ function scales(history, width, tops) {
   const [low, high] = [tops[0], tops[tops.length - 1]];
   const bottom = plot_height - foot;
   const from = history.now_ms - hour_ms;
-  const x = (ms) => gutter + Math.min(1, Math.max(0, (ms - from) / hour_ms)) * (width - gutter - margin);
+  const share = (ms) => Math.min(1, Math.max(0, (ms - from) / hour_ms));
+  const x = (ms) => gutter + share(ms) * (width - gutter - margin);
   const y = (value) => bottom - ((value - low) / (high - low)) * (bottom - headroom);
-  return { x, y, from, width, bottom, base: y(0), left: (i) => x(history.at(i)), right: (i) => x(history.at(i + 1)) };
+  const left = (i) => x(history.at(i));
+  const right = (i) => left(i + 1);
+  return { x, y, from, width, bottom, base: y(0), end: width - margin, left, right };
 }
 
 const px = (number) => number.toFixed(1);
@@ -519,36 +538,42 @@ const px = (number) => number.toFixed(1);
 function steps_path(plot, values) {
   let is_open = false;
   return values.map((value, i) => {
-    const begin = value === null ? "" : `${is_open ? "V" : `M${px(plot.left(i))} `}${px(plot.y(value))}`;
+    const begin = is_open ? "V" : `M${px(plot.left(i))} `;
     is_open = value !== null;
-    return is_open ? `${begin}H${px(plot.right(i))}` : "";
+    return is_open ? `${begin}${px(plot.y(value))}H${px(plot.right(i))}` : "";
   }).join("");
 }
 
 const area_path = (plot, values) =>
-  `M${px(plot.left(0))} ${px(plot.base)}` +
-  values.map((value, i) => `V${px(plot.y(value))}H${px(plot.right(i))}`).join("") + `V${px(plot.base)}Z`;
+  `M${px(plot.left(0))} ${px(plot.base)}${steps_path(plot, values).replace(/^M\S+ /, "V")}` +
+  `V${px(plot.base)}Z`;
 
 // From one value to the other, where both are.
-const range_path = (plot, lows, highs) => lows.map((low, i) => (low === null ? ""
-  : `M${px((plot.left(i) + plot.right(i)) / 2)} ${px(plot.y(low) + 0.5)}V${px(plot.y(highs[i]))}`)).join("");
+const range_path = (plot, lows, highs) => lows.map((low, i) => {
+  const x = (plot.left(i) + plot.right(i)) / 2;
+  return low === null ? "" : `M${px(x)} ${px(plot.y(low) + 0.5)}V${px(plot.y(highs[i]))}`;
+}).join("");
 
 function bars_path(plot, minutes, from_of, to_of) {
   return minutes.filter((one) => from_of(one) !== to_of(one)).map((one) => {
     const [left, right] = [plot.x(one.at) + 0.5, plot.x(one.at + 60000) - 0.5];
-    return right <= left ? "" : `M${px(left)} ${px(plot.y(from_of(one)))}V${px(plot.y(to_of(one)))}H${px(right)}V${px(plot.y(from_of(one)))}Z`;
+    const [from, to] = [px(plot.y(from_of(one))), px(plot.y(to_of(one)))];
+    return right <= left ? "" : `M${px(left)} ${from}V${to}H${px(right)}V${from}Z`;
   }).join("");
 }
 
+const rule = (kind, x1, x2, y1, y2) => draw("line", { class: kind, x1, x2, y1, y2 });
+const written = (anchor, x, y, text) => draw("text", { x, y, "text-anchor": anchor }, text);
+
 function time_axis(plot) {
   const every = plot.width < 380 ? 20 : 10;
-  const out = [draw("line", { class: "axis", x1: gutter, x2: plot.width - margin, y1: plot.base, y2: plot.base })];
+  const out = [rule("axis", gutter, plot.end, plot.base, plot.base)];
   const first = Math.ceil(plot.from / (every * 60000)) * every * 60000;
   for (let at = first; at <= plot.from + hour_ms; at += every * 60000) {
     const x = px(plot.x(at));
-    out.push(draw("line", { class: "axis", x1: x, x2: x, y1: plot.bottom, y2: plot.bottom + 3 }));
+    out.push(rule("axis", x, x, plot.bottom, plot.bottom + 3));
     if (plot.x(at) > gutter + 12 && plot.x(at) < plot.width - 10) {
-      out.push(draw("text", { x, y: plot.bottom + 15, "text-anchor": "middle" }, minute_form.format(at)));
+      out.push(written("middle", x, plot.bottom + 15, minute_form.format(at)));
     }
   }
   return out;
@@ -556,19 +581,20 @@ function time_axis(plot) {
 
 function value_axis(plot, values, words) {
   return values.flatMap((value) => {
-    const y = px(plot.y(value));
-    return [draw("line", { class: "grid", x1: gutter, x2: plot.width - margin, y1: y, y2: y }),
-            draw("text", { x: gutter - 6, y: plot.y(value) + 4, "text-anchor": "end" }, words(Math.abs(value)))];
+    const y = plot.y(value);
+    return [rule("grid", gutter, plot.end, px(y), px(y)),
+            written("end", gutter - 6, px(y + 4), words(Math.abs(value)))];
   });
 }
 
 function before_begin(plot, history) {
   const width = plot.left(0) - gutter;
   if (width < 2) return [];
-  const out = [draw("rect", { class: "before", x: gutter, y: headroom, width, height: plot.bottom - headroom })];
+  const height = plot.bottom - headroom;
+  const out = [draw("rect", { class: "before", x: gutter, y: headroom, width, height })];
   if (width > 150) {
     const text = `no figures before ${clock(history.at(0))}`;
-    out.push(draw("text", { x: gutter + width / 2, y: (headroom + plot.base) / 2, "text-anchor": "middle" }, text));
+    out.push(written("middle", gutter + width / 2, (headroom + plot.base) / 2, text));
   }
   return out;
 }
@@ -578,18 +604,20 @@ const line_of = (d, kind) => draw("path", { d, class: `line ${kind}` });
 // So that lines are told from each other by more than their colour.
 function name_at_the_end(plot, name, values) {
   const value = last_of(values);
-  return value === null ? [] : [draw("text", { x: plot.width - margin + 4, y: plot.y(value) + 4 }, name)];
+  return value === null ? [] : [written("start", plot.end + 4, px(plot.y(value) + 4), name)];
 }
 
 // How the most is told, and when it was.
 function most_in_words(history, values, words) {
   const most = most_of(values);
-  return most === 0 ? "none" : `at most ${words(most)}, at ${clock(history.at(values.indexOf(most)))}`;
+  if (most === 0) return "none";
+  return `at most ${words(most)}, at ${clock(history.at(values.indexOf(most)))}`;
 }
 
 const series = (i) => `s${i % 4}`;
 const key_of_line = (kind) => draw("path", { class: `line ${kind}`, d: "M0 5H16" });
 const key_of_box = (kind) => draw("path", { class: kind, d: "M2 0H14V10H2Z" });
+const key_of_mark = (kind, d) => draw("path", { class: kind, d, transform: "translate(8 5)" });
 const shape_planned = "M0 -5L5 0L0 5L-5 0Z";
 const shape_trouble = "M0 -5.5L5.5 4.5H-5.5Z";
 
@@ -606,7 +634,8 @@ const charts = [
       line_of(steps_path(plot, h.waiting), "s0"),
     ],
     legend: (h, i) => [[key_of_line("s0"), "waiting at once", count(h.waiting[i])]],
-    words: (h) => `Clients in the line: ${count(last_of(h.waiting))} at the end, ${most_in_words(h, h.waiting, count)}.`,
+    words: (h) => `Clients in the line: ${count(last_of(h.waiting))} at the end, ` +
+                  `${most_in_words(h, h.waiting, count)}.`,
     columns: [["Waiting at once", (h, i) => count(h.waiting[i])]],
   },
   {
@@ -623,11 +652,12 @@ const charts = [
     },
     is_empty: (h) => sum([...h.admitted, ...h.refused, ...h.left]) === 0 && "nobody came",
     paint(plot, h) {
-      const minutes = by_minute(h);
+      const bars = (kind, from, to) =>
+        draw("path", { class: kind, d: bars_path(plot, by_minute(h), from, to) });
       return [
-        draw("path", { class: "bar", d: bars_path(plot, minutes, () => 0, (m) => m.admitted) }),
-        draw("path", { class: "bar refused", d: bars_path(plot, minutes, () => 0, (m) => -m.refused) }),
-        draw("path", { class: "bar left", d: bars_path(plot, minutes, (m) => -m.refused, (m) => -m.refused - m.left) }),
+        bars("bar", () => 0, (minute) => minute.admitted),
+        bars("bar refused", () => 0, (minute) => -minute.refused),
+        bars("bar left", (minute) => -minute.refused, (minute) => -minute.refused - minute.left),
       ];
     },
     legend(h, i) {
@@ -637,15 +667,19 @@ const charts = [
               [key_of_box("bar refused"), "refused", count(one.refused)],
               [key_of_box("bar left"), "left the line", count(one.left)]];
     },
-    words: (h) => `Clients in this hour: ${count(sum(h.admitted))} let in, ${count(sum(h.refused))} refused, ` +
-                  `${count(sum(h.left))} left the line.`,
-    columns: [["Let in", (h, i) => count(h.admitted[i])], ["Refused", (h, i) => count(h.refused[i])],
+    words: (h) => `Clients in this hour: ${count(sum(h.admitted))} let in, ` +
+                  `${count(sum(h.refused))} refused, ${count(sum(h.left))} left the line.`,
+    columns: [["Let in", (h, i) => count(h.admitted[i])],
+              ["Refused", (h, i) => count(h.refused[i])],
               ["Left", (h, i) => count(h.left[i])]],
   },
   {
     id: "waits",
     title: "How long they waited",
-    axis: (h) => [ticks(Math.max(100, most_of(h.wait_max_ms), most_of(h.oldest_wait_ms)), time_steps), short_span],
+    axis(h) {
+      const most = Math.max(100, most_of(h.wait_max_ms), most_of(h.oldest_wait_ms));
+      return [ticks(most, time_steps), short_span];
+    },
     is_empty: (h) => most_of(h.wait_max_ms) + most_of(h.oldest_wait_ms) === 0 && "nobody waited",
     paint: (plot, h) => [
       draw("path", { class: "range", d: range_path(plot, h.wait_median_ms, h.wait_max_ms),
@@ -665,28 +699,32 @@ const charts = [
   {
     id: "memory",
     title: "Memory and recycles",
-    axis: (h) => [ticks(Math.max(2 ** 22, ...Object.values(h.memory_bytes).map(most_of),
-                                 most_of(h.recycles.map((one) => one.memory_bytes))), size_steps), short_size],
-    is_empty: (h) => Object.values(h.memory_bytes).every((values) => most_of(values) === 0) && "nothing lived",
+    axis(h) {
+      const at_the_end = h.recycles.map((one) => one.memory_bytes);
+      const all = [2 ** 22, ...Object.values(h.memory_bytes).flat(), ...at_the_end];
+      return [ticks(most_of(all), size_steps), short_size];
+    },
+    is_empty: (h) => most_of(Object.values(h.memory_bytes).flat()) === 0 && "nothing lived",
     paint: (plot, h) => Object.entries(h.memory_bytes).flatMap(([name, values], i) =>
       [line_of(steps_path(plot, values), series(i)), ...name_at_the_end(plot, name, values)]),
     legend: (h, i) => [
       ...Object.entries(h.memory_bytes).map(([name, values], n) =>
         [key_of_line(series(n)), `instance ${name}`, or_dash(values[i], size)]),
-      [draw("path", { class: "planned", d: shape_planned, transform: "translate(8 5)" }), "recycled as planned", ""],
-      [draw("path", { class: "trouble", d: shape_trouble, transform: "translate(8 5)" }), "after trouble", ""]],
+      [key_of_mark("planned", shape_planned), "recycled as planned", ""],
+      [key_of_mark("trouble", shape_trouble), "after trouble", ""]],
     words: (h) => Object.entries(h.memory_bytes).map(([name, values]) =>
       `Memory of instance ${name}: ${most_in_words(h, values, size)}.`).join(" ") +
-      ` ${h.recycles.length === 1 ? "1 recycle" : `${count(h.recycles.length)} recycles`} in this hour.`,
+      ` Recycles in this hour: ${count(h.recycles.length)}.`,
     columns: (h) => Object.keys(h.memory_bytes).map((name) =>
       [`Instance ${name}`, (of, i) => or_dash(of.memory_bytes[name]?.[i], size)]),
   },
 ];
 
 function build_chart(chart) {
-  const table = make("table", {}, make("caption", {}, `${chart.title}: the intervals in which something was, the newest first`),
-                     make("thead"), make("tbody"));
-  const scroll = make("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": `${chart.title}, the figures` }, table);
+  const caption = `${chart.title}: the intervals in which something was, the newest first`;
+  const table = make("table", {}, make("caption", {}, caption), make("thead"), make("tbody"));
+  const scroll = make("div", { class: "scroll", role: "region", tabindex: 0,
+                               "aria-label": `${chart.title}, the figures` }, table);
   const details = make("details", {}, make("summary", {}, `${chart.title}, as a table`), scroll);
   details.addEventListener("toggle", () => show_chart_table(chart));
   const title = make("h3", {}, chart.title);
@@ -696,7 +734,8 @@ function build_chart(chart) {
   const marks = draw("svg", { role: "group", class: "marks", height: plot_height });
   const plot = make("div", { class: "plot" }, picture);
   if (chart.id === "memory") plot.append(marks);
-  const figure = make("figure", { id: `chart-${chart.id}` }, make("figcaption", {}, title, when, legend), plot, details);
+  const figure = make("figure", { id: `chart-${chart.id}` },
+                      make("figcaption", {}, title, when, legend), plot, details);
   Object.assign(chart, { figure, picture, marks, plot, legend_list: legend, when, table, details });
   plot.addEventListener("pointermove", (event) => look_at(chart, event));
   plot.addEventListener("pointerleave", look_at_the_end);
@@ -706,8 +745,11 @@ function build_chart(chart) {
 let hour = null;
 let looked_at = null;  // the number of the interval under the pointer
 
-const for_how_long = (told) =>
-  told.at(0) > told.now_ms - hour_ms + told.every_ms ? `since ${clock(told.at(0))}` : "in this hour";
+function said_so(nothing, width) {
+  const is_whole = hour.at(0) <= hour.now_ms - hour_ms + hour.every_ms;
+  const text = `${nothing} ${is_whole ? "in this hour" : `since ${clock(hour.at(0))}`}`;
+  return written("middle", (gutter + width) / 2, plot_height / 2 - foot, text);
+}
 
 function show_chart(chart) {
   const width = chart.plot.clientWidth;
@@ -715,16 +757,15 @@ function show_chart(chart) {
   const [values, words] = chart.axis(hour);
   const scale = scales(hour, width, values);
   const nothing = chart.is_empty(hour);
-  const cross = draw("line", { class: "cross", y1: headroom, y2: scale.bottom });
-  const middle = { x: (gutter + width) / 2, y: plot_height / 2 - foot, "text-anchor": "middle" };
   chart.scale = scale;
+  chart.cross = rule("cross", 0, 0, headroom, scale.bottom);
   set(chart.picture, { viewBox: `0 0 ${width} ${plot_height}`,
                        "aria-label": `${chart.words(hour)} The figures are in a table below.` });
   const paper = before_begin(scale, hour);
   chart.picture.replaceChildren(
-    ...(nothing ? paper.slice(0, 1) : paper), ...value_axis(scale, values, words), ...time_axis(scale),
-    ...(nothing ? [draw("text", middle, `${nothing} ${for_how_long(hour)}`)] : chart.paint(scale, hour)), cross);
-  chart.cross = cross;
+    ...(nothing ? paper.slice(0, 1) : paper), ...value_axis(scale, values, words),
+    ...time_axis(scale), ...(nothing ? [said_so(nothing, width)] : chart.paint(scale, hour)),
+    chart.cross);
   if (chart.id === "memory") show_marks(chart);
   show_legend(chart);
   show_chart_table(chart);
@@ -735,7 +776,8 @@ function show_legend(chart) {
   const i = looked_at === null || looked_at > last ? last : looked_at;
   say(chart.when, `at ${clock(i === last ? hour.now_ms : hour.at(i))}`);
   keyed(chart.legend_list, chart.legend(hour, i), (one) => one[1],
-    ([key, words]) => make("li", {}, draw("svg", { viewBox: "0 -1 16 12", "aria-hidden": "true" }, key), `${words} `, make("b")),
+    ([key, words]) => make("li", {},
+      draw("svg", { viewBox: "0 -1 16 12", "aria-hidden": "true" }, key), `${words} `, make("b")),
     (node, [, , value]) => say(node.lastChild, value));
   const x = px((chart.scale.left(i) + chart.scale.right(i)) / 2);
   set(chart.cross, { x1: x, x2: x, visibility: i === last ? "hidden" : "visible" });
@@ -745,8 +787,8 @@ function show_legend(chart) {
 function show_chart_table(chart) {
   if (!chart.details.open || !hour) return;
   const values = typeof chart.columns === "function" ? chart.columns(hour) : chart.columns;
-  const columns = [{ head: "From", kind: "foreign", of: (i) => clock(hour.at(i)) },
-                   ...values.map(([head, of]) => ({ head, kind: "number", of: (i) => of(hour, i) }))];
+  const figures = values.map(([head, of]) => ({ head, kind: "number", of: (i) => of(hour, i) }));
+  const columns = [{ head: "From", kind: "keep", of: (i) => clock(hour.at(i)) }, ...figures];
   const said = (i) => values.some(([, of]) => !["0", "–", "0 ms"].includes(of(hour, i)));
   const rows = hour.waiting.map((_, i) => i).filter(said).reverse();
   fill_table(chart.table, columns, rows, (i) => hour.at(i));
@@ -783,7 +825,8 @@ const told_at_once = 4;
 const marks_with_drops = 60;
 
 const mark_words = (one) =>
-  `${clock(Date.parse(one.at))}, ${recycled(one)}, generation ${one.generation}: ${because(one.reason)}. ` +
+  `${clock(Date.parse(one.at))}, ${recycled(one)}, generation ${one.generation}: ` +
+  `${because(one.reason)}. ` +
   `${one.jobs === 1 ? "1 job" : `${count(one.jobs)} jobs`}, ${span(one.age_ms)} old` +
   (one.memory_bytes === null ? "." : `, ${size(one.memory_bytes)}.`);
 
@@ -809,7 +852,8 @@ function show_marks(chart) {
 }
 
 function new_mark(chart) {
-  const mark = draw("g", { role: "img" }, draw("line"), draw("rect", { x: -8, y: -8, width: 16, height: 16 }), draw("path"));
+  const target = draw("rect", { x: -8, y: -8, width: 16, height: 16 });
+  const mark = draw("g", { role: "img" }, draw("line"), target, draw("path"));
   mark.addEventListener("focus", () => {
     const box = mark.getBoundingClientRect();
     show_tip([mark.getAttribute("aria-label")], box.left + 8, box.top);
@@ -833,10 +877,12 @@ function move_focus(chart, mark, event) {
 
 function show_tip_near(chart, event) {
   const x = event.clientX - chart.plot.getBoundingClientRect().left;
-  const near = hour.recycles.filter((one) => Math.abs(chart.scale.x(Date.parse(one.at)) - x) <= near_px);
+  const is_near = (one) => Math.abs(chart.scale.x(Date.parse(one.at)) - x) <= near_px;
+  const near = hour.recycles.filter(is_near);
   if (near.length === 0) return hide_tip();
   const texts = near.slice(-told_at_once).reverse().map(mark_words);
-  if (near.length > told_at_once) texts.push(`… and ${near.length - told_at_once} more just there.`);
+  const more = near.length - told_at_once;
+  if (more > 0) texts.push(`… and ${more} more just there.`);
   show_tip(texts, event.clientX, event.clientY);
 }
 
@@ -877,15 +923,17 @@ function take_status(status) {
   status.now_ms = Date.parse(status.now);
   // Another supervisor has taken over, which may have another page.
   if (last.version !== null && last.version !== status.version) location.reload();
-  const newest = status.recycles[0]?.generation;
-  const is_new = last.status !== null && newest !== undefined && newest !== last.status.recycles[0]?.generation;
+  const newest = (told) => told?.recycles[0]?.generation;
+  const is_new = last.status !== null && newest(status) !== newest(last.status);
   const why = status.why ? `${status.why}.` : "Whoever comes now is served soon.";
   const waiting = status.line.waiting ? ` · ${count(status.line.waiting)} wait` : "";
   show_state(status.state, why, status.state + waiting);
   say(by_id("holder"), holder_in_words(status));
   say(by_id("last-recycle"), recycle_in_words(status));
-  say(by_id("about"), `${status.version} at ${location.host}, ${status.protocol}, process ${status.pid}`);
-  for (const show of [show_figures, show_line, show_clients, show_instances, show_recycles, show_commands]) show(status);
+  say(by_id("about"),
+      `${status.version} at ${location.host}, ${status.protocol}, process ${status.pid}`);
+  [show_figures, show_line, show_clients, show_instances, show_recycles, show_commands]
+    .forEach((show) => show(status));
   const is_back = last.trouble !== null;
   Object.assign(last, { status, version: status.version, trouble: null });
   show_freshness("live", `live, ${clock(status.now_ms)}`);
@@ -900,7 +948,7 @@ function miss_status(error) {
   const how_long = `${last.status ? "since" : "yet, asked since"} ${clock(since)}`;
   const below = last.status ? ` Everything below is as it was at ${clock(since)}.` : "";
   show_state("no answer", `${how_long}: ${error.message}.${below}`, `no answer ${how_long}`);
-  say(by_id("holder"), "Does the supervisor run? Ask on the machine itself: tcplock-supervisor status");
+  say(by_id("holder"), "Does it run? Ask on the machine itself: tcplock-supervisor status");
   say(by_id("last-recycle"), "It is asked again every second.");
   show_freshness("stale", `no answer ${how_long}`);
   show_as_of();
@@ -931,7 +979,9 @@ function start() {
   charts.forEach((chart) => name_roles(chart.table));
   new ResizeObserver(() => charts.forEach(show_chart)).observe(by_id("charts"));
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide_tip());
-  document.addEventListener("visibilitychange", () => document.hidden || show_freshness("asking", "asking again"));
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) show_freshness("asking", "asking again");
+  });
   say(by_id("zone"), zone_in_words());
   status_poll.now();
   history_poll.now();
