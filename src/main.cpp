@@ -53,22 +53,21 @@ of a supervisor that runs, found by -s SOCKET, TCPLOCK_SOCKET, or the default of
        tcplock-supervisor recycle [INSTANCE] [--now]  after the running job, or at once
        tcplock-supervisor pause | resume              hold admissions: clients keep their place
        tcplock-supervisor cut CLIENT                  end one client
+       tcplock-supervisor reload                      read the configuration again
        tcplock-supervisor drain                       accept nobody, serve who waits, end
        tcplock-supervisor health [--live|--ready]     exit 0 or 1: it runs; it would serve a client soon
 
        tcplock-supervisor --version | --help
 
 signals: TERM, INT  stop accepting, serve who waits, then stop; a second one: at once
+         HUP        read the configuration again
          USR1       recycle the backend after the running job
 exit:    0 fine, 1 failed while running, 2 usage, 78 configuration
 )";
 
-// Documented to come; naming it is not a misspelling.
-constexpr std::string_view not_yet = "reload";
-
 constexpr std::string_view of_configuration[] = {"", "check", "show-config"};
-constexpr std::string_view of_running_supervisor[] = {"status", "clients", "recycle", "pause",
-                                                      "resume", "cut",     "drain",   "health"};
+constexpr std::string_view of_running_supervisor[] = {
+    "status", "clients", "recycle", "pause", "resume", "cut", "drain", "health", "reload"};
 
 struct Arguments {
     std::string command;  // empty: run
@@ -246,10 +245,6 @@ int obey(const Arguments& arguments) {
     if (arguments.wants_version) {
         std::cout << "tcplock-supervisor " << TCPLOCK_VERSION << '\n';
         return exit_fine;
-    }
-    if (command == not_yet) {
-        std::cerr << "tcplock-supervisor: " << command << ": not available yet\n";
-        return exit_usage;
     }
     const bool is_known = command == "schema" || is_one_of(of_configuration, command) ||
                           is_one_of(of_running_supervisor, command);

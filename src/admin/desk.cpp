@@ -44,8 +44,8 @@ const std::array<File, 3> files{{{"/", "text/html; charset=utf-8", page_html},
 
 constexpr std::array<std::string_view, 6> to_read{"/healthz",   "/readyz",    status_path,
                                                   clients_path, history_path, metrics_path};
-constexpr std::array<std::string_view, 5> to_act{"/v1/recycle", "/v1/cut", "/v1/pause",
-                                                 "/v1/resume", "/v1/drain"};
+constexpr std::array<std::string_view, 6> to_act{"/v1/recycle", "/v1/cut",    "/v1/pause",
+                                                 "/v1/reload",  "/v1/resume", "/v1/drain"};
 
 template <class Paths>
 bool is_one_of(const Paths& paths, std::string_view path) {
@@ -180,6 +180,10 @@ Response Desk::act(const Request& request, const std::string& by) const {
     }
     if (!request.body.empty()) {
         return text(bad_request, request.path + " takes no arguments");
+    }
+    if (request.path == "/v1/reload") {
+        const Reloaded reloaded = callbacks_.reload(by);
+        return text(reloaded.is_done ? 200 : conflict, reloaded.text);
     }
     if (request.path == "/v1/pause") {
         return pause(by);

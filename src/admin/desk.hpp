@@ -16,6 +16,12 @@
 
 namespace tcplock::admin {
 
+// What became of it: one sentence, or several lines of them.
+struct Reloaded {
+    bool is_done = false;
+    std::string text;
+};
+
 enum class Access { read_only, everything };
 
 class Desk {
@@ -25,6 +31,7 @@ public:
         const Record& record;
         // Told by whom, in words for the log.
         std::function<void(core::Event, const std::string& what, const std::string& by)> order;
+        std::function<Reloaded(const std::string& by)> reload;
     };
 
     explicit Desk(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}

@@ -30,6 +30,10 @@ io::Allow allow_of(const config::Listen& listen) {
     return allow;
 }
 
+void tell_open(const io::Listener& listener) {
+    Line(Line::Level::info, "listening").with("address", io::describe(listener.local_endpoint()));
+}
+
 constexpr unsigned turned_away_told_max = 10;  // a second
 // More clients at once are refused without words.
 constexpr std::size_t being_told_why_max = 64;
@@ -100,34 +104,69 @@ Clients::Clients(boost::asio::io_context& io, const config::Config& config, std:
                           },
                           [this](core::ClientId client) { has_gone(client); }};
     for (const config::Listen& one : config.listen) {
-        listen(one);
+        open(doors_, one);
+        tell_open(*doors_.back().listener);
     }
 }
 
 void Clients::start() {
     tasks_.spawn("waiting", waiting_.run());
-    for (io::Listener& listener : listeners_) {
-        tasks_.spawn("listener", listener.run());
+    for (Door& door : doors_) {
+        attend(door);
     }
 }
 
 // ---- Coming ------------------------------------------------------------------------------------
 
-void Clients::listen(const config::Listen& listen) {
-    const auto address = io::parse_endpoint(listen.address);
-    const io::Allow allow = allow_of(listen);
+void Clients::open(std::list<Door>& doors, const config::Listen& listen) {
+    Door& door = doors.emplace_back(listen, allow_of(listen));
     io::Listener::Callbacks callbacks;
-    callbacks.accepted = [this, allow](io::Descriptor socket, io::tcp::endpoint peer) {
-        accepted(allow, std::move(socket), std::move(peer));
+    callbacks.accepted = [this, &door](io::Descriptor socket, io::tcp::endpoint peer) {
+        accepted(door.allow, std::move(socket), std::move(peer));
     };
     callbacks.exhausted = [text = listen.address](std::error_code error) {
         Line(Line::Level::error, "cannot accept clients for lack of resources; they keep knocking")
             .with("address", text)
             .with("why", error.message());
     };
-    const io::Listener& listener =
-        listeners_.emplace_back(io_.get_executor(), *address, std::move(callbacks));
-    Line(Line::Level::info, "listening").with("address", io::describe(listener.local_endpoint()));
+    const auto address = io::parse_endpoint(listen.address);
+    door.listener.emplace(io_.get_executor(), *address, std::move(callbacks));
+}
+
+void Clients::attend(Door& door) {
+    door.task = tasks_.spawn("listener", door.listener->run());
+}
+
+void Clients::listen_at(const std::vector<config::Listen>& listen) {
+    const auto is_at = [](const std::string& address) {
+        return [&address](const Door& door) { return door.what.address == address; };
+    };
+    std::list<Door> fresh;
+    for (const config::Listen& one : listen) {
+        if (std::none_of(doors_.begin(), doors_.end(), is_at(one.address))) {
+            open(fresh, one);
+        }
+    }
+    closed_doors_.remove_if([this](const Door& door) { return !tasks_.is_running(door.task); });
+    for (auto door = doors_.begin(); door != doors_.end();) {
+        const auto kept = std::find_if(listen.begin(), listen.end(), [&door](const auto& one) {
+            return one.address == door->what.address;
+        });
+        const auto current = door++;
+        if (kept != listen.end()) {
+            current->what = *kept;
+            current->allow = allow_of(*kept);
+            continue;
+        }
+        Line(Line::Level::info, "listening no more").with("address", current->what.address);
+        current->listener->close();
+        closed_doors_.splice(closed_doors_.end(), doors_, current);
+    }
+    for (Door& door : fresh) {
+        tell_open(*door.listener);
+        attend(door);
+    }
+    doors_.splice(doors_.end(), fresh);
 }
 
 void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer) {
@@ -174,8 +213,8 @@ void Clients::tell_some_refusals(const Session::Client& client, const Refusal& r
 }
 
 void Clients::perform(const core::StopListening&) {
-    for (io::Listener& listener : listeners_) {
-        listener.close();
+    for (Door& door : doors_) {
+        door.listener->close();
     }
 }
 

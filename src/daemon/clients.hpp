@@ -24,6 +24,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,11 @@ public:
 
     void start();
 
+    // Listens at these from now on. An address that stays is not closed for a moment. Those that
+    // are new are opened first: throws std::system_error, and changes nothing, if one cannot be.
+    // Who has connected at one that goes is served all the same.
+    void listen_at(const std::vector<config::Listen>& listen);
+
     void perform(const core::AdmitClient& effect);
     void perform(const core::RefuseClient& effect);
     void perform(const core::CutClient& effect);
@@ -72,7 +78,16 @@ public:
     void close();
 
 private:
-    void listen(const config::Listen& listen);
+    // One listening address. It stays where it is, for those who come in.
+    struct Door {
+        config::Listen what;
+        io::Allow allow;
+        std::optional<io::Listener> listener;
+        io::TaskGroup::Id task = {};
+    };
+
+    void open(std::list<Door>& doors, const config::Listen& listen);
+    void attend(Door& door);
     void accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer);
     void turn_away(core::ClientId client, io::Descriptor socket, const std::string& peer,
                    const Refusal& refusal);
@@ -94,7 +109,8 @@ private:
     std::function<void(core::Event)> feed_;
     Session::Callbacks session_callbacks_;
     io::Waiting waiting_;
-    std::list<io::Listener> listeners_;
+    std::list<Door> doors_;
+    std::list<Door> closed_doors_;              // until their last turn has ended
     std::map<core::ClientId, Client> clients_;  // all who have not ended
     std::map<core::ClientId, std::shared_ptr<Session>>
         sessions_;  // inside, or still owed something

@@ -5,6 +5,7 @@
 #include "daemon/memory.hpp"
 #include "daemon/open_files.hpp"
 #include "daemon/own_backends.hpp"
+#include "daemon/reload.hpp"
 #include "io/socket.hpp"
 
 #include <algorithm>
@@ -60,6 +61,15 @@ std::string what(std::exception_ptr failure) {
     }
 }
 
+// The limits, lowered to what the machine has.
+core::Policy fitting(const config::Config& config, std::size_t open_files) {
+    return fit_memory(fit_line(config.policy, open_files, config.listen.size()), config.protocol);
+}
+
+std::chrono::sys_seconds wall_clock() {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
 template <class Step>
 void attempt(const Step& step) noexcept {
     try {
@@ -70,17 +80,16 @@ void attempt(const Step& step) noexcept {
 
 }  // namespace
 
-Daemon::Daemon(const config::Config& config, const Warden& warden)
-    : config_(config),
+Daemon::Daemon(config::Config config, const Warden& warden)
+    : config_(std::move(config)),
       warden_(warden),
       open_files_(raise_open_files_limit()),
-      policy_(
-          fit_memory(fit_line(config.policy, open_files_, config.listen.size()), config.protocol)),
-      calendar_(config.schedule),
+      policy_(fitting(config_, open_files_)),
+      calendar_(config_.schedule),
       core_(policy_),
-      overview_(config, policy_),
+      overview_(config_, policy_),
       backends_(make_backends()),
-      clients_(io_, config, open_files_, overview_.record(),
+      clients_(io_, config_, open_files_, overview_.record(),
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_->address_of(generation); },
                 [this](core::Generation generation) { return backends_->instance_of(generation); },
@@ -92,11 +101,12 @@ Daemon::Daemon(const config::Config& config, const Warden& warden)
                 }},
                tasks_, sessions_),
       operators_(
-          io_.get_executor(), config, open_files_,
+          io_.get_executor(), config_, open_files_,
           {[this] { return overview_.take(core_, *backends_, clients_); }, overview_.record(),
            [this](core::Event event, const std::string& what, const std::string& by) {
                order_came(std::move(event), what, by);
-           }},
+           },
+           [this](const std::string& by) { return reload(by); }},
           tasks_),
       systemd_(io_.get_executor(), [this] { return overview_.take(core_, *backends_, clients_); }),
       sessions_(io_.get_executor(), [this](const std::string& name,
@@ -233,8 +243,7 @@ boost::asio::awaitable<void> Daemon::follow_signals() {
 void Daemon::signal_came(int number) {
     switch (number) {
         case SIGHUP:
-            Line(Line::Level::warn, "reloading is not available yet, signal ignored")
-                .with("signal", name_of(number));
+            (void)reload("signal HUP");
             return;
         case SIGUSR1:
             Line(Line::Level::info, "recycle requested").with("signal", name_of(number));
@@ -277,16 +286,49 @@ void Daemon::order_came(core::Event event, const std::string& what, const std::s
     feed(std::move(event));
 }
 
+// What became of it is told to whoever asked, and to the log.
+admin::Reloaded Daemon::reload(const std::string& by) {
+    Reread reread;
+    if (!has_begun_ || told_to_stop_at_) {
+        reread.why_not = has_begun_ ? "it is shutting down" : "it is still starting";
+    } else {
+        reread = read_again(config_);
+    }
+    if (reread.why_not.empty()) {
+        reread.why_not = obey(reread);
+    }
+    tell(reread, by);
+    const bool is_done = reread.why_not.empty();
+    return {is_done, is_done ? reread.in_words() : reread.why_not + "\nNothing was changed."};
+}
+
+// Why it cannot be; empty if it is, from now on.
+std::string Daemon::obey(const Reread& reread) {
+    core::Policy policy;
+    try {
+        policy = fitting(reread.config, open_files_);
+        clients_.listen_at(reread.config.listen);
+    } catch (const std::exception& error) {
+        return error.what();
+    }
+    policy.backend.standby =
+        policy_.backend.standby;  // As many as there was room for at the start.
+    config_ = reread.config;
+    policy_ = policy;
+    set_log_level(config_.log_level);
+    calendar_ = Calendar(config_.schedule);
+    scheduled_ = calendar_.next(wall_clock());
+    feed(core::PolicyChanged{policy_, reread.needs_fresh_backends()});
+    return {};
+}
+
 // Of the wall clock only this depends: it is looked at again and again, since it may be set. What
 // was due is not due again when it is set back a little.
 boost::asio::awaitable<void> Daemon::follow_schedule() {
-    const auto wall_clock = [] {
-        return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    };
     auto now = wall_clock();
-    auto due = calendar_.next(now);
-    while (due) {
-        const auto left = *due - now;
+    scheduled_ = calendar_.next(now);
+    while (true) {
+        const auto left = scheduled_ ? *scheduled_ - now : schedule_look_max;
         schedule_timer_.expires_after(
             std::clamp<std::chrono::seconds>(left, 1s, schedule_look_max));
         const auto [error] = co_await schedule_timer_.async_wait(io::use_result);
@@ -294,11 +336,11 @@ boost::asio::awaitable<void> Daemon::follow_schedule() {
             co_return;
         }
         const auto before = std::exchange(now, wall_clock());
-        if (now >= *due) {
+        if (scheduled_ && now >= *scheduled_) {
             feed(core::RecycleRequested{core::StopReason::schedule});
-            due = calendar_.next(now);
+            scheduled_ = calendar_.next(now);
         } else if (now < before - clock_was_set_back) {
-            due = calendar_.next(now);
+            scheduled_ = calendar_.next(now);
         }
     }
 }

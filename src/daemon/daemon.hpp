@@ -12,6 +12,7 @@
 #include "daemon/clients.hpp"
 #include "daemon/operators.hpp"
 #include "daemon/overview.hpp"
+#include "daemon/reload.hpp"
 #include "daemon/systemd.hpp"
 #include "daemon/warden.hpp"
 #include "io/reaper.hpp"
@@ -35,8 +36,8 @@ namespace tcplock::daemon {
 class Daemon {
 public:
     // Makes the backends' half and opens the listeners; nothing is spawned yet. Throws
-    // std::exception with a sentence for the operator. Both must outlive it.
-    Daemon(const config::Config& config, const Warden& warden);
+    // std::exception with a sentence for the operator. The warden must outlive it.
+    Daemon(config::Config config, const Warden& warden);
 
     // Until told to stop; the exit code. After a bug of ours it does not return.
     int run();
@@ -54,13 +55,15 @@ private:
     boost::asio::awaitable<void> take_pulse();
     void signal_came(int number);
     void order_came(core::Event event, const std::string& what, const std::string& by);
+    admin::Reloaded reload(const std::string& by);
+    std::string obey(const Reread& reread);
     void finish();
     [[noreturn]] void die(const std::string& where, std::exception_ptr failure) noexcept;
 
-    const config::Config& config_;
+    config::Config config_;  // in force: all others look at this one
     const Warden& warden_;
     const std::size_t open_files_;
-    const core::Policy policy_;  // lowered where the machine asks for it
+    core::Policy policy_;  // lowered where the machine asks for it
     boost::asio::io_context io_{1};
     Calendar calendar_;
     core::Supervisor core_;
@@ -71,6 +74,7 @@ private:
     boost::asio::steady_timer deadline_timer_{io_};
     std::optional<core::Instant> armed_for_;
     boost::asio::steady_timer schedule_timer_{io_};
+    std::optional<std::chrono::sys_seconds> scheduled_;
     boost::asio::steady_timer pulse_timer_{io_};
     boost::asio::signal_set signals_{io_};
     std::optional<std::chrono::steady_clock::time_point> told_to_stop_at_;

@@ -198,7 +198,7 @@ boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask_at(TrustPtr trust,
 // The trust's candidates, or why there are none. A name service that fails now and then does not
 // take away what is known already.
 boost::asio::awaitable<std::string> ForeignBackend::look_up(TrustPtr trust) {
-    const std::string& service = config_.backend.address;
+    const std::string service = config_.backend.address;
     if (const auto socket =
             service.starts_with(config::unix_prefix) ? io::parse_address(service) : std::nullopt) {
         trust->candidates = {*socket};

@@ -203,6 +203,10 @@ void stop_logging(std::chrono::nanoseconds limit) {
     }
 }
 
+void set_log_level(config::LogLevel level) {
+    spdlog::default_logger()->set_level(to_spdlog(level));
+}
+
 std::size_t lines_lost() {
     return the_ring ? the_ring->overrun_counter() : 0;
 }

@@ -19,6 +19,9 @@ namespace tcplock::daemon {
 // From here to stop_logging(), lines are written. Once in a program.
 void start_logging(config::LogLevel level, config::LogFormat format);
 
+// The least that is written from now on.
+void set_log_level(config::LogLevel level);
+
 // So many lines were not taken in time, and are gone.
 std::size_t lines_lost();
 

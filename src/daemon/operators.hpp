@@ -32,6 +32,7 @@ public:
         const admin::Record& record;
         // By whom, in words.
         std::function<void(core::Event, const std::string& what, const std::string& by)> order;
+        std::function<admin::Reloaded(const std::string& by)> reload;
     };
 
     // Opens the sockets, and accepts nobody yet. Throws std::exception with a sentence if one that

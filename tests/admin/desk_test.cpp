@@ -35,11 +35,16 @@ protected:
     View view_ = test::example();
     std::vector<core::Event> orders_;
     std::string by_;
+    Reloaded reloaded_;
     Record record_{2, view_.now, view_.instant};
     Desk desk_{{[this]() -> const View& { return view_; }, record_,
                 [this](core::Event event, const std::string&, const std::string& by) {
                     orders_.push_back(std::move(event));
                     by_ = by;
+                },
+                [this](const std::string& by) {
+                    by_ = by;
+                    return reloaded_;
                 }}};
 };
 
@@ -59,7 +64,7 @@ TEST_F(DeskTest, TellsWhichMethodsThereAre) {
 
 TEST_F(DeskTest, ChangesNothingForWhoMayOnlyRead) {
     for (const char* const path :
-         {"/v1/recycle", "/v1/cut", "/v1/pause", "/v1/resume", "/v1/drain"}) {
+         {"/v1/recycle", "/v1/cut", "/v1/pause", "/v1/resume", "/v1/drain", "/v1/reload"}) {
         for (const char* const method : {"POST", "GET", "PUT"}) {
             expect(ask(method, path, "", Access::read_only), 403,
                    "what changes something is to be had on the admin socket only", 0);
@@ -96,6 +101,15 @@ TEST_F(DeskTest, HandsOutWhatItPutTogetherUntilThereIsANewView) {
     EXPECT_EQ(ask("GET", "/v1/status").body, before);
     view_.instant += std::chrono::milliseconds(1);
     EXPECT_NE(ask("GET", "/v1/status").body, before);
+}
+
+TEST_F(DeskTest, SaysWhatBecameOfAReload) {
+    reloaded_ = {true, "gate.queue_limit 100 -> 20"};
+    expect(ask("POST", "/v1/reload"), 200, "gate.queue_limit 100 -> 20", 0);
+    EXPECT_EQ(by_, "me");
+    reloaded_ = {false, "f:3: gate: unknown key"};
+    expect(ask("POST", "/v1/reload"), 409, "f:3: gate: unknown key", 0);
+    expect(ask("POST", "/v1/reload", "{}"), 400, "/v1/reload takes no arguments", 0);
 }
 
 TEST_F(DeskTest, RecyclesAllOrOneInTurnOrAtOnce) {
