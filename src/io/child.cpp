@@ -62,9 +62,9 @@ Or<Pipe> make_pipe() {
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
         return failure("cannot make a pipe", errno);
     }
-    Pipe pipe{Descriptor(ends[0]), Descriptor(ends[1])};
-    pipe.write_end = above_standard_streams(std::move(pipe.write_end));
-    if (!pipe.write_end) {
+    Pipe pipe{above_standard_streams(Descriptor(ends[0])),
+              above_standard_streams(Descriptor(ends[1]))};
+    if (!pipe.read_end || !pipe.write_end) {
         return failure("cannot make a pipe", errno);
     }
     return pipe;
@@ -204,13 +204,37 @@ struct Plumbing {
     Descriptor input;
 };
 
-Or<Plumbing> lay_pipes(const Identity* identity) {
-    auto output = make_pipe();
-    auto failures = make_pipe();
+Or<Descriptor> open_nothing() {
     Descriptor input =
         above_standard_streams(Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
     if (!input) {
         return failure("cannot open /dev/null", errno);
+    }
+    return input;
+}
+
+// It is all in the pipe before there is anybody to read it, so that nobody waits for a reader.
+Or<Descriptor> fill_pipe(const std::string& text) {
+    auto made = make_pipe();
+    if (auto* problem = std::get_if<SpawnFailure>(&made)) {
+        return *problem;
+    }
+    auto& pipe = std::get<Pipe>(made);
+    ::fcntl(pipe.write_end.get(), F_SETFL, O_NONBLOCK);
+    const ssize_t written = ::write(pipe.write_end.get(), text.data(), text.size());
+    if (written != static_cast<ssize_t>(text.size())) {
+        return failure("cannot lay out what the program is to read",
+                       written < 0 ? errno : EMSGSIZE);
+    }
+    return std::move(pipe.read_end);
+}
+
+Or<Plumbing> lay_pipes(const std::string& to_read, const Identity* identity) {
+    auto output = make_pipe();
+    auto failures = make_pipe();
+    auto input = to_read.empty() ? open_nothing() : fill_pipe(to_read);
+    if (auto* problem = std::get_if<SpawnFailure>(&input)) {
+        return *problem;
     }
     for (auto* pipe : {&output, &failures}) {
         if (auto* problem = std::get_if<SpawnFailure>(pipe)) {
@@ -218,7 +242,7 @@ Or<Plumbing> lay_pipes(const Identity* identity) {
         }
     }
     Plumbing laid{std::get<Pipe>(std::move(output)), std::get<Pipe>(std::move(failures)),
-                  std::move(input)};
+                  std::get<Descriptor>(std::move(input))};
     // Neither is worth failing for: a pipe of the usual size works, and only a backend of another
     // user that opens /dev/stderr by name needs to own it.
     ::fcntl(laid.output.read_end.get(), F_SETPIPE_SZ, output_pipe_bytes);
@@ -253,7 +277,7 @@ ChildSetup plan(const ChildSpec& spec, const Plumbing& pipes, const Identity* id
 
 Or<Child> start(asio::io_context& io, const ChildSpec& spec, const std::string& program) {
     const Identity* const identity = spec.user && !is_us(*spec.user) ? &*spec.user : nullptr;
-    auto laid = lay_pipes(identity);
+    auto laid = lay_pipes(spec.input, identity);
     if (auto* problem = std::get_if<SpawnFailure>(&laid)) {
         return *problem;
     }

@@ -38,6 +38,9 @@ struct ChildSpec {
     // Made by the child, as its user, if it is not there; empty: none.
     std::filesystem::path folder = {};
     unsigned mask = 0;  // what its files never allow, beside our own umask
+    // What it finds on its standard input, whether it reads or not: at most 4096 bytes, which every
+    // pipe holds. Empty: /dev/null.
+    std::string input = {};
 };
 
 struct Child {

@@ -35,6 +35,25 @@ TEST_F(ChildTest, ReadsNothingAndPrintsBothStreamsIntoOnePipe) {
               "out\nerr\n/dev/null\n");
 }
 
+TEST_F(ChildTest, ReadsWhatItIsGivenToItsEnd) {
+    ChildSpec spec = shell("cat; echo end");
+    spec.input = "one\n" + std::string(4091, 'x') + "\n";
+    EXPECT_EQ(output_of(spec), spec.input + "end\n");
+}
+
+TEST_F(ChildTest, NeedNotReadWhatItIsGiven) {
+    ChildSpec spec = shell("exec <&-; echo unread");
+    spec.input = "one\n";
+    EXPECT_EQ(output_of(spec), "unread\n");
+}
+
+TEST_F(ChildTest, IsNotStartedIfItIsToReadMoreThanAPipeHolds) {
+    ChildSpec spec = shell("cat");
+    spec.input = std::string(1 << 20, 'x');
+    EXPECT_EQ(failure_of(spec).what,
+              "cannot lay out what the program is to read: Message too long");
+}
+
 TEST_F(ChildTest, GetsExactlyTheEnvironmentNamed) {
     ChildSpec spec = probe({"environment"});
     spec.environment = {{"HOME", "/x y"}, {"EMPTY", ""}};
