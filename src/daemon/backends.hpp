@@ -7,6 +7,7 @@
 
 #include "core/effects.hpp"
 #include "core/events.hpp"
+#include "daemon/guest.hpp"
 #include "io/socket.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -30,6 +31,8 @@ public:
         std::function<bool(core::Generation)> is_visited;
         // Ends their sessions as if the backend had died.
         std::function<void(core::Generation)> abort_sessions;
+        // Who he is, if he is inside or on his way in.
+        std::function<std::optional<Guest>(core::ClientId)> guest;
     };
 
     Backends() = default;
@@ -53,6 +56,7 @@ public:
     virtual void perform(const core::AnnounceFailing& effect) = 0;
     // A client will be inside.
     virtual void perform(const core::AdmitClient& effect) = 0;
+    virtual void perform(const core::CutClient& effect) = 0;
 
     // What its whole tree uses, in bytes, where that may matter.
     virtual std::optional<std::uint64_t> memory_of(core::Generation generation) = 0;

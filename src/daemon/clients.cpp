@@ -315,6 +315,15 @@ std::map<core::ClientId, std::string> Clients::peers() const {
     return peers;
 }
 
+std::optional<Guest> Clients::guest(core::ClientId client) const {
+    const auto session = sessions_.find(client);
+    const auto known = clients_.find(client);
+    if (session == sessions_.end() || known == clients_.end()) {
+        return std::nullopt;
+    }
+    return Guest{client, known->second.peer, session->second->generation()};
+}
+
 std::size_t Clients::inside(core::Generation generation) const {
     return static_cast<std::size_t>(
         std::count_if(sessions_.begin(), sessions_.end(), [generation](const auto& entry) {

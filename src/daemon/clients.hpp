@@ -9,6 +9,7 @@
 #include "config/config.hpp"
 #include "core/effects.hpp"
 #include "core/events.hpp"
+#include "daemon/guest.hpp"
 #include "daemon/session.hpp"
 #include "io/address.hpp"
 #include "io/listener.hpp"
@@ -68,6 +69,8 @@ public:
     std::size_t waiting() const { return waiting_.size(); }
     // Of all who have not ended.
     std::map<core::ClientId, std::string> peers() const;
+    // One who is inside, or on his way in.
+    std::optional<Guest> guest(core::ClientId client) const;
     std::size_t inside(core::Generation generation) const;
     bool is_visited(core::Generation generation) const;
 

@@ -119,7 +119,8 @@ std::unique_ptr<Backends> Daemon::make_backends() {
         [this](core::Event event) { feed(std::move(event)); },
         [this](core::Generation generation) { return clients_.inside(generation); },
         [this](core::Generation generation) { return clients_.is_visited(generation); },
-        [this](core::Generation generation) { clients_.abort_sessions(generation); }};
+        [this](core::Generation generation) { clients_.abort_sessions(generation); },
+        [this](core::ClientId client) { return clients_.guest(client); }};
     if (!config_.owns_backend()) {
         return std::make_unique<ForeignBackend>(io_, config_, reaper_, overview_.record(),
                                                 std::move(callbacks), tasks_);

@@ -38,7 +38,7 @@ ForeignBackend::ForeignBackend(boost::asio::io_context& io, const config::Config
       commands_(io, reaper),
       callbacks_(std::move(callbacks)),
       tasks_(tasks),
-      hooks_(config.hooks, commands_, random_name(), callbacks_.feed) {}
+      hooks_(io, config.hooks, commands_, random_name(), callbacks_.feed) {}
 
 // Nothing of an earlier supervisor's can be left.
 boost::asio::awaitable<void> ForeignBackend::begin() {
@@ -48,6 +48,12 @@ boost::asio::awaitable<void> ForeignBackend::begin() {
 ForeignBackend::TrustPtr ForeignBackend::find(core::Generation generation) const {
     const auto found = trusts_.find(generation);
     return found == trusts_.end() ? nullptr : found->second;
+}
+
+Occasion ForeignBackend::occasion_of(const Trust& trust) {
+    Occasion occasion{"", trust.generation, io::describe(trust.address), trust.values};
+    occasion.stop = trust.stop;
+    return occasion;
 }
 
 std::optional<Backends::Facts> ForeignBackend::facts_of(core::Generation generation) const {
@@ -117,6 +123,18 @@ void ForeignBackend::perform(const core::TakeOver&) {}
 
 void ForeignBackend::perform(const core::AdmitClient&) {
     failed_starts_.forget();
+}
+
+// Who is cut for his time is whom the hook will be told of.
+void ForeignBackend::perform(const core::CutClient& effect) {
+    if (effect.reason != core::CutReason::session_timeout) {
+        return;
+    }
+    if (const auto guest = callbacks_.guest(effect.client)) {
+        if (const TrustPtr trust = find(guest->generation)) {
+            trust->overdue = guest;
+        }
+    }
 }
 
 // We do not know its processes.
@@ -256,7 +274,12 @@ boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask_by_command(TrustPtr 
 }
 
 boost::asio::awaitable<void> ForeignBackend::run_hook(core::RunHook what, TrustPtr trust) {
-    const std::string why = co_await hooks_.run(what, io::describe(trust->address), trust->values);
+    Occasion occasion = occasion_of(*trust);
+    if (what.hook == core::Hook::session_timeout) {
+        occasion.client = trust->overdue;
+    }
+    auto run = hooks_.run(what, std::move(occasion));
+    const std::string why = co_await std::move(run);
     if (what.hook == core::Hook::before_admission && !why.empty()) {
         why_not_ = why;
     }
@@ -287,6 +310,7 @@ void ForeignBackend::perform(const core::StopBackend& effect) {
         line.with("probe", why_not_);
     }
     trust->is_ending = true;
+    trust->stop = effect;
     tasks_.cancel(trust->probe);
     tasks_.cancel(trust->hook);
     const std::size_t inside = callbacks_.inside(effect.generation);

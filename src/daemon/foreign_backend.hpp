@@ -46,6 +46,7 @@ public:
     void perform(const core::BackOff& effect) override;
     void perform(const core::AnnounceFailing& effect) override;
     void perform(const core::AdmitClient& effect) override;
+    void perform(const core::CutClient& effect) override;
 
     std::optional<std::uint64_t> memory_of(core::Generation generation) override;
     std::optional<std::chrono::nanoseconds> processor_time_of(core::Generation generation) override;
@@ -66,12 +67,15 @@ private:
         std::vector<io::Endpoint> candidates;
         io::Endpoint address;  // the one that answered
         bool is_ending = false;
+        std::optional<core::StopBackend> stop = {};  // why, and after what
+        std::optional<Guest> overdue = {};           // who was cut for his time, the last one
         io::TaskGroup::Id probe = {};
         io::TaskGroup::Id hook = {};
     };
     using TrustPtr = std::shared_ptr<Trust>;
 
     TrustPtr find(core::Generation generation) const;
+    static Occasion occasion_of(const Trust& trust);
     boost::asio::awaitable<std::string> look_up(TrustPtr trust);
     boost::asio::awaitable<void> probe(TrustPtr trust, core::ProbePurpose purpose);
     boost::asio::awaitable<io::ProbeResult> ask(TrustPtr trust, core::ProbePurpose purpose);

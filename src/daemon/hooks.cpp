@@ -2,6 +2,7 @@
 
 #include "daemon/log.hpp"
 #include "daemon/place.hpp"
+#include "io/socket.hpp"
 
 #include <cstdlib>
 #include <utility>
@@ -24,17 +25,54 @@ std::string from_environment(const char* name, const char* otherwise) {
     return value != nullptr && *value != '\0' ? value : otherwise;
 }
 
-Line& about(Line& line, const core::RunHook& what, const config::Placeholders& values) {
-    return line.with("hook", core::to_string(what.hook))
-        .with("instance", values.instance)
-        .with("generation", core::number(what.generation));
+Line& about(Line& line, const Occasion& occasion) {
+    return line.with("hook", occasion.hook)
+        .with("instance", occasion.values.instance)
+        .with("generation", core::number(occasion.generation));
+}
+
+void tell_end(const Occasion& occasion, const CommandResult& result) {
+    Line line(result.succeeded ? Line::Level::info : Line::Level::error,
+              result.succeeded ? "hook ended" : "hook failed");
+    about(line, occasion).with("took", result.took);
+    if (!result.succeeded) {
+        line.with("why", result.why);
+    }
 }
 
 }  // namespace
 
-Hooks::Hooks(const config::Hooks& hooks, Commands& commands, std::string identity,
-             std::function<void(core::Event)> feed)
-    : hooks_(hooks), commands_(commands), identity_(std::move(identity)), feed_(std::move(feed)) {}
+HookLane lane_of(const Occasion& occasion) {
+    const config::Placeholders& values = occasion.values;
+    const bool is_spare = values.instance == spare_instance;
+    return {occasion.hook, is_spare ? values.directory : values.instance};
+}
+
+// Ends with whoever holds it, also when he is cancelled.
+class Hooks::Turn {
+public:
+    Turn(Hooks& hooks, HookLane lane) : hooks_(hooks), lane_(std::move(lane)) {
+        hooks_.running_.insert(lane_);
+    }
+    ~Turn() {
+        hooks_.running_.erase(lane_);
+        hooks_.turn_over_.cancel();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+private:
+    Hooks& hooks_;
+    HookLane lane_;
+};
+
+Hooks::Hooks(boost::asio::io_context& io, const config::Hooks& hooks, Commands& commands,
+             std::string identity, std::function<void(core::Event)> feed)
+    : hooks_(hooks),
+      commands_(commands),
+      identity_(std::move(identity)),
+      feed_(std::move(feed)),
+      turn_over_(io, boost::asio::steady_timer::time_point::max()) {}
 
 io::ChildSpec Hooks::program(const std::vector<std::string>& command,
                              const config::Placeholders& values) const {
@@ -50,37 +88,43 @@ io::ChildSpec Hooks::program(const std::vector<std::string>& command,
     return child;
 }
 
-io::ChildSpec Hooks::describe(const config::Hook& hook, const core::RunHook& what,
-                              const std::string& address,
-                              const config::Placeholders& values) const {
-    io::ChildSpec child = program(hook.command, values);
-    child.environment[generation_variable] = values.generation;
-    child.environment["TCPLOCK_HOOK"] = core::to_string(what.hook);
-    child.environment["TCPLOCK_INSTANCE"] = values.instance;
-    child.environment["TCPLOCK_ADDRESS"] = address;
-    return child;
+boost::asio::awaitable<void> Hooks::await_turn(HookLane lane) {
+    while (running_.contains(lane)) {
+        (void)co_await turn_over_.async_wait(io::use_result);
+    }
 }
 
-boost::asio::awaitable<std::string> Hooks::run(core::RunHook what, std::string address,
-                                               config::Placeholders values) {
-    const config::Hook& hook = find(hooks_, what.hook);
-    auto line = [what, values](std::string_view text) {
+boost::asio::awaitable<CommandResult> Hooks::begin(const config::Hook& hook,
+                                                   const Occasion& occasion,
+                                                   Commands::Outliving outliving) {
+    io::ChildSpec child = program(hook.command, occasion.values);
+    child.environment.merge(variables(occasion));
+    child.input = document(occasion);
+    auto line = [occasion](std::string_view text) {
         Line output(Line::Level::info, "hook output");
-        about(output, what, values).with("line", text);
+        about(output, occasion).with("line", text);
     };
-    auto run = commands_.run(describe(hook, what, address, values), hook.timeout,
-                             Commands::Outliving::left_alone, std::move(line));
-    const CommandResult result = co_await std::move(run);
-    {
-        Line told(result.succeeded ? Line::Level::info : Line::Level::error,
-                  result.succeeded ? "hook ended" : "hook failed");
-        about(told, what, values).with("took", result.took);
-        if (!result.succeeded) {
-            told.with("why", result.why);
-        }
-    }
-    const std::string name = "hooks." + std::string{core::to_string(what.hook)};
-    co_return result.succeeded ? std::string{} : name + ": " + result.why;
+    return commands_.run(std::move(child), hook.timeout, outliving, std::move(line));
+}
+
+boost::asio::awaitable<std::string> Hooks::run(core::RunHook what, Occasion occasion) {
+    occasion.hook = core::to_string(what.hook);
+    const std::string name = "hooks." + occasion.hook;
+    auto run_it =
+        run(find(hooks_, what.hook), std::move(occasion), Commands::Outliving::left_alone);
+    const std::string why = co_await std::move(run_it);
+    co_return why.empty() ? why : name + ": " + why;
+}
+
+boost::asio::awaitable<std::string> Hooks::run(const config::Hook& hook, Occasion occasion,
+                                               Commands::Outliving outliving) {
+    const HookLane lane = lane_of(occasion);
+    co_await await_turn(lane);
+    const Turn turn(*this, lane);
+    auto command = begin(hook, occasion, outliving);
+    const CommandResult result = co_await std::move(command);
+    tell_end(occasion, result);
+    co_return result.why;
 }
 
 void Hooks::tell_core(const core::RunHook& what, const std::string& why) const {

@@ -1,6 +1,7 @@
 #include "daemon/life.hpp"
 
 #include "daemon/log.hpp"
+#include "io/address.hpp"
 #include "io/printable.hpp"
 
 #include <fmt/format.h>
@@ -121,6 +122,12 @@ std::string why_start_failed(const Life& life) {
     }
     return life.exit && life.has_died ? io::in_words(*life.exit)
                                       : "no answer in time: " + life.last_probe;
+}
+
+Occasion occasion_of(const Life& life) {
+    Occasion occasion{"", life.generation, io::describe(life.setting.address), life.setting.values};
+    occasion.stop = life.stop;
+    return occasion;
 }
 
 void FailedStarts::tell(const Life* life, const core::BackOff& effect, const std::string& reason) {

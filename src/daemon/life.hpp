@@ -6,6 +6,8 @@
 #pragma once
 
 #include "core/effects.hpp"
+#include "daemon/guest.hpp"
+#include "daemon/occasion.hpp"
 #include "daemon/place.hpp"
 #include "io/output.hpp"
 #include "io/reaper.hpp"
@@ -54,6 +56,8 @@ struct Life {
     std::string last_probe = {};    // why it had no answer
     std::string why_not_open = {};  // the hook before admission failed
     bool is_stopping = false;
+    std::optional<core::StopBackend> stop = {};  // why, and after what
+    std::optional<Guest> overdue = {};           // who was cut for his time, the last one
     bool is_killed = false;
     bool is_too_large = false;  // it is ended for its memory
     bool is_quarantined = false;
@@ -76,6 +80,9 @@ void tell_death(const Life& life);
 void tell_quarantine(Life& life, core::PlaceId place);
 
 std::string why_start_failed(const Life& life);
+
+// What a hook is told about it, whichever it is.
+Occasion occasion_of(const Life& life);
 
 void tell_failing(const core::AnnounceFailing& effect);
 

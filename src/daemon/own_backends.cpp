@@ -43,7 +43,7 @@ OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& conf
       tasks_(tasks),
       memory_(io, limits, callbacks_, tasks),
       kinship_(reaper, lives_, commands_, places_.user()),
-      hooks_(config.hooks, commands_, state_.identity(), callbacks_.feed),
+      hooks_(io, config.hooks, commands_, state_.identity(), callbacks_.feed),
       ending_(
           io, config, reaper, kinship_, tasks,
           {[this](Life& life) { tell_end(life); }, [this](LifePtr life) { return leave(life); }}) {}
@@ -233,7 +233,7 @@ void OwnBackends::perform(const core::TakeOver& effect) {
     // Whom it replaces will serve no more; or is still starting, and a standby himself now.
     const auto release = [&instance](Setting& setting) {
         if (setting.values.instance == instance) {
-            setting.values.instance = "standby";
+            setting.values.instance = spare_instance;
         }
     };
     for (const auto& [generation, setting] : spawning_) {
@@ -336,8 +336,12 @@ boost::asio::awaitable<io::ProbeResult> OwnBackends::probe_by_command(LifePtr li
 }
 
 boost::asio::awaitable<void> OwnBackends::run_hook(core::RunHook what, LifePtr life) {
-    const std::string why =
-        co_await hooks_.run(what, io::describe(life->setting.address), life->setting.values);
+    Occasion occasion = occasion_of(*life);
+    if (what.hook == core::Hook::session_timeout) {
+        occasion.client = life->overdue;
+    }
+    auto run = hooks_.run(what, std::move(occasion));
+    const std::string why = co_await std::move(run);
     if (what.hook == core::Hook::before_admission) {
         life->why_not_open = why;
     }
@@ -368,6 +372,7 @@ void OwnBackends::perform(const core::StopBackend& effect) {
     const LifePtr life = find(effect.generation);
     tell_stop(*life, effect);
     life->is_stopping = true;
+    life->stop = effect;
     life->is_too_large = effect.reason == core::StopReason::memory_hard_limit;
     life->has_died = effect.reason == core::StopReason::died;
     if (life->has_died) {
@@ -378,6 +383,18 @@ void OwnBackends::perform(const core::StopBackend& effect) {
     }
     life->is_killed = effect.how == core::StopHow::kill;
     ending_.begin(life);
+}
+
+// Who is cut for his time is whom the hook will be told of.
+void OwnBackends::perform(const core::CutClient& effect) {
+    if (effect.reason != core::CutReason::session_timeout) {
+        return;
+    }
+    if (const auto guest = callbacks_.guest(effect.client)) {
+        if (const LifePtr life = find(guest->generation)) {
+            life->overdue = guest;
+        }
+    }
 }
 
 // One of our own is ended instead.

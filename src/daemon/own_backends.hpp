@@ -51,6 +51,7 @@ public:
     void perform(const core::BackOff& effect) override;
     void perform(const core::AnnounceFailing& effect) override;
     void perform(const core::AdmitClient& effect) override;
+    void perform(const core::CutClient& effect) override;
 
     std::optional<std::uint64_t> memory_of(core::Generation generation) override;
     std::optional<std::chrono::nanoseconds> processor_time_of(core::Generation generation) override;

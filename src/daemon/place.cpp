@@ -111,8 +111,8 @@ std::variant<Setting, Unfit> Places::prepare(const core::SpawnBackend& spawn) co
     Setting setting;
     config::Placeholders& values = setting.values;
     values.name = "tcplock-" + state_.identity().substr(0, 8) + "-" + place;
-    values.instance =
-        spawn.instance ? std::to_string(core::number(*spawn.instance)) : std::string("standby");
+    values.instance = spawn.instance ? std::to_string(core::number(*spawn.instance))
+                                     : std::string(spare_instance);
     values.generation = std::to_string(core::number(spawn.generation));
     values.uid = std::to_string(user());
     values.directory = directory.string();

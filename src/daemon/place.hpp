@@ -27,6 +27,8 @@ namespace tcplock::daemon {
 // one generation do.
 constexpr auto supervisor_variable = "TCPLOCK_SUPERVISOR";
 constexpr auto generation_variable = "TCPLOCK_GENERATION";
+// What one is called that serves no instance yet.
+constexpr auto spare_instance = "standby";
 // Where a program is sought that is started without a PATH of ours to hand on.
 constexpr auto fallback_path = "/usr/local/bin:/usr/bin:/bin";
 

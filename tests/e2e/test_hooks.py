@@ -52,7 +52,10 @@ class BeforeAdmissionTest(unittest.TestCase):
             inside.close()
             client = Client(supervisor.port, "3")
             self.assertEqual(client.answer(), "3 g1")
-            self.assertEqual(supervisor.log.count("hook ended"), 2)
+            client.close()
+            closed = supervisor.log.wait("session closed", client=3)
+            until_then = supervisor.log.lines[: supervisor.log.lines.index(closed)]
+            self.assertEqual([line.message for line in until_then].count("hook ended"), 2)
 
     def test_while_it_fails_the_head_keeps_its_place(self):
         folder = tempfile.mkdtemp(prefix="tcplock-hook-")
@@ -150,6 +153,28 @@ class SessionTimeoutTest(unittest.TestCase):
             self.assertEqual(slow.answer(), "1 g1")
             supervisor.log.wait("hook ended", hook="session_timeout")
             self.assertTrue(os.path.exists(mark))
+
+    def test_one_that_hangs_holds_up_the_next_no_longer_than_its_time(self):
+        config = {
+            "hooks": {"session_timeout": shell("setsid sleep 1000 & echo $$!; sleep 1000", "1s")},
+            "gate": {"session_timeout": "500ms"},
+        }
+        with fake.supervisor(**config) as supervisor:
+            supervisor.start()
+            slow = Client(supervisor.port, "1 linger for-ever")
+            self.assertEqual(slow.answer(), "1 g1")
+            waiting = Client(supervisor.port, "2")
+            self.assertEqual(waiting.answer(), "2 g2")
+            waiting.close()
+            waited = supervisor.log.wait("session closed", client=2).seconds("waited")
+            failed = supervisor.log.wait("hook failed", hook="session_timeout")
+            left = int(supervisor.log.all("hook output")[0]["line"])
+            result("hanging_session_timeout", limit="1s", took=failed["took"], waited=waited)
+            # At most what was left of the first one's time, and the hook's own.
+            self.assertGreaterEqual(waited, 1)
+            self.assertLess(waited, 0.5 + 1 + 2 * SCHEDULING_MARGIN)
+            with self.assertRaises(ProcessLookupError):
+                os.kill(left, 0)
 
     def test_it_may_fail(self):
         config = {
