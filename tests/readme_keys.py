@@ -29,9 +29,12 @@ CONFIGURATIONS = {
     TCP + "probe: {kind: exchange, send: a, expect: b}": set(),
     TCP + "probe: {kind: http}": {"probe.path", "probe.status"},
     TCP + "probe: {kind: command, command: [check]}": set(),
-    "hooks: {before_admission: {command: [a]}, session_timeout: {command: [a]}}": {
+    "hooks: {before_admission: {command: [a]}, session_timeout: {command: [a]},"
+    " backend_ready: {command: [a]}, backend_stopped: {command: [a]}}": {
         "hooks.before_admission.timeout",
         "hooks.session_timeout.timeout",
+        "hooks.backend_ready.timeout",
+        "hooks.backend_stopped.timeout",
     },
 }
 # Where `protocol: tcp` has another default, the table has it in brackets.

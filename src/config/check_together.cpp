@@ -64,6 +64,9 @@ void check_placeholders(const Section& root, const Config& config) {
     if (const auto& hook = config.hooks.session_timeout) {
         check("hooks.session_timeout.command", hook->command);
     }
+    if (const auto& hook = config.hooks.backend_ready) {
+        check("hooks.backend_ready.command", hook->command);
+    }
 }
 
 void check_own_client(const Section& root, const Config& config) {

@@ -120,6 +120,8 @@ struct Hook {
 struct Hooks {
     std::optional<Hook> before_admission;
     std::optional<Hook> session_timeout;
+    std::optional<Hook> backend_ready;  // nobody waits for these two
+    std::optional<Hook> backend_stopped;
     bool operator==(const Hooks&) const = default;
 };
 

@@ -39,11 +39,6 @@ void read_gate(const Section& section, Config& config) {
     section.read("release_timeout", gate.release_timeout, duration());
 }
 
-// Unless something is missing or wrong, which has been noted.
-bool is_alone(const Config& config) {
-    return !config.owns_backend() && !config.backend.address.empty();
-}
-
 void read_memory_limits(const Section& section, core::RecyclePolicy& recycle) {
     section.read("memory_soft_limit", recycle.memory_soft_limit, or_off(size_above_zero()));
     section.read("memory_hard_limit", recycle.memory_hard_limit, or_off(size_above_zero()));

@@ -21,6 +21,10 @@ void read_probe(const Section& section, Config& config);
 void read_hooks(const Section& section, Config& config);
 void read_admin(const Section& section, Config& config);
 
+// Whether somebody else runs the service, unless something is missing or wrong, which has been
+// noted. To be asked when read_backend() is done.
+bool is_alone(const Config& config);
+
 // Said of a key that only a backend of our own can have.
 inline constexpr std::string_view without_command =
     "has no effect without backend.command, expected it to be left out";

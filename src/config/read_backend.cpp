@@ -222,6 +222,10 @@ void read_service(const Section& section, Config& config) {
 
 }  // namespace
 
+bool is_alone(const Config& config) {
+    return !config.owns_backend() && !config.backend.address.empty();
+}
+
 void read_backend(const Section& section, Config& config) {
     constexpr int nicest = 19;
     constexpr int least_nice = -20;

@@ -43,6 +43,11 @@ void read_command(const Section& section, std::vector<std::string>& command) {
 void read_hooks(const Section& section, Config& config) {
     read_hook(section, "before_admission", config.hooks.before_admission);
     read_hook(section, "session_timeout", config.hooks.session_timeout);
+    read_hook(section, "backend_ready", config.hooks.backend_ready);
+    read_hook(section, "backend_stopped", config.hooks.backend_stopped);
+    if (is_alone(config) && section.has("backend_stopped")) {
+        section.note("backend_stopped", without_command);
+    }
     config.policy.hooks.before_admission = config.hooks.before_admission.has_value();
     config.policy.hooks.session_timeout = config.hooks.session_timeout.has_value();
 }

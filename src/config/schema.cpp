@@ -27,8 +27,9 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::array<std::string_view, 3> always_needed{
-    "listen[].address", "hooks.before_admission.command", "hooks.session_timeout.command"};
+constexpr std::array<std::string_view, 5> always_needed{
+    "listen[].address", "hooks.before_admission.command", "hooks.session_timeout.command",
+    "hooks.backend_ready.command", "hooks.backend_stopped.command"};
 constexpr std::array<std::string_view, 3> needed_with_tcp{"listen", "backend", "backend.address"};
 
 // The name of a key that stands directly in a section; empty for any other.

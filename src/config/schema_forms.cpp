@@ -164,7 +164,10 @@ std::vector<Form> recycle_forms() {
 
 std::vector<Form> hook_forms() {
     return {
-        {"hooks", "Programs of your own, told by their environment what they are about.", {}},
+        {"hooks",
+         "Programs of your own, told by their environment, and by JSON on their standard input, "
+         "what they are about.",
+         {}},
         {"hooks.before_admission",
          "After each session and each start, before the next client goes in. If it fails, the "
          "backend is recycled.",
@@ -175,6 +178,14 @@ std::vector<Form> hook_forms() {
          "After a client was cut at session_timeout, before the next goes in.", off()},
         {"hooks.session_timeout.command", "The program and its arguments.", command()},
         {"hooks.session_timeout.timeout", "Longer: killed, and failed.", defined("duration")},
+        {"hooks.backend_ready", "When a backend has answered for the first time. Nobody waits.",
+         off()},
+        {"hooks.backend_ready.command", "The program and its arguments.", command()},
+        {"hooks.backend_ready.timeout", "Longer: killed, and failed.", defined("duration")},
+        {"hooks.backend_stopped",
+         "When a backend has ended, and nothing is left of it. Nobody waits.", off()},
+        {"hooks.backend_stopped.command", "The program and its arguments.", command()},
+        {"hooks.backend_stopped.timeout", "Longer: killed, and failed.", defined("duration")},
     };
 }
 

@@ -242,9 +242,12 @@ std::string show_hook(std::string_view name, const std::optional<Hook>& hook) {
                                                : "off");
 }
 
-std::string show_hooks(const Hooks& hooks) {
+std::string show_hooks(const Config& config) {
+    const Hooks& hooks = config.hooks;
     return "hooks:\n" + show_hook("before_admission", hooks.before_admission) +
-           show_hook("session_timeout", hooks.session_timeout);
+           show_hook("session_timeout", hooks.session_timeout) +
+           show_hook("backend_ready", hooks.backend_ready) +
+           (is_service(config.backend) ? "" : show_hook("backend_stopped", hooks.backend_stopped));
 }
 
 std::string octal(unsigned mode) {
@@ -284,7 +287,7 @@ std::string show(const Config& config) {
            show_listen(config.listen) + show_gate(config) +
            show_backend(config.backend, config.policy.backend) +
            show_probe(config.probe, config.policy.probe) + show_recycle(config) +
-           show_hooks(config.hooks) + show_admin(config.admin) + "log:\n" +
+           show_hooks(config) + show_admin(config.admin) + "log:\n" +
            line("  level", level_name(config.log_level)) +
            line("  format", config.log_format == LogFormat::json ? "json" : "text") +
            line("shutdown_timeout", to_text(config.policy.shutdown_timeout));

@@ -8,6 +8,7 @@
 #include "core/effects.hpp"
 #include "core/events.hpp"
 #include "daemon/guest.hpp"
+#include "daemon/notices.hpp"
 #include "io/socket.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -80,6 +81,9 @@ public:
     virtual bool is_ending(core::Generation generation) const = 0;
     // It ended unasked, not long ago.
     virtual bool has_died(core::Generation generation) const = 0;
+
+    // What is told of them to an operator's programs.
+    virtual Notices& notices() = 0;
 
     // KILL to everything we have started, and no look back.
     virtual void kill_all() = 0;

@@ -202,7 +202,7 @@ void Daemon::perform(const core::Effect& effect) {
                 systemd_.perform(what);
             }
             if constexpr (std::is_same_v<What, core::Finish>) {
-                finish();
+                tasks_.spawn("end", end());
             } else {
                 static_assert(Performs<Backends, What> || Performs<Clients, What>);
             }
@@ -264,6 +264,9 @@ void Daemon::signal_came(int number) {
         .with("waiting", clients_.waiting());
     if (is_second) {
         clients_.hurry();
+        backends_->notices().end_at_once();
+    } else {
+        backends_->notices().end_by(now + policy_.shutdown_timeout);
     }
     feed(core::ShutdownRequested{is_second ? core::ShutdownRequested::Urgency::at_once
                                            : core::ShutdownRequested::Urgency::in_time});
@@ -361,6 +364,11 @@ boost::asio::awaitable<void> Daemon::take_pulse() {
 }
 
 // ---- The end -----------------------------------------------------------------------------------
+
+boost::asio::awaitable<void> Daemon::end() {
+    co_await backends_->notices().last_words();
+    finish();
+}
 
 void Daemon::finish() {
     deadline_timer_.cancel();

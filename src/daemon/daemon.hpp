@@ -57,6 +57,7 @@ private:
     void order_came(core::Event event, const std::string& what, const std::string& by);
     admin::Reloaded reload(const std::string& by);
     std::string obey(const Reread& reread);
+    boost::asio::awaitable<void> end();
     void finish();
     [[noreturn]] void die(const std::string& where, std::exception_ptr failure) noexcept;
 

@@ -38,7 +38,8 @@ ForeignBackend::ForeignBackend(boost::asio::io_context& io, const config::Config
       commands_(io, reaper),
       callbacks_(std::move(callbacks)),
       tasks_(tasks),
-      hooks_(io, config.hooks, commands_, random_name(), callbacks_.feed) {}
+      hooks_(io, config.hooks, commands_, random_name(), callbacks_.feed),
+      notices_(io, config, hooks_, tasks) {}
 
 // Nothing of an earlier supervisor's can be left.
 boost::asio::awaitable<void> ForeignBackend::begin() {
@@ -116,6 +117,9 @@ void ForeignBackend::perform(const core::AnnounceReady& effect) {
         .with("generation", core::number(effect.generation))
         .with("address", io::describe(trust->address))
         .with("after", effect.after);
+    Occasion answered = occasion_of(*trust);
+    answered.after = effect.after;
+    notices_.backend_ready(std::move(answered));
 }
 
 // There is no standby of a service that somebody else runs.

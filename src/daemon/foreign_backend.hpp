@@ -57,6 +57,7 @@ public:
     bool is_ending(core::Generation generation) const override;
     bool has_died(core::Generation generation) const override;
 
+    Notices& notices() override { return notices_; }
     void kill_all() override;
 
 private:
@@ -93,6 +94,7 @@ private:
     Callbacks callbacks_;
     io::TaskGroup& tasks_;
     Hooks hooks_;
+    Notices notices_;
     io::NameService names_;
     std::map<core::Generation, TrustPtr> trusts_;
     // The last look-up: not oftener than once a second, and used again if the next one fails.

@@ -1,8 +1,12 @@
-// Runs what an operator wants run: before a client goes in, or after one was cut for its time.
+// Runs what an operator wants run: before a client goes in, after one was cut for its time, when a
+// backend has answered, when it has ended.
 //
 // A hook is a program of the operator's own: it runs as we do, in /, and is told what it is about
 // (daemon/occasion.hpp). What it prints goes to the log. At its limit it is killed with all that it
 // has started. Of one kind no two run at once for one instance: a second one waits for its turn.
+//
+// When one is due is decided elsewhere: by the core for those that it waits for, by Notices for
+// those that nobody waits for.
 #pragma once
 
 #include "config/config.hpp"
@@ -34,13 +38,16 @@ public:
     Hooks(boost::asio::io_context& io, const config::Hooks& hooks, Commands& commands,
           std::string identity, std::function<void(core::Event)> feed);
 
-    // Tells the log. Why it failed, in words; empty when it succeeded.
+    // One that the core waits for. Why it failed, in words; empty when it succeeded.
     boost::asio::awaitable<std::string> run(core::RunHook what, Occasion occasion);
     void tell_core(const core::RunHook& what, const std::string& why) const;
 
     // Any, of the configuration. Tells the log; the answer is as above.
     boost::asio::awaitable<std::string> run(const config::Hook& hook, Occasion occasion,
                                             Commands::Outliving outliving);
+
+    // KILL to all that runs.
+    void kill_all() { commands_.kill_all(); }
 
     // A program of the operator's that is no hook, as it would be run if it were one.
     io::ChildSpec program(const std::vector<std::string>& command,

@@ -44,6 +44,7 @@ OwnBackends::OwnBackends(boost::asio::io_context& io, const config::Config& conf
       memory_(io, limits, callbacks_, tasks),
       kinship_(reaper, lives_, commands_, places_.user()),
       hooks_(io, config.hooks, commands_, state_.identity(), callbacks_.feed),
+      notices_(io, config, hooks_, tasks),
       ending_(
           io, config, reaper, kinship_, tasks,
           {[this](Life& life) { tell_end(life); }, [this](LifePtr life) { return leave(life); }}) {}
@@ -226,6 +227,11 @@ void OwnBackends::perform(const core::AnnounceReady& effect) {
         .with("instance", instance_of(effect.generation))
         .with("generation", core::number(effect.generation))
         .with("after", effect.after);
+    if (const LifePtr life = find(effect.generation)) {
+        Occasion answered = occasion_of(*life);
+        answered.after = effect.after;
+        notices_.backend_ready(std::move(answered));
+    }
 }
 
 void OwnBackends::perform(const core::TakeOver& effect) {
@@ -423,13 +429,18 @@ void OwnBackends::kill_all() {
 
 boost::asio::awaitable<void> OwnBackends::leave(LifePtr life) {
     const core::Generation generation = life->generation;
+    const auto took = steady_clock::now() - life->stop_began;
     Line(Line::Level::info, "backend stopped")
         .with("instance", life->setting.values.instance)
         .with("generation", core::number(generation))
-        .with("took", steady_clock::now() - life->stop_began)
+        .with("took", took)
         .with("exit", in_words(*life->exit));
     co_await litter_.sweep(life->setting, life->sockets);
     lives_.erase(generation);
+    Occasion ended = occasion_of(*life);
+    ended.took = took;
+    ended.exit = life->exit;
+    notices_.backend_stopped(std::move(ended));  // Before the core hears of it, who may finish.
     callbacks_.feed(core::PlaceCleared{generation});
 }
 

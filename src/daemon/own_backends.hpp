@@ -62,6 +62,7 @@ public:
     bool is_ending(core::Generation generation) const override;
     bool has_died(core::Generation generation) const override;
 
+    Notices& notices() override { return notices_; }
     void kill_all() override;
 
 private:
@@ -99,6 +100,7 @@ private:
     Memory memory_;
     Kinship kinship_;
     Hooks hooks_;
+    Notices notices_;
     Ending ending_;
     std::mt19937_64 random_{std::random_device{}()};
     std::deque<core::Generation> died_;  // the last few

@@ -38,7 +38,8 @@ TEST(Keys, AreShownWhereTheyBelong) {
     EXPECT_EQ(wrong_key("max_jobs"), "does not belong here, expected recycle.max_jobs");
     EXPECT_EQ(wrong_key("command"),
               "does not belong here, expected backend.command, probe.command, "
-              "hooks.before_admission.command or hooks.session_timeout.command");
+              "hooks.before_admission.command, hooks.session_timeout.command, "
+              "hooks.backend_ready.command or hooks.backend_stopped.command");
     EXPECT_EQ(wrong_key("gate.level"), "does not belong here, expected log.level");
     EXPECT_EQ(wrong_key("probe.idle_timeout"), "does not belong here, expected gate.idle_timeout");
 }

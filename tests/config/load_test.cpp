@@ -133,9 +133,13 @@ TEST(Load, ReadsHooks) {
     const Config config = loaded(
         "hooks:\n"
         "  before_admission: {command: [restart, \"{port}\"], timeout: 9s}\n"
-        "  session_timeout:\n    command: [tell]\n");
+        "  session_timeout:\n    command: [tell]\n"
+        "  backend_ready: {command: [note], timeout: 1s}\n"
+        "  backend_stopped: {command: [warn]}\n");
     EXPECT_EQ(config.hooks.before_admission, (Hook{{"restart", "{port}"}, 9s}));
     EXPECT_EQ(config.hooks.session_timeout, (Hook{{"tell"}, 30s}));
+    EXPECT_EQ(config.hooks.backend_ready, (Hook{{"note"}, 1s}));
+    EXPECT_EQ(config.hooks.backend_stopped, (Hook{{"warn"}, 30s}));
     EXPECT_TRUE(config.policy.hooks.before_admission);
     EXPECT_TRUE(config.policy.hooks.session_timeout);
     EXPECT_EQ(loaded("hooks: {before_admission: off}\n"), defaults(Protocol::uno));
@@ -222,6 +226,9 @@ TEST(Load, HasAStandbyByDefaultWhereASecondOfficeCanLiveBesideTheFirst) {
               0},
              {"hooks: {session_timeout: {command: [/bin/true]}}\n", 0},
              {"hooks: {before_admission: {command: [/bin/true]}}\n", 0},
+             {"hooks: {backend_ready: {command: [/bin/true]},\n"
+              "        backend_stopped: {command: [/bin/true]}}\n",
+              1},
              {"backend: {instances: 2, ports: 3000-3003}\n", 0},
              {"backend: {ports: 3000-3002}\n", 1},
              {"backend: {ports: 3000-3001}\n", 0},

@@ -82,8 +82,8 @@ TEST(Samples, OfficeNamesEveryKeyThatIsAvailable) {
         const bool is_of_other_probe = key.path == "probe.send" || key.path == "probe.expect" ||
                                        key.path == "probe.path" || key.path == "probe.status" ||
                                        key.path == "probe.command";
-        const bool is_of_hook = key.path.starts_with("hooks.before_admission.") ||
-                                key.path.starts_with("hooks.session_timeout.");
+        const bool is_of_hook = key.path.starts_with("hooks.") &&
+                                (key.path.ends_with(".command") || key.path.ends_with(".timeout"));
         const bool is_of_tcp = key.path == "backend.ports";  // An office has a pipe.
         if (key.standing == Key::Standing::available && !is_of_other_probe && !is_of_hook &&
             !is_of_tcp) {

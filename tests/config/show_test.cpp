@@ -45,8 +45,11 @@ const std::vector<std::string> variants{
     "recycle: {max_jobs: 1, max_age: 90s}\nlog: {level: error}\nshutdown_timeout: 0s\n",
     "hooks: {before_admission: {command: [\"a, b\", \"{port}\"], timeout: 9s},\n"
     "        session_timeout: {command: [\"$$x\"]}}\n",
+    "hooks: {backend_ready: {command: [tell, \"{instance}\"]},\n"
+    "        backend_stopped: {command: [tell], timeout: 1ms}}\n",
     "protocol: tcp\nlisten: [{address: \"0.0.0.0:7\"}]\ngate: {concurrency: 3}\n"
-    "backend: {address: \"service.example:8\", start_timeout: 9s}\n",
+    "backend: {address: \"service.example:8\", start_timeout: 9s}\n"
+    "hooks: {backend_ready: {command: [x]}}\n",
     "log: {level: debug}\n",
     "admin: {socket: off, socket_mode: \"0640\", socket_group: x, http: \"127.0.0.1:9180\"}\n",
     "log: {level: warn}\n",

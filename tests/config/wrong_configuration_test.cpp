@@ -99,6 +99,10 @@ TEST(WrongConfiguration, HasHooksThatAreNone) {
          {"f:3: hooks.before_admission.command: names no program, expected a list like [program, "
           "argument]",
           "f:4: hooks.before_admission.timeout: \"5\" has no unit, expected 5s or 5ms"}},
+        {"hooks:\n  backend_ready: {command: x}\n  backend_stopped: {timeout: 0s}\n",
+         {"f:2: hooks.backend_ready.command: found a single value, expected a list, each item text",
+          "f:3: hooks.backend_stopped.command: missing, expected a list like [program, argument]",
+          "f:3: hooks.backend_stopped.timeout: \"0s\" is no time at all, expected " + duration}},
         {"hooks: {before_admission: {comand: [x]}}\n",
          {"f:1: hooks.before_admission.comand: unknown key, did you mean command?",
           "f:1: hooks.before_admission.command: missing, expected a list like [program, "
@@ -128,6 +132,14 @@ TEST(WrongConfiguration, OfAGateAloneHasKeysForABackendOfItsOwn) {
           "backend.command, expected another path",
           "f:5: probe.command: holds {profile}, which there is not without backend.command, "
           "expected another path"}},
+        {alone + "backend: {address: \"localhost:8100\"}\n"
+                 "hooks:\n  backend_ready: {command: [\"{profile}\"]}\n"
+                 "  backend_stopped: {command: [x]}\n",
+         {"f:5: hooks.backend_ready.command: holds {profile}, which there is not without "
+          "backend.command, expected another path",
+          "f:6: hooks.backend_stopped" + no_effect}},
+        {alone + "backend: {address: \"localhost:8100\"}\nhooks: {backend_stopped: off}\n",
+         {"f:4: hooks.backend_stopped" + no_effect}},
     });
 }
 
@@ -183,8 +195,6 @@ TEST(WrongConfiguration, HasKeysThatAreStillToCome) {
          "     proxy_timeout: 3s}\n",
          {"f:2: listen[0].proxy_protocol" + coming, "f:2: listen[0].trusted_proxies" + coming,
           "f:3: listen[0].proxy_timeout" + coming}},
-        {"hooks:\n  before_admission: off\n  backend_ready: {command: [x]}\n",
-         {"f:3: hooks.backend_ready" + coming}},
         {"admin: {agent_check: off, sokcet: x}\n",
          {"f:1: admin.agent_check" + coming,
           "f:1: admin.sokcet: unknown key, did you mean socket?"}},

@@ -56,7 +56,7 @@ WRONG = [
     ("cron line", "  max_jobs: 100", '  schedule: ["61 * * * *"]', 14, "schedule"),
     ("memory limit", "  max_jobs: 100", "  memory_soft_limit: 1GB", 14, "unknown unit"),
     ("size", "  max_jobs: 100", "  max_jobs: 1GiB", 14, "max_jobs"),
-    ("hooks", "recycle:", "hooks: {{backend_ready: {{command: [x]}}}}\nrecycle:", 13, "not available yet"),
+    ("hooks", "recycle:", "hooks: {{backend_ready: on}}\nrecycle:", 13, "is no hook"),
     ("admin", "recycle:", "admin: {{agent_check: 127.0.0.1:9181}}\nrecycle:", 13, "not available yet"),
     ("broken YAML", "  queue_limit: 10", "  queue_limit: [10", 0, ""),
     ("twice the same key", "  queue_limit: 10", "  queue_limit: 10\n  queue_limit: 11", 6, "queue_limit"),
