@@ -296,10 +296,10 @@ admin::Reloaded Daemon::reload(const std::string& by) {
     if (!has_begun_ || told_to_stop_at_) {
         reread.why_not = has_begun_ ? "it is shutting down" : "it is still starting";
     } else {
+        systemd_.reloading();
         reread = read_again(config_);
-    }
-    if (reread.why_not.empty()) {
-        reread.why_not = obey(reread);
+        reread.why_not = reread.why_not.empty() ? obey(reread) : reread.why_not;
+        systemd_.ready();
     }
     tell(reread, by);
     const bool is_done = reread.why_not.empty();

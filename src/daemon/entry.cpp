@@ -82,8 +82,7 @@ std::string as_text(const Entry& entry) {
 }
 
 std::string as_json(const Entry& entry) {
-    json::object object{{"level", name_of(entry.level)},
-                        {"message", io::printable(entry.message)}};
+    json::object object{{"level", name_of(entry.level)}, {"message", io::printable(entry.message)}};
     for (const auto& [key, value] : entry.fields) {
         std::visit(Put{object, key}, value);
     }

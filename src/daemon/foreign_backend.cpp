@@ -270,8 +270,11 @@ bool ForeignBackend::is_gate(const io::tcp::endpoint& service) const {
 }
 
 boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask_by_command(TrustPtr trust) {
-    const auto& command = std::get<config::CommandProbe>(config_.probe.kind).command;
-    io::ChildSpec child = hooks_.program(command, trust->values);
+    const auto* const probe = std::get_if<config::CommandProbe>(&config_.probe.kind);
+    if (probe == nullptr) {
+        co_return io::ProbeResult{false, "another kind of probe is to be sent by now"};
+    }
+    io::ChildSpec child = hooks_.program(probe->command, trust->values);
     const CommandResult result = co_await commands_.run(std::move(child), config_.probe.timeout,
                                                         Commands::Outliving::killed);
     co_return io::ProbeResult{result.succeeded, result.why, result.took};

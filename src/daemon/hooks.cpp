@@ -5,19 +5,20 @@
 #include "io/socket.hpp"
 
 #include <cstdlib>
+#include <optional>
 #include <utility>
 
 namespace tcplock::daemon {
 namespace {
 
-const config::Hook& find(const config::Hooks& hooks, core::Hook which) {
+std::optional<config::Hook> find(const config::Hooks& hooks, core::Hook which) {
     switch (which) {
         case core::Hook::before_admission:
-            return *hooks.before_admission;
+            return hooks.before_admission;
         case core::Hook::session_timeout:
-            return *hooks.session_timeout;
+            return hooks.session_timeout;
     }
-    std::abort();  // There are no others.
+    return std::nullopt;
 }
 
 std::string from_environment(const char* name, const char* otherwise) {
@@ -110,13 +111,16 @@ boost::asio::awaitable<CommandResult> Hooks::begin(const config::Hook& hook,
 boost::asio::awaitable<std::string> Hooks::run(core::RunHook what, Occasion occasion) {
     occasion.hook = core::to_string(what.hook);
     const std::string name = "hooks." + occasion.hook;
-    auto run_it =
-        run(find(hooks_, what.hook), std::move(occasion), Commands::Outliving::left_alone);
+    const auto hook = find(hooks_, what.hook);
+    if (!hook) {
+        co_return std::string{};
+    }
+    auto run_it = run(*hook, std::move(occasion), Commands::Outliving::left_alone);
     const std::string why = co_await std::move(run_it);
     co_return why.empty() ? why : name + ": " + why;
 }
 
-boost::asio::awaitable<std::string> Hooks::run(const config::Hook& hook, Occasion occasion,
+boost::asio::awaitable<std::string> Hooks::run(config::Hook hook, Occasion occasion,
                                                Commands::Outliving outliving) {
     const HookLane lane = lane_of(occasion);
     co_await await_turn(lane);

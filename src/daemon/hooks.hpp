@@ -38,12 +38,13 @@ public:
     Hooks(boost::asio::io_context& io, const config::Hooks& hooks, Commands& commands,
           std::string identity, std::function<void(core::Event)> feed);
 
-    // One that the core waits for. Why it failed, in words; empty when it succeeded.
+    // One that the core waits for. Why it failed, in words; empty when it succeeded, or when there
+    // is none by now.
     boost::asio::awaitable<std::string> run(core::RunHook what, Occasion occasion);
     void tell_core(const core::RunHook& what, const std::string& why) const;
 
     // Any, of the configuration. Tells the log; the answer is as above.
-    boost::asio::awaitable<std::string> run(const config::Hook& hook, Occasion occasion,
+    boost::asio::awaitable<std::string> run(config::Hook hook, Occasion occasion,
                                             Commands::Outliving outliving);
 
     // KILL to all that runs.

@@ -141,7 +141,8 @@ boost::asio::awaitable<void> Memory::keep_looking(LifePtr life) {
 
 void Memory::tell_if_too_large(Life& life) {
     const auto now = steady_clock::now();
-    if (now < life.measure_from || life.tree.at_a_glance().memory < *limits_.memory_hard_limit) {
+    const auto limit = limits_.memory_hard_limit;
+    if (!limit || now < life.measure_from || life.tree.at_a_glance().memory < *limit) {
         return;
     }
     const auto bytes = life.tree.memory(io::Tree::Shared::shared_out);

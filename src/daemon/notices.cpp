@@ -71,7 +71,7 @@ void Notices::tell(const std::optional<config::Hook>& hook, Occasion occasion) {
     next = std::move(occasion);
 }
 
-boost::asio::awaitable<void> Notices::tell_all(HookLane which, const config::Hook& hook) {
+boost::asio::awaitable<void> Notices::tell_all(HookLane which, config::Hook hook) {
     // Beside a backend of our own nothing of it goes on when it has ended. A service that somebody
     // else runs may be started so.
     const auto outliving =

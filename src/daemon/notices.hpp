@@ -48,7 +48,7 @@ private:
     };
 
     void tell(const std::optional<config::Hook>& hook, Occasion occasion);
-    boost::asio::awaitable<void> tell_all(HookLane which, const config::Hook& hook);
+    boost::asio::awaitable<void> tell_all(HookLane which, config::Hook hook);
     void leave_out_what_waits();
     std::chrono::steady_clock::time_point end_of_all(
         std::chrono::steady_clock::time_point begin) const;

@@ -32,9 +32,10 @@ core::Policy fit_line(core::Policy policy, std::size_t open_files, std::size_t l
     const std::size_t inside = policy.backend.instances * policy.gate.concurrency;
     const std::size_t needed = own + listeners + kept_free + per_session * inside;
     if (open_files <= needed) {
-        throw std::runtime_error("the limit of open files is " + std::to_string(open_files) +
-                                 ", at least " + std::to_string(needed + 1) +
-                                 " are needed: raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=)");
+        throw std::runtime_error(
+            "the limit of open files is " + std::to_string(open_files) + ", at least " +
+            std::to_string(needed + 1) +
+            " are needed: raise it (ulimit -n, LimitNOFILE=, --ulimit nofile=)");
     }
     const std::size_t room = open_files - needed;
     if (policy.gate.queue_limit > room) {

@@ -80,7 +80,7 @@ boost::asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
     }
     if (self->config_.idle_timeout) {
         self->moved_ = steady_clock::now();
-        self->tasks_.spawn("idleness", watch_idleness(self));
+        self->tasks_.spawn("idleness", watch_idleness(self, *self->config_.idle_timeout / 2));
     }
     co_await self->relay();
 }
@@ -235,8 +235,8 @@ void Session::backend_is_gone() {
 // Tells that nothing has moved for gate.idle_timeout, and again each time as much has passed. An
 // office lets go of its main lock for moments in the middle of a job, so that it says that it is
 // free proves little while it computes: what it did in the latter half is looked at as well.
-boost::asio::awaitable<void> Session::watch_idleness(std::shared_ptr<Session> self) {
-    const steady_clock::duration half = *self->config_.idle_timeout / 2;
+boost::asio::awaitable<void> Session::watch_idleness(std::shared_ptr<Session> self,
+                                                     steady_clock::duration half) {
     auto seen = self->moved_;
     while (self->is_inside_) {
         const auto quiet_since = std::max(self->moved_, seen);

@@ -85,7 +85,8 @@ private:
     boost::asio::awaitable<bool> speaks_protocol();
     boost::asio::awaitable<bool> enter();
     boost::asio::awaitable<void> relay();
-    static boost::asio::awaitable<void> watch_idleness(std::shared_ptr<Session> self);
+    static boost::asio::awaitable<void> watch_idleness(std::shared_ptr<Session> self,
+                                                       std::chrono::steady_clock::duration half);
     boost::asio::awaitable<void> sleep_until(std::chrono::steady_clock::time_point then);
     std::optional<std::chrono::nanoseconds> processor_time() const;
     void began_job();

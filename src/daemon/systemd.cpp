@@ -104,6 +104,13 @@ void Systemd::ready() {
     owe("READY=1");
 }
 
+// The time is what Type=notify-reload waits to see.
+void Systemd::reloading() {
+    const auto now =
+        std::chrono::floor<std::chrono::microseconds>(steady_clock::now().time_since_epoch());
+    owe("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(now.count()));
+}
+
 void Systemd::perform(const core::StopListening&) {
     is_ending_ = true;
     owe("STOPPING=1");

@@ -29,6 +29,8 @@ public:
 
     // Who connects from here on is taken, and waits if need be.
     void ready();
+    // The configuration is being read; ready() follows.
+    void reloading();
     // The end has begun.
     void perform(const core::StopListening& effect);
 

@@ -72,7 +72,10 @@ class ServiceManager:
             matching = [one for one in self.all(name) if value is None or value in one[1]]
             return matching[nth - 1] if len(matching) >= nth else None
 
-        return wait_until(found, timeout, f"{name}={value or ''} among {self.messages}")
+        try:
+            return wait_until(found, timeout, f"{name}={value or ''}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; so far {self.messages}") from None
 
     def order(self, *names):
         """Of each name its first message, in the order of coming."""
@@ -97,7 +100,7 @@ class NotifyTest(unittest.TestCase):
             manager.wait("STATUS", "serving, 1 inside, nobody waits")
             waiting = [Client(supervisor.port, number) for number in (2, 3)]
             wait_clients(supervisor.port, 3)
-            manager.wait("STATUS", "serving, 1 inside, 2 wait, the first for 2 s")
+            manager.wait("STATUS", "serving, 1 inside, 2 wait, the first for ", nth=2)
             supervisor.signal(signal.SIGTERM)
             manager.wait("STOPPING", "1")
             manager.wait("STATUS", "draining, 1 inside, 2 wait, the first for")
@@ -131,6 +134,20 @@ class NotifyTest(unittest.TestCase):
             manager.wait("STATUS", "starting, 1 waits, for")
             self.assertEqual(supervisor.log.count("backend ready"), 0)
             client.close()
+
+    def test_a_reload_is_told_and_its_end(self):
+        with fake.supervisor() as supervisor, ServiceManager(supervisor) as manager:
+            supervisor.under = under(manager.path)
+            supervisor.start()
+            manager.wait("READY", "1")
+            before = time.monotonic()
+            reloaded = run_command("reload", "-s", supervisor.admin_socket)
+            self.assertEqual(reloaded.returncode, 0, reloaded.stderr)
+            manager.wait("RELOADING", "1")
+            manager.wait("READY", "1", nth=2)
+            began = int(manager.wait("MONOTONIC_USEC")[1]) / 1e6
+            self.assertTrue(before <= began <= time.monotonic(), (before, began))
+            self.assertEqual(supervisor.terminate(), 0)
 
     def test_time_is_asked_for_as_long_as_a_drain_lasts(self):
         with fake.supervisor(shutdown_timeout="1s") as supervisor:
@@ -316,15 +333,19 @@ class JournalTest(unittest.TestCase):
         with fake.supervisor(*options, log=log) as supervisor:
             supervisor.under = self.NAMED
             supervisor.start(listening=False)
-            output = "it has printed"
-            wait_until(lambda: "backend output" in supervisor.log.tail(50), 20, output)
-            wait_until(lambda: "backend ready" in supervisor.log.tail(50), 20, "it is ready")
+
+            def wait(words):
+                wait_until(lambda: any(words in line.text for line in supervisor.log.lines), 20, words)
+
+            wait("backend output")
+            wait("backend ready")
             client = Client(supervisor.port, "1")
             self.assertEqual(client.answer(), "1 g1")
             client.close()
-            supervisor.signal(signal.SIGHUP)
-            wait_until(lambda: "not available yet" in supervisor.log.tail(50), 20, "a warning")
-            wait_until(lambda: "session closed" in supervisor.log.tail(50), 20, "its line")
+            wait("session closed")
+            dead = Client(supervisor.port, "2 die 3")
+            wait("backend died")  # a warning
+            dead.close()
             self.assertEqual(supervisor.terminate(), 0)
             return [line.text for line in supervisor.log.lines]
 
