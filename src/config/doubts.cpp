@@ -239,6 +239,20 @@ void doubt_listeners(const std::vector<Listen>& listeners, Doubts& doubts) {
     }
 }
 
+// It has no password.
+void doubt_admin(const Admin& admin, Doubts& doubts) {
+    if (!admin.http) {
+        return;
+    }
+    const auto endpoint = parse_endpoint(*admin.http);
+    const auto* const known = std::get_if<Endpoint>(&endpoint);
+    if (known && known->reach != Reach::loopback) {
+        doubts.add("admin.http",
+                   "can be reached from other machines, and whoever reaches it sees every client's "
+                   "address; put a proxy that asks for a password before 127.0.0.1");
+    }
+}
+
 }  // namespace
 
 std::vector<Problem> doubts(const Config& config) {
@@ -255,6 +269,7 @@ std::vector<Problem> doubts(const Config& config) {
     }
     doubt_probe(config, found);
     doubt_probe_bytes(config.probe.kind, found);
+    doubt_admin(config.admin, found);
     return std::move(found).sorted();
 }
 

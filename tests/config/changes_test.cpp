@@ -10,6 +10,8 @@ namespace {
 using test::loaded;
 using Lines = std::vector<std::string>;
 
+const std::string tcp = "protocol: tcp\nlisten: [{address: 127.0.0.1:2002}]\n";
+
 Lines told(std::string_view before, std::string_view after) {
     constexpr std::string_view reaches[] = {"", "recycles: ", "restart: "};
     Lines lines;
@@ -41,8 +43,8 @@ TEST(Changes, WhatABackendIsMadeOfRecyclesIt) {
     EXPECT_EQ(told("", "backend: {nice: 5, limits: {open_files: 2048}}"),
               (Lines{"recycles: backend.nice 0 -> 5",
                      "recycles: backend.limits.open_files 1024 -> 2048"}));
-    const Lines command = told("protocol: tcp\nbackend: {command: [a], address: '127.0.0.1:1'}",
-                               "protocol: tcp\nbackend: {command: [b], address: '127.0.0.1:2'}");
+    const Lines command = told(tcp + "backend: {command: [a], address: '127.0.0.1:1'}",
+                               tcp + "backend: {command: [b], address: '127.0.0.1:2'}");
     ASSERT_EQ(command.size(), 2U);
     EXPECT_TRUE(command[0].starts_with("recycles: backend.command"));
     EXPECT_TRUE(command[1].starts_with("recycles: backend.address"));
@@ -67,7 +69,7 @@ TEST(Changes, WhatIsAskedForOnlyAtTheStartNeedsARestart) {
 
 TEST(Changes, AnotherKindOfBackendNeedsARestartForAllOfIt) {
     const auto all = changes(loaded("gate: {queue_limit: 20}"),
-                             loaded("protocol: tcp\nbackend: {address: '127.0.0.1:8100'}"));
+                             loaded(tcp + "backend: {address: '127.0.0.1:8100'}"));
     EXPECT_FALSE(all.empty());
     for (const Change& change : all) {
         EXPECT_EQ(change.reach, Change::Reach::restart) << change.key;
@@ -75,8 +77,8 @@ TEST(Changes, AnotherKindOfBackendNeedsARestartForAllOfIt) {
 }
 
 TEST(Changes, TheAddressOfSomebodyElsesServiceNeedsARestart) {
-    EXPECT_EQ(told("protocol: tcp\nbackend: {address: '127.0.0.1:8100'}",
-                   "protocol: tcp\nbackend: {address: '127.0.0.1:8101'}"),
+    EXPECT_EQ(told(tcp + "backend: {address: '127.0.0.1:8100'}",
+                   tcp + "backend: {address: '127.0.0.1:8101'}"),
               Lines{"restart: backend.address 127.0.0.1:8100 -> 127.0.0.1:8101"});
 }
 

@@ -166,6 +166,14 @@ TEST(Doubts, NameBytesThatAreTwo) {
     EXPECT_EQ(doubts_about("probe:\n  kind: greeting\n  expect: !!binary /w==\n"), Lines{});
 }
 
+TEST(Doubts, NameAStatusPageThatOtherMachinesReach) {
+    EXPECT_EQ(doubts_about("admin: {http: '0.0.0.0:9180'}\n"),
+              (Lines{"f:1: admin.http: can be reached from other machines, and whoever reaches it "
+                     "sees every client's address; put a proxy that asks for a password before "
+                     "127.0.0.1"}));
+    EXPECT_EQ(doubts_about("admin: {http: '[::1]:9180'}\n"), Lines{});
+}
+
 TEST(Doubts, AreSortedByLine) {
     const auto found = doubts(test::loaded("probe: {timeout: 6s}\ngate: {queue_timeout: 1s}\n"));
     ASSERT_EQ(found.size(), 2U);
