@@ -61,6 +61,7 @@ const reasons = {
   max_age: "it was as old as it may become",
   schedule: "a line of the schedule came due",
   requested: "an operator asked for it",
+  reload: "what it is made of has changed in the configuration",
   memory_soft_limit: "it used more memory than it should, and no job ran",
   memory_hard_limit: "it used more memory than it may",
   idle: "nobody had come for long; the next client starts it again",
@@ -76,8 +77,8 @@ const reasons = {
   hook_failed: "it could not be made ready for its next client",
   shutdown: "the supervisor ends",
 };
-const planned = new Set(["max_jobs", "max_age", "schedule", "requested", "memory_soft_limit",
-                         "idle", "fresh_profile", "shutdown"]);
+const planned = new Set(["max_jobs", "max_age", "schedule", "requested", "reload",
+                         "memory_soft_limit", "idle", "fresh_profile", "shutdown"]);
 
 // A newer supervisor may have reasons that this page has no words for.
 const because = (reason) => (reasons[reason] ? `${reason}: ${reasons[reason]}` : reason);
