@@ -100,6 +100,12 @@ std::string_view to_string(Verdict verdict) {
     return "?";
 }
 
+Labels labels(const std::string& instance, core::ProbePurpose purpose, Verdict verdict) {
+    Labels all = labels(instance, "result", to_string(verdict));
+    all.emplace("purpose", to_string(purpose));
+    return all;
+}
+
 std::vector<std::string> names(std::size_t instances) {
     std::vector<std::string> all{standby_name};
     for (std::size_t instance = 0; instance < instances; ++instance) {
@@ -168,8 +174,10 @@ void Metrics::begin_at_zero(std::size_t instances) {
         jobs_.Add(label(label_of_instance, instance));
         starts_.Add(label(label_of_instance, instance));
         start_times_.Add(label(label_of_instance, instance), start_spans);
-        for (const Verdict verdict : {Verdict::answered, Verdict::busy, Verdict::failed}) {
-            probes_.Add(labels(instance, "result", to_string(verdict)));
+        for (const core::ProbePurpose purpose : purposes) {
+            for (const Verdict verdict : {Verdict::answered, Verdict::busy, Verdict::failed}) {
+                probes_.Add(labels(instance, purpose, verdict));
+            }
         }
         for (const core::StopReason reason : recycle_reasons) {
             recycles_.Add(labels(instance, "reason", core::to_string(reason)));
@@ -229,7 +237,7 @@ void Metrics::recycled(const Recycle& recycle) {
 }
 
 void Metrics::probed(const Probed& probe) {
-    probes_.Add(labels(probe.instance, "result", to_string(probe.verdict))).Increment();
+    probes_.Add(labels(probe.instance, probe.purpose, probe.verdict)).Increment();
     probe_times_.Add(label("purpose", to_string(probe.purpose)), short_spans)
         .Observe(seconds(probe.took));
 }

@@ -85,6 +85,7 @@ json::object place(const View& view, const core::PlaceView& place) {
             {"slots", view.concurrency},
             {"jobs", place.jobs},
             {"is_unproven", place.is_unproven},
+            {"missed_probes", place.missed_probes},
             {"due", name_or_null(place.due)},
             {"planned", name_or_null(place.planned)},
             {"failed_starts", place.failed_in_a_row},

@@ -73,6 +73,10 @@ std::string remark(const json::value& place) {
     if (!place.at("due").is_null()) {
         return "ends: " + text(place.at("due"));
     }
+    if (const auto missed = place.at("missed_probes").to_number<std::uint64_t>(); missed > 0) {
+        return "no answer, " + std::to_string(missed) + (missed == 1 ? " probe" : " probes") +
+               " missed";
+    }
     if (!place.at("planned").is_null()) {
         return "waits for its turn: " + text(place.at("planned"));
     }

@@ -404,7 +404,8 @@ bool Backend::was_healthy(Instant now) const noexcept {
 }
 
 void Backend::become(std::optional<InstanceId> instance) noexcept {
-    was_instance_ = instance ? std::nullopt : instance_;
+    // Nobody was ever inside of one that has not answered.
+    was_instance_ = instance || phase_ != Phase::ready ? std::nullopt : instance_;
     instance_ = instance;
 }
 
@@ -419,6 +420,7 @@ PlaceView Backend::view() const {
     seen.inside = inside_;
     seen.jobs = wear_.jobs;
     seen.is_unproven = prove_by_.has_value();
+    seen.missed_probes = phase_ == Phase::ready ? missed_probes_ : 0;
     seen.due = due_;
     if (planned_) {
         seen.planned = planned_->reason;

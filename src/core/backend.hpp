@@ -41,6 +41,7 @@ struct PlaceView {
     std::size_t inside = 0;
     std::uint64_t jobs = 0;
     bool is_unproven = false;
+    std::size_t missed_probes = 0;      // in a row: it may be hung
     std::optional<StopReason> due;      // it takes nobody any more
     std::optional<StopReason> planned;  // it waits for its turn
     std::optional<Instant> not_before;  // vacant: when the next start may come

@@ -123,7 +123,7 @@ TEST_F(MetricsTest, CountWhatHappens) {
     expect("tcplock_backend_start_seconds_bucket{backend_instance=\"0\",le=\"1\"} 0");
     expect("tcplock_backend_failed_starts_total 1");
     metrics_.probed({"0", core::ProbePurpose::admission, core::ProbeEnded::Verdict::busy, 3ms});
-    expect("tcplock_probes_total{backend_instance=\"0\",result=\"busy\"} 1");
+    expect("tcplock_probes_total{backend_instance=\"0\",purpose=\"admission\",result=\"busy\"} 1");
     expect("tcplock_probe_seconds_sum{purpose=\"admission\"} 0.003");
     metrics_.loop_was_late(2ms);
     expect("tcplock_event_loop_delay_seconds_count 1");

@@ -44,6 +44,8 @@ TEST(StatusInWords, SaysWhyItIsNotReadyAndWhatAPlaceWaitsFor) {
     EXPECT_EQ(lines[2], "line       2 of 100 wait, the first for 12.3 s; paused for 1 min 1 s");
     EXPECT_TRUE(lines[6].ends_with("waits for its turn: schedule"));
     EXPECT_TRUE(lines[8].ends_with("must answer first"));
+    view.core.places[2].missed_probes = 2;
+    EXPECT_TRUE(status_in_words(status(view), {})[6].ends_with("no answer, 2 probes missed"));
     view.core.places[2].due = core::StopReason::max_jobs;
     EXPECT_TRUE(status_in_words(status(view), {})[6].ends_with("ends: max_jobs"));
 }

@@ -1166,6 +1166,9 @@ void World::perform(const TakeOver& effect) {
         check(other.was_stopped || !is_open(other), "4: taken from one that serves");
         check(other.was_stopped || life.answered, "4: one that never answered took over");
         other.instance.reset();
+        if (!other.answered) {
+            other.served_as.reset();
+        }
     }
     life.instance = life.served_as = effect.instance;
 }

@@ -267,9 +267,18 @@ function waiting_in_words({ waiting, oldest_wait_ms }) {
   return `${who}, the first for ${or_dash(oldest_wait_ms, span)}.`;
 }
 
+const probes = (number) => (number === 1 ? "1 probe" : `${count(number)} probes`);
+
+// Before it is found to be hung: each is given some tries.
+function silence_in_words(status) {
+  const silent = status.places.find((place) => place.instance !== null && place.missed_probes > 0);
+  if (!silent) return "";
+  return ` Instance ${silent.instance} does not answer: ${probes(silent.missed_probes)} missed.`;
+}
+
 function holder_in_words(status) {
   const one = longest_inside(status);
-  const waiting = waiting_in_words(status.line);
+  const waiting = waiting_in_words(status.line) + silence_in_words(status);
   if (!one) return `Nobody is inside. ${waiting}`;
   const since = clock(status.now_ms - one.inside_ms);
   const who = `client ${one.client} (${one.peer ?? "address unknown"})`;
@@ -352,6 +361,7 @@ const in_order = (places) => [...places].sort((a, b) =>
 function remark_on(place) {
   const lives = place.phase !== "vacant";
   if (lives && place.due) return `ends: ${because(place.due)}`;
+  if (place.missed_probes > 0) return `no answer, ${probes(place.missed_probes)} missed`;
   if (lives && place.planned) return `waits for its turn to end: ${because(place.planned)}`;
   if (place.next_start_in_ms !== null) {
     return `next start in ${span(place.next_start_in_ms)}, failed ${place.failed_starts} in a row`;
