@@ -220,6 +220,9 @@ Response Desk::recycle(const std::string& body, const std::string& by) const {
     if (view.core.mode != core::Mode::serving) {
         return text(conflict, condition_of(view).why);
     }
+    if (view.core.is_asleep) {
+        return text(200, "nothing runs: nobody came for long, and the next client starts it afresh");
+    }
     core::RecycleRequested event;
     if (instance) {
         event.instance = core::InstanceId{*instance};

@@ -28,6 +28,7 @@ namespace {
 // over TCP a scraper, probes and a few browsers.
 constexpr std::size_t socket_visitors_max = 1100;
 constexpr std::size_t http_visitors_max = 64;
+constexpr auto between_complaints = 1min;
 // What is shown may be as old as this.
 constexpr auto seen_for = 100ms;
 
@@ -122,9 +123,22 @@ void Operators::close() {
     file_.reset();
 }
 
+void Operators::tell_full(Door& door) {
+    const auto now = steady_clock::now();
+    if (door.told_full && now - *door.told_full < between_complaints) {
+        return;
+    }
+    door.told_full = now;
+    Line(Line::Level::warn, "an operator was turned away, as many as may come at once are there")
+        .with("by", door.access == admin::Access::everything ? "admin.socket" : "admin.http")
+        .with("there", door.visitors)
+        .with("limit", door.visitors_max);
+}
+
 // One too many is closed: he hears of it at once, and may come again.
 void Operators::accepted(Door& door, io::Descriptor visitor, const std::string& from) {
     if (door.visitors >= door.visitors_max || is_beyond_reserve(visitor, open_files_)) {
+        tell_full(door);
         return;
     }
     try {

@@ -48,10 +48,12 @@ private:
         admin::Access access;
         std::size_t visitors_max;
         std::size_t visitors = 0;
+        std::optional<std::chrono::steady_clock::time_point> told_full = {};
     };
 
     void open_socket(const config::Config& config);
     io::Listener::Callbacks callbacks_for(Door& door);
+    void tell_full(Door& door);
     void accepted(Door& door, io::Descriptor visitor, const std::string& from);
     boost::asio::awaitable<void> attend(Door& door, io::Socket visitor, std::string by);
     void obey(core::Event event, const std::string& what, const std::string& by);

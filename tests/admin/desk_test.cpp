@@ -103,6 +103,12 @@ TEST_F(DeskTest, HandsOutWhatItPutTogetherUntilThereIsANewView) {
     EXPECT_NE(ask("GET", "/v1/status").body, before);
 }
 
+TEST_F(DeskTest, RecyclesNothingWhereNothingRuns) {
+    view_.core.is_asleep = true;
+    expect(ask("POST", "/v1/recycle"), 200,
+           "nothing runs: nobody came for long, and the next client starts it afresh", 0);
+}
+
 TEST_F(DeskTest, SaysWhatBecameOfAReload) {
     reloaded_ = {true, "gate.queue_limit 100 -> 20"};
     expect(ask("POST", "/v1/reload"), 200, "gate.queue_limit 100 -> 20", 0);

@@ -364,6 +364,8 @@ class SocketTest(unittest.TestCase):
                 peer = socket.socket(socket.AF_UNIX)
                 peer.connect(supervisor.admin_socket)
                 sleepers.append(peer)
+            full = "an operator was turned away, as many as may come at once are there"
+            self.assertEqual(supervisor.log.wait(full)["by"], "admin.socket")
             clients = 0
             for number in range(1, 21):
                 client = Client(supervisor.port, number)
@@ -378,6 +380,7 @@ class SocketTest(unittest.TestCase):
             result("readers", asked=crowd, answered=replies.count(200), clients_beside=clients)
             self.assertEqual(clients, 20)
             self.assertEqual(replies.count(200), crowd)
+            self.assertEqual(supervisor.log.count(full), 1)
             self.assertEqual(supervisor.terminate(), 0)
 
 
