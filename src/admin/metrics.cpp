@@ -58,6 +58,10 @@ constexpr std::array<core::CutReason, 9> cut_reasons{
     core::CutReason::requested,         core::CutReason::recycle_requested,
     core::CutReason::shutdown};
 
+// Those of a session, as the log has them.
+constexpr std::array<std::string_view, 13> end_codes{"--", "S-", "CD", "SD", "TD", "cR", "cD",
+                                                     "TL", "CL", "RD", "ND", "KD", "GD"};
+
 constexpr std::array<core::ProbePurpose, 4> purposes{
     core::ProbePurpose::readiness, core::ProbePurpose::liveness, core::ProbePurpose::admission,
     core::ProbePurpose::idleness};
@@ -171,6 +175,9 @@ void Metrics::begin_at_zero(std::size_t instances) {
         probe_times_.Add(label("purpose", to_string(purpose)), short_spans);
     }
     for (const std::string& instance : names(instances)) {
+        for (const std::string_view code : end_codes) {
+            sessions_.Add(labels(instance, "end", code));
+        }
         jobs_.Add(label(label_of_instance, instance));
         starts_.Add(label(label_of_instance, instance));
         start_times_.Add(label(label_of_instance, instance), start_spans);
@@ -205,7 +212,9 @@ void Metrics::left(core::Duration waited) {
 void Metrics::refused(const Refused& refused) {
     unheard_ += refused.was_heard_of ? 0 : 1;
     refused_.Add(label("reason", refused.reason)).Increment();
-    waits_.Add(label(outcome, "refused"), long_spans).Observe(seconds(refused.waited));
+    if (refused.was_heard_of) {  // The others never waited.
+        waits_.Add(label(outcome, "refused"), long_spans).Observe(seconds(refused.waited));
+    }
 }
 
 void Metrics::cut(core::CutReason reason) {

@@ -12,27 +12,43 @@ namespace tcplock::config {
 namespace {
 
 // A key, or what all keys of a section begin with. What is asked for when a supervisor starts, and
-// never again, needs a restart; what a backend is made of, a recycle.
-constexpr std::array<std::string_view, 9> for_a_restart{"protocol",
-                                                        "backend.instances",
-                                                        "backend.standby",
-                                                        "backend.state_directory",
-                                                        "backend.profile_template",
-                                                        "backend.user",
-                                                        "admin.",
-                                                        "log.format",
-                                                        "backend.address"};
-constexpr std::array<std::string_view, 7> for_a_recycle{
-    "backend.command", "backend.address",          "backend.ports", "backend.environment",
-    "backend.nice",    "backend.oom_score_adjust", "backend.limits"};
+// never again, needs a restart; what a backend is made of and asked, a recycle.
+constexpr std::array<std::string_view, 10> for_a_restart{"protocol",
+                                                         "backend.instances",
+                                                         "backend.standby",
+                                                         "backend.state_directory",
+                                                         "backend.profile_template",
+                                                         "backend.user",
+                                                         "backend.address",
+                                                         "probe.kind",
+                                                         "admin.",
+                                                         "log.format"};
+constexpr std::array<std::string_view, 14> for_a_recycle{
+    "backend.command",     "backend.address",     "backend.ports",
+    "backend.environment", "backend.stop_signal", "backend.nice",
+    "probe.expect",        "probe.send",          "backend.oom_score_adjust",
+    "backend.limits",      "probe.path",          "probe.status",
+    "probe.command",       "probe.timeout"};
 
 using Values = std::vector<std::pair<std::string, std::string>>;
 
-// Every key with its value, as they are shown. A list is one value.
+// On one line.
+void make_flow(YAML::Node node) {
+    if (node.IsScalar()) {
+        return;
+    }
+    node.SetStyle(YAML::EmitterStyle::Flow);
+    for (auto entry : node) {
+        make_flow(node.IsMap() ? YAML::Node(entry.second) : YAML::Node(entry));
+    }
+}
+
+// Every key with its value, as they are shown. A list is one value, and an empty mapping is none.
 void collect(const YAML::Node& node, const std::string& key, Values& values) {
-    if (!node.IsMap() || node.size() == 0) {
+    if (!node.IsMap()) {
+        make_flow(node);
         YAML::Emitter out;
-        out << YAML::Flow << node;
+        out << node;
         values.emplace_back(key, out.c_str());
         return;
     }
@@ -64,13 +80,14 @@ bool is_among(const Keys& keys, std::string_view key) {
 }
 
 // The address of a service that somebody else runs is looked up once; that of our own is in each
-// generation's command.
+// generation's command. Nor is such a service started anew, to be asked something else.
 Change::Reach reach_of(std::string_view key, bool owns_backend) {
     const bool is_own_address = owns_backend && key == "backend.address";
     if (is_among(for_a_restart, key) && !is_own_address) {
         return Change::Reach::restart;
     }
-    return is_among(for_a_recycle, key) ? Change::Reach::recycles : Change::Reach::at_once;
+    return owns_backend && is_among(for_a_recycle, key) ? Change::Reach::recycles
+                                                        : Change::Reach::at_once;
 }
 
 std::string shown(const std::string* value, std::string_view key) {

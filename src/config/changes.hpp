@@ -16,7 +16,7 @@ struct Change {
     // When it is obeyed.
     enum class Reach {
         at_once,   // who is inside, and what runs, keeps the limits it has
-        recycles,  // by the next generation of each place
+        recycles,  // by the next generation of each place; those that live keep what they have
         restart,   // only by a supervisor that is started anew
     };
     std::string key;  // "gate.queue_limit"; of listeners "listen"

@@ -149,7 +149,10 @@ std::string show_environment(const std::map<std::string, std::string>& environme
     }
     std::string out = "  environment:\n";
     for (const auto& [name, value] : environment) {
-        out += line("    " + yaml_string(name), in_quotes(value));
+        // YAML's simple keys may have 1024 characters (YAML 1.2, 7.4.2).
+        const std::string key = yaml_string(name);
+        const bool is_simple = key.size() < 1000;
+        out += line(is_simple ? "    " + key : "    ? " + key + "\n    ", in_quotes(value));
     }
     return out;
 }

@@ -115,6 +115,7 @@ void Backend::forget_pauses() noexcept {
 void Backend::obey(const Policy& policy, Instant now) {
     policy_ = policy;
     backoff_.obey(policy.backend.restart_backoff);
+    next_probe_ = std::min(next_probe_, now + policy.probe.interval);
     if (is_alive() && is_worn_out(wear_, policy_.recycle)) {
         make_due(StopReason::max_jobs);
     }

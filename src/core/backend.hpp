@@ -89,6 +89,8 @@ public:
     [[nodiscard]] bool spawn(Generation generation, Instant now);
     void spawned(double jitter, Instant now);
     void spawn_failed();
+    // It was to be replaced before it had begun.
+    bool is_outdated() const noexcept { return planned_ && planned_->reason == StopReason::reload; }
     // What has failed before says nothing of the next start.
     void forget_pauses() noexcept;
     StopBackend stop(StopReason reason, StopHow how, Instant now);

@@ -133,7 +133,8 @@ struct PauseRequested {};
 struct ResumeRequested {};
 
 // From now on this is obeyed. Who is inside keeps the limits that he came in with. How many places
-// there are, whose the backend is and whether clients are looked at first stays as it was.
+// there are, whose the backend is and whether clients are looked at first stays as it was. What had
+// failed is tried at once.
 struct PolicyChanged {
     Policy policy;
     // What a backend is made of has changed as well: the old ones are replaced, each after its

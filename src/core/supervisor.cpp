@@ -207,17 +207,17 @@ void Supervisor::on(const PolicyChanged& event, Instant now, Effects& effects) {
     policy_ = event.policy;
     gate_.obey(policy_.gate);
     pool_.obey(policy_, now);
-    if (event.needs_fresh_backends) {
-        for (Backend& backend : pool_.places()) {
+    for (Backend& backend : pool_.places()) {
+        forget_failed_starts(backend);  // Whatever it was, it may be mended.
+        backend.forget_pauses();
+        if (event.needs_fresh_backends) {
             replace(backend, now, effects);
         }
     }
 }
 
-// One that is being spawned is replaced when it has answered, in its turn.
+// One that is being spawned is replaced as soon as it has been.
 void Supervisor::replace(Backend& backend, Instant now, Effects& effects) {
-    forget_failed_starts(backend);
-    backend.forget_pauses();
     if (backend.phase() == Phase::starting) {
         stop(backend, StopReason::reload, now, effects);
     } else if (backend.phase() == Phase::spawning || backend.phase() == Phase::ready) {
@@ -227,9 +227,14 @@ void Supervisor::replace(Backend& backend, Instant now, Effects& effects) {
 
 // ---- Backends ----------------------------------------------------------------------------------
 
-void Supervisor::on(const BackendSpawned& event, Instant now, Effects&) {
-    if (Backend* const backend = pool_.find(event.generation)) {
-        backend->spawned(event.jitter, now);
+void Supervisor::on(const BackendSpawned& event, Instant now, Effects& effects) {
+    Backend* const backend = pool_.find(event.generation);
+    if (!backend) {
+        return;
+    }
+    backend->spawned(event.jitter, now);
+    if (backend->is_outdated()) {
+        stop(*backend, StopReason::reload, now, effects);
     }
 }
 

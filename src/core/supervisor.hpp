@@ -56,6 +56,7 @@ public:
     std::optional<Instant> deadline() const;
 
     Counts counts() const;
+    Mode mode() const noexcept { return mode_; }
     bool is_failing() const noexcept { return failed_starts_ >= failing_after; }
     const Pool& pool() const noexcept { return pool_; }
     // All there is to be seen, as it was after the last event.

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <stdexcept>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -133,6 +135,22 @@ void Clients::open(std::list<Door>& doors, const config::Listen& listen) {
     door.listener.emplace(io_.get_executor(), *address, std::move(callbacks));
 }
 
+// An address may be part of another, which stays open until all that is new has been opened.
+void Clients::open_beside_others(std::list<Door>& doors, const config::Listen& listen) {
+    try {
+        open(doors, listen);
+    } catch (const std::system_error& error) {
+        const auto port = io::parse_endpoint(listen.address)->port();
+        for (const Door& door : doors_) {
+            if (io::parse_endpoint(door.what.address)->port() == port) {
+                throw std::runtime_error(std::string(error.what()) + ": we listen on " +
+                                         door.what.address + " ourselves. That needs a restart");
+            }
+        }
+        throw;
+    }
+}
+
 void Clients::attend(Door& door) {
     door.task = tasks_.spawn("listener", door.listener->run());
 }
@@ -144,7 +162,7 @@ void Clients::listen_at(const std::vector<config::Listen>& listen) {
     std::list<Door> fresh;
     for (const config::Listen& one : listen) {
         if (std::none_of(doors_.begin(), doors_.end(), is_at(one.address))) {
-            open(fresh, one);
+            open_beside_others(fresh, one);
         }
     }
     closed_doors_.remove_if([this](const Door& door) { return !tasks_.is_running(door.task); });

@@ -52,7 +52,8 @@ public:
     void start();
 
     // Listens at these from now on. An address that stays is not closed for a moment. Those that
-    // are new are opened first: throws std::system_error, and changes nothing, if one cannot be.
+    // are new are opened first: throws std::exception with a sentence, and changes nothing, if one
+    // cannot be.
     // Who has connected at one that goes is served all the same.
     void listen_at(const std::vector<config::Listen>& listen);
 
@@ -90,6 +91,7 @@ private:
     };
 
     void open(std::list<Door>& doors, const config::Listen& listen);
+    void open_beside_others(std::list<Door>& doors, const config::Listen& listen);
     void attend(Door& door);
     void accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer);
     void turn_away(core::ClientId client, io::Descriptor socket, const std::string& peer,

@@ -293,37 +293,51 @@ void Daemon::order_came(core::Event event, const std::string& what, const std::s
 // What became of it is told to whoever asked, and to the log.
 admin::Reloaded Daemon::reload(const std::string& by) {
     Reread reread;
-    if (!has_begun_ || told_to_stop_at_) {
+    if (!has_begun_ || core_.mode() != core::Mode::serving) {
         reread.why_not = has_begun_ ? "it is shutting down" : "it is still starting";
     } else {
         systemd_.reloading();
-        reread = read_again(config_);
-        reread.why_not = reread.why_not.empty() ? obey(reread) : reread.why_not;
+        reread = read_and_obey(by);
         systemd_.ready();
     }
-    tell(reread, by);
     const bool is_done = reread.why_not.empty();
+    if (!is_done) {
+        tell_refusal(reread, by);
+    }
     return {is_done, is_done ? reread.in_words() : reread.why_not + "\nNothing was changed."};
 }
 
-// Why it cannot be; empty if it is, from now on.
-std::string Daemon::obey(const Reread& reread) {
-    core::Policy policy;
+// Whatever is wrong with a file, it is no reason to end.
+Reread Daemon::read_and_obey(const std::string& by) {
+    Reread reread;
     try {
-        policy = fitting(reread.config, open_files_);
-        clients_.listen_at(reread.config.listen);
+        reread = read_again(config_);
+        if (reread.why_not.empty()) {
+            obey(reread, by);
+        }
     } catch (const std::exception& error) {
-        return error.what();
+        reread.why_not = error.what();
     }
-    policy.backend.standby =
-        policy_.backend.standby;  // As many as there was room for at the start.
-    config_ = reread.config;
+    return reread;
+}
+
+// Throws before anything is changed, or not at all.
+void Daemon::obey(const Reread& reread, const std::string& by) {
+    config::Config fresh = reread.config;
+    // As many as there was room for when we started.
+    const std::size_t standby = policy_.backend.standby;
+    fresh.policy.backend.standby = standby;
+    core::Policy policy = fitting(fresh, open_files_);
+    policy.backend.standby = standby;
+    Calendar calendar(fresh.schedule);
+    clients_.listen_at(fresh.listen);
+    tell_changes(reread, by);
+    config_ = std::move(fresh);
     policy_ = policy;
     set_log_level(config_.log_level);
-    calendar_ = Calendar(config_.schedule);
+    calendar_ = std::move(calendar);
     scheduled_ = calendar_.next(wall_clock());
     feed(core::PolicyChanged{policy_, reread.needs_fresh_backends()});
-    return {};
 }
 
 // Of the wall clock only this depends: it is looked at again and again, since it may be set. What

@@ -56,7 +56,8 @@ private:
     void signal_came(int number);
     void order_came(core::Event event, const std::string& what, const std::string& by);
     admin::Reloaded reload(const std::string& by);
-    std::string obey(const Reread& reread);
+    Reread read_and_obey(const std::string& by);
+    void obey(const Reread& reread, const std::string& by);
     boost::asio::awaitable<void> end();
     void finish();
     [[noreturn]] void die(const std::string& where, std::exception_ptr failure) noexcept;

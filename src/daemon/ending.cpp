@@ -57,12 +57,12 @@ void Ending::kill(Life& life) {
 }
 
 boost::asio::awaitable<void> Ending::ask(LifePtr life) {
-    const bool speaks_uno = std::holds_alternative<config::UnoProbe>(config_.probe.kind);
+    const bool speaks_uno = std::holds_alternative<config::UnoProbe>(life->setting.probe.kind);
     if (speaks_uno && life->has_answered) {
         co_await ask_in_its_own_protocol(life);
     }
     // Also when it has ended: others of its tree may not have.
-    signal(*life, config_.backend.stop_signal);
+    signal(*life, life->setting.stop_signal);
     signal(*life, SIGCONT);  // A stopped process is deaf to all but KILL.
 }
 

@@ -60,18 +60,19 @@ void Notices::tell(const std::optional<config::Hook>& hook, Occasion occasion) {
     const HookLane which = lane_of(occasion);
     const auto found = lanes_.find(which);
     if (found == lanes_.end()) {
-        lanes_.emplace(which, Lane{std::move(occasion)});
-        tasks_.spawn("notice", tell_all(which, *hook));
+        lanes_.emplace(which, Lane{Notice{*hook, std::move(occasion)}});
+        tasks_.spawn("notice", tell_all(which));
         return;
     }
-    std::optional<Occasion>& next = found->second.next;
+    std::optional<Notice>& next = found->second.next;
     if (next) {
-        tell_of("hook skipped", *next, "the one before it still runs, and a newer one waits");
+        tell_of("hook skipped", next->occasion,
+                "the one before it still runs, and a newer one waits");
     }
-    next = std::move(occasion);
+    next = Notice{*hook, std::move(occasion)};
 }
 
-boost::asio::awaitable<void> Notices::tell_all(HookLane which, config::Hook hook) {
+boost::asio::awaitable<void> Notices::tell_all(HookLane which) {
     // Beside a backend of our own nothing of it goes on when it has ended. A service that somebody
     // else runs may be started so.
     const auto outliving =
@@ -82,7 +83,7 @@ boost::asio::awaitable<void> Notices::tell_all(HookLane which, config::Hook hook
         // First all others go on: what has ended is replaced, and clients go in.
         const auto executor = co_await boost::asio::this_coro::executor;
         co_await boost::asio::post(executor, boost::asio::use_awaitable);
-        auto run = hooks_.run(hook, lane.running, outliving);
+        auto run = hooks_.run(lane.running.hook, lane.running.occasion, outliving);
         (void)co_await std::move(run);
         goes_on = lane.next.has_value();
         if (goes_on) {
@@ -109,7 +110,7 @@ void Notices::end_at_once() {
 void Notices::leave_out_what_waits() {
     for (auto& [which, lane] : lanes_) {
         if (const auto next = std::exchange(lane.next, std::nullopt)) {
-            tell_of("hook skipped", *next, ends_now);
+            tell_of("hook skipped", next->occasion, ends_now);
         }
     }
 }
@@ -121,7 +122,7 @@ boost::asio::awaitable<void> Notices::last_words() {
     }
     end_at_once();
     for (const auto& [which, lane] : lanes_) {
-        tell_of("hook killed", lane.running, ends_now);
+        tell_of("hook killed", lane.running.occasion, ends_now);
     }
     hooks_.kill_all();
     const auto gone_by = steady_clock::now() + kill_limit;

@@ -41,14 +41,19 @@ public:
     boost::asio::awaitable<void> last_words();
 
 private:
+    // What is told, by the hook there was for it when it happened.
+    struct Notice {
+        config::Hook hook;
+        Occasion occasion;
+    };
     // One that runs, and what waits behind it.
     struct Lane {
-        Occasion running;
-        std::optional<Occasion> next = {};
+        Notice running;
+        std::optional<Notice> next = {};
     };
 
     void tell(const std::optional<config::Hook>& hook, Occasion occasion);
-    boost::asio::awaitable<void> tell_all(HookLane which, config::Hook hook);
+    boost::asio::awaitable<void> tell_all(HookLane which);
     void leave_out_what_waits();
     std::chrono::steady_clock::time_point end_of_all(
         std::chrono::steady_clock::time_point begin) const;

@@ -64,7 +64,10 @@ Operators::Operators(boost::asio::any_io_executor executor, const config::Config
              [this](core::Event event, const std::string& what, const std::string& by) {
                  obey(std::move(event), what, by);
              },
-             [this](const std::string& by) { return callbacks_.reload(by); }}),
+             [this](const std::string& by) {
+                 seen_.reset();
+                 return callbacks_.reload(by);
+             }}),
       socket_door_{admin::Access::everything, socket_visitors_max},
       http_door_{admin::Access::read_only, http_visitors_max},
       tasks_(tasks) {

@@ -289,11 +289,12 @@ void OwnBackends::perform(const core::ProbeBackend& effect) {
 
 boost::asio::awaitable<void> OwnBackends::probe(LifePtr life, core::ProbePurpose purpose) {
     io::ProbeResult result;
-    if (std::holds_alternative<config::CommandProbe>(config_.probe.kind)) {
+    const config::Probe& asked = life->setting.probe;
+    if (std::holds_alternative<config::CommandProbe>(asked.kind)) {
         result = co_await probe_by_command(life);
     } else {
-        const io::ProbeSpec spec = probe_spec(config_.probe, purpose);
-        result = co_await io::probe(spec, life->destination(), config_.probe.timeout);
+        const io::ProbeSpec spec = probe_spec(asked, purpose);
+        result = co_await io::probe(spec, life->destination(), asked.timeout);
     }
     if (life->is_stopping) {
         co_return;  // It was cancelled, and says nothing of the backend.
@@ -334,10 +335,11 @@ boost::asio::awaitable<void> OwnBackends::probe(LifePtr life, core::ProbePurpose
 }
 
 boost::asio::awaitable<io::ProbeResult> OwnBackends::probe_by_command(LifePtr life) {
-    const auto& command = std::get<config::CommandProbe>(config_.probe.kind).command;
+    const config::Probe& asked = life->setting.probe;
+    const auto& command = std::get<config::CommandProbe>(asked.kind).command;
     io::ChildSpec child = places_.beside(life->setting, command);
-    const CommandResult result = co_await commands_.run(std::move(child), config_.probe.timeout,
-                                                        Commands::Outliving::killed);
+    const CommandResult result =
+        co_await commands_.run(std::move(child), asked.timeout, Commands::Outliving::killed);
     co_return io::ProbeResult{result.succeeded, result.why, result.took};
 }
 

@@ -77,6 +77,19 @@ std::optional<config::Problem> problem_with_user(const config::Config& config) {
                            config::wrong(name, why, "a name as in /etc/passwd").message};
 }
 
+std::string why_pipe_is_open(const config::Config& config) {
+    const auto found = io::find_user(config.backend.user);
+    const auto* const identity = std::get_if<io::Identity>(&found);
+    const unsigned user =
+        config.backend.user.empty() || identity == nullptr ? ::getuid() : identity->uid;
+    if (!is_office_pipe(config) || io::has_name(user)) {
+        return {};
+    }
+    return "user " + std::to_string(user) +
+           " is not in /etc/passwd, and the pipe of such a user's office is open to everybody. Add "
+           "him there, or have the office listen on TCP: address: \"127.0.0.1:{port}\".";
+}
+
 Places::Places(const config::Config& config, const StateDirectory& state, std::string run)
     : config_(config), state_(state), run_(std::move(run)) {
     if (const auto problem = problem_with_user(config)) {
@@ -85,12 +98,8 @@ Places::Places(const config::Config& config, const StateDirectory& state, std::s
     if (!config.backend.user.empty()) {
         user_ = std::get<io::Identity>(io::find_user(config.backend.user));
     }
-    if (is_office_pipe(config) && !io::has_name(user())) {
-        throw std::runtime_error(
-            "backend.address: user " + std::to_string(user()) +
-            " is not in /etc/passwd, and the pipe of such a user's office is open to everybody. "
-            "Add "
-            "him there, or have the office listen on TCP: address: \"127.0.0.1:{port}\".");
+    if (const std::string why = why_pipe_is_open(config); !why.empty()) {
+        throw std::runtime_error("backend.address: " + why);
     }
 }
 
@@ -129,6 +138,8 @@ std::string Places::settle(core::PlaceId place, Setting& setting) const {
     }
     setting.address = std::get<io::Endpoint>(address);
     setting.child = describe_child(setting.values);
+    setting.probe = config_.probe;
+    setting.stop_signal = config_.backend.stop_signal;
     const std::string life = state_.identity() + "-" + setting.values.generation;
     setting.child.environment[generation_variable] = life;
     setting.cookie = std::string(generation_variable) + "=" + life;

@@ -36,6 +36,8 @@ struct Setting {
     io::Endpoint address;
     config::Placeholders values;
     io::ChildSpec child;
+    config::Probe probe;  // what it is asked, and how it is told to stop, as it was started
+    int stop_signal = 0;
     std::string cookie;  // in the environment of this generation's processes, and no other's
 };
 
@@ -49,6 +51,9 @@ struct Unfit {
 
 // What is wrong with `backend.user` on this machine, to be asked before anything is started.
 std::optional<config::Problem> problem_with_user(const config::Config& config);
+
+// Why its office's pipe would be open to everybody here; empty if it would not.
+std::string why_pipe_is_open(const config::Config& config);
 
 class Places {
 public:

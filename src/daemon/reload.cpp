@@ -2,8 +2,11 @@
 
 #include "config/load.hpp"
 #include "daemon/log.hpp"
+#include "daemon/place.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -14,6 +17,33 @@ using Reach = config::Change::Reach;
 
 void add_line(std::string& lines, const std::string& line) {
     lines += (lines.empty() ? "" : "\n") + line;
+}
+
+// The journal breaks a line of more than 48 KiB.
+std::string the_beginning_of(const std::string& text) {
+    constexpr std::size_t most = 8192;
+    return text.size() <= most ? text : text.substr(0, most) + "…";
+}
+
+// What is wrong with it here and now, as it would be at a start.
+std::string why_not(const config::Config& in_force, const config::Config& fresh) {
+    if (fresh.positions.lines.empty() && !in_force.positions.lines.empty()) {
+        return fresh.positions.file +
+               " is empty: somebody may be in the middle of writing it. Write another file, and "
+               "rename it";
+    }
+    const std::string why = why_pipe_is_open(fresh);
+    return why.empty() ? why : "backend.address: " + why;
+}
+
+// How many there are by default follows from other keys.
+std::string why_standby_changed(const config::Change& change, const config::Config& fresh) {
+    constexpr auto key = "backend.standby";
+    if (change.key != key || fresh.positions.lines.contains(key)) {
+        return {};
+    }
+    return ": by default it follows from the other keys; write \"standby: " + change.before +
+           "\" to keep it";
 }
 
 }  // namespace
@@ -35,11 +65,15 @@ std::string Reread::in_words() const {
 
 Reread read_again(const config::Config& in_force) {
     Reread reread;
-    if (in_force.positions.file.empty()) {
-        reread.why_not = "there is no file that it was started with";
+    const std::string& file = in_force.positions.file;
+    std::error_code error;
+    const auto status = std::filesystem::status(file, error);
+    // A pipe would be waited for, with everything.
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+        reread.why_not = file + " is no file that can be read again";
         return reread;
     }
-    auto loaded = config::load_file(in_force.positions.file);
+    auto loaded = config::load_file(file);
     if (const auto* const problems = std::get_if<std::vector<config::Problem>>(&loaded)) {
         for (const config::Problem& problem : *problems) {
             add_line(reread.why_not, config::to_text(problem));
@@ -47,27 +81,29 @@ Reread read_again(const config::Config& in_force) {
         return reread;
     }
     reread.config = std::get<config::Config>(std::move(loaded));
+    reread.why_not = why_not(in_force, reread.config);
     reread.changes = config::changes(in_force, reread.config);
     for (const config::Change& change : reread.changes) {
         if (change.reach == Reach::restart) {
-            add_line(reread.why_not, config::to_text(change) + " needs a restart");
+            add_line(reread.why_not, config::to_text(change) + " needs a restart" +
+                                         why_standby_changed(change, reread.config));
         }
     }
     return reread;
 }
 
-void tell(const Reread& reread, const std::string& by) {
-    if (!reread.why_not.empty()) {
-        Line(Line::Level::error, "reload refused, nothing was changed")
-            .with("by", by)
-            .with("why", reread.why_not);
-        return;
-    }
+void tell_refusal(const Reread& reread, const std::string& by) {
+    Line(Line::Level::error, "reload refused, nothing was changed")
+        .with("by", by)
+        .with("why", the_beginning_of(reread.why_not));
+}
+
+void tell_changes(const Reread& reread, const std::string& by) {
     for (const config::Change& change : reread.changes) {
         Line(Line::Level::info, "configuration changed")
             .with("key", change.key)
-            .with("before", change.before)
-            .with("after", change.after);
+            .with("before", the_beginning_of(change.before))
+            .with("after", the_beginning_of(change.after));
     }
     Line(Line::Level::info, "reloaded").with("by", by).with("changes", reread.changes.size());
 }

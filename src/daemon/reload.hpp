@@ -26,6 +26,7 @@ struct Reread {
 Reread read_again(const config::Config& in_force);
 
 // To the log, with whoever asked for it.
-void tell(const Reread& reread, const std::string& by);
+void tell_changes(const Reread& reread, const std::string& by);
+void tell_refusal(const Reread& reread, const std::string& by);
 
 }  // namespace tcplock::daemon

@@ -117,13 +117,21 @@ void Systemd::perform(const core::StopListening&) {
     ask_for_time();
 }
 
+// What nobody has taken by then is news no more.
 void Systemd::owe(const std::string& news) {
+    if (!socket_) {
+        return;
+    }
+    constexpr std::size_t owed_max = 1024;
+    if (owed_.size() + news.size() > owed_max) {
+        owed_.clear();
+    }
     owed_ += (owed_.empty() ? "" : "\n") + news;
     pay();
 }
 
 void Systemd::pay() {
-    if (socket_ && !owed_.empty() && socket_->send(owed_)) {
+    if (!owed_.empty() && socket_->send(owed_)) {
         owed_.clear();
     }
 }

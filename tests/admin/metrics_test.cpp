@@ -105,6 +105,7 @@ TEST_F(MetricsTest, TellALimitOnlyWhereThereIsOne) {
 TEST_F(MetricsTest, BeginAtZero) {
     expect("tcplock_recycles_total{backend_instance=\"1\",reason=\"session_timeout\"} 0");
     expect("tcplock_clients_refused_total{reason=\"queue_full\"} 0");
+    expect("tcplock_sessions_total{backend_instance=\"1\",end=\"TD\"} 0");
     expect("tcplock_clients_cut_total{reason=\"session_timeout\"} 0");
     expect("tcplock_backend_failed_starts_total 0");
     expect("tcplock_event_loop_delay_seconds_count 0");
@@ -151,7 +152,7 @@ TEST_F(MetricsTest, CountWhoWasTurnedAwayBeforeHeCouldWait) {
     expect("tcplock_clients_accepted_total 11");
     expect("tcplock_clients_refused_total{reason=\"not_allowed\"} 1");
     expect("tcplock_clients_refused_total{reason=\"queue_full\"} 1");
-    expect("tcplock_wait_seconds_count{outcome=\"refused\"} 2");
+    expect("tcplock_wait_seconds_count{outcome=\"refused\"} 1");
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace tcplock::config {
 namespace {
 
@@ -34,9 +36,29 @@ TEST(Changes, LimitsAreObeyedAtOnce) {
               (Lines{"backend.stop_grace 5s -> 1s", "probe.interval 5s -> 1s"}));
 }
 
-TEST(Changes, ListenersAreOneChange) {
-    EXPECT_EQ(told("", "listen: [{address: 127.0.0.1:2002}, {address: 127.0.0.1:2003}]").size(),
-              1U);
+TEST(Changes, AListIsOneValueOnOneLine) {
+    EXPECT_EQ(told("", "listen: [{address: 127.0.0.1:2002}, {address: 127.0.0.1:2003}]"),
+              Lines{"listen [{address: 127.0.0.1:2002, allow: []}] -> [{address: 127.0.0.1:2002, "
+                    "allow: []}, {address: 127.0.0.1:2003, allow: []}]"});
+    EXPECT_EQ(told(tcp + "backend: {command: [a, b], address: '127.0.0.1:1'}",
+                   tcp + "backend: {command: [a, c], address: '127.0.0.1:1'}"),
+              Lines{"recycles: backend.command [a, b] -> [a, c]"});
+}
+
+TEST(Changes, WhatABackendIsAskedRecyclesIt) {
+    EXPECT_EQ(told("", "probe: {timeout: 1s}"), Lines{"recycles: probe.timeout 2s -> 1s"});
+    const Lines kind = told("", "probe: {kind: connect}");
+    EXPECT_TRUE(std::ranges::count(kind, "restart: probe.kind uno -> connect")) << kind.front();
+    EXPECT_EQ(told(tcp + "backend: {address: '127.0.0.1:8100'}",
+                   tcp + "backend: {address: '127.0.0.1:8100'}\nprobe: {timeout: 1s}"),
+              Lines{"probe.timeout 2s -> 1s"});
+}
+
+TEST(Changes, CanBeToldOfNamesOfAnyLength) {
+    const std::string name(3000, 'A');
+    const std::string file = "backend: {environment: {? " + name + " : x}}";
+    EXPECT_EQ(told(file, file), Lines{});
+    EXPECT_EQ(told("", file), Lines{"recycles: backend.environment." + name + " not there -> …"});
 }
 
 TEST(Changes, WhatABackendIsMadeOfRecyclesIt) {

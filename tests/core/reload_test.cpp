@@ -140,14 +140,21 @@ TEST_F(Reload, EndsAStartThatHasNotSucceeded) {
     expect({StopBackend{1_gen, StopReason::reload, StopHow::ask, 0, 0s}});
 }
 
-TEST_F(Reload, ReplacesWhatWasBeingSpawnedOnceItHasAnswered) {
+TEST_F(Reload, ReplacesWhatWasBeingSpawnedAsSoonAsItHasBeen) {
     starts();
     skip();
     backend_changes();
     expect({});
-    becomes_ready(1);
-    expect({ProbeBackend{1_gen, ProbePurpose::readiness}, AnnounceReady{1_gen, 0s},
-            StopBackend{1_gen, StopReason::reload, StopHow::ask, 0, 0s}});
+    spawned(1);
+    expect({StopBackend{1_gen, StopReason::reload, StopHow::ask, 0, 0s}});
+}
+
+TEST_F(Reload, AsksAsOftenAsIsWantedNow) {
+    serving();
+    policy.probe.interval = 1s;
+    limits_change();
+    after(1s);
+    expect({ProbeBackend{1_gen, ProbePurpose::liveness}});
 }
 
 TEST_F(Reload, TriesAtOnceWhatHadFailedAndTakesClientsAgain) {

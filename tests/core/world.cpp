@@ -284,6 +284,7 @@ void World::change_policy() {
     policy_.gate.session_timeout = one_of<Duration>({1s, 3s});
     longest_session_ = std::max(longest_session_, policy_.gate.session_timeout);
     policy_.shutdown_timeout = one_of<Duration>({500ms, 3s});
+    policy_.probe.interval = one_of<Duration>({200ms, 1s});
     policy_.recycle.max_jobs = one_of<std::optional<std::uint64_t>>({std::nullopt, 1, 3, 10});
     policy_.hooks.before_admission = chance(0.3);
     policy_.hooks.session_timeout = chance(0.3);
@@ -294,15 +295,12 @@ void World::change_policy() {
     }
     for (auto& [id, place] : places_) {
         place.needs_aftermath &= policy_.hooks.session_timeout;
-        if (needs_fresh_backends) {
-            place.wasted = 0;
-            place.failed_in_a_row = 0;
-        }
+        place.wasted = 0;
+        place.failed_in_a_row = 0;
     }
-    failed_starts_ = needs_fresh_backends ? 0 : failed_starts_;
+    failed_starts_ = 0;
     feed(PolicyChanged{policy_, needs_fresh_backends});
-    check(!needs_fresh_backends || !nothing_lives_since_,
-          "7: what failed before was held against what is new");
+    check(!nothing_lives_since_, "7: what failed before was held against what is new");
     for (const auto& [generation, life] : lives_) {
         check(!needs_fresh_backends || !life.was_spawned || life.answered || life.was_stopped,
               "4: one that is out of date, and has never answered, was kept");
