@@ -423,7 +423,7 @@ PlaceView Backend::view() const {
     seen.is_unproven = prove_by_.has_value();
     seen.missed_probes = phase_ == Phase::ready ? missed_probes_ : 0;
     seen.due = due_;
-    if (planned_) {
+    if (planned_ && is_alive()) {
         seen.planned = planned_->reason;
     }
     if (phase_ == Phase::vacant) {

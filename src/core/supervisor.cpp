@@ -233,7 +233,7 @@ void Supervisor::on(const BackendSpawned& event, Instant now, Effects& effects) 
         return;
     }
     backend->spawned(event.jitter, now);
-    if (backend->is_outdated()) {
+    if (backend->is_outdated() && wanted() != Pool::Wanted::nothing) {
         stop(*backend, StopReason::reload, now, effects);
     }
 }

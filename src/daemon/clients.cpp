@@ -32,6 +32,16 @@ io::Allow allow_of(const config::Listen& listen) {
     return allow;
 }
 
+// Whoever listens on every address of a kind listens on each.
+bool overlap(const std::string& one, const std::string& other) {
+    const auto left = io::parse_endpoint(one);
+    const auto right = io::parse_endpoint(other);
+    const bool is_one_of_all =
+        left->address().is_unspecified() || right->address().is_unspecified();
+    return left->port() == right->port() && left->protocol() == right->protocol() &&
+           (left->address() == right->address() || is_one_of_all);
+}
+
 void tell_open(const io::Listener& listener) {
     Line(Line::Level::info, "listening").with("address", io::describe(listener.local_endpoint()));
 }
@@ -140,9 +150,9 @@ void Clients::open_beside_others(std::list<Door>& doors, const config::Listen& l
     try {
         open(doors, listen);
     } catch (const std::system_error& error) {
-        const auto port = io::parse_endpoint(listen.address)->port();
+        const bool is_taken = error.code() == std::errc::address_in_use;
         for (const Door& door : doors_) {
-            if (io::parse_endpoint(door.what.address)->port() == port) {
+            if (is_taken && overlap(door.what.address, listen.address)) {
                 throw std::runtime_error(std::string(error.what()) + ": we listen on " +
                                          door.what.address + " ourselves. That needs a restart");
             }

@@ -66,6 +66,14 @@ core::Policy fitting(const config::Config& config, std::size_t open_files) {
     return fit_memory(fit_line(config.policy, open_files, config.listen.size()), config.protocol);
 }
 
+// As many standbys as there was room for when we started.
+core::Policy fitting_beside(std::size_t standby, config::Config config, std::size_t open_files) {
+    config.policy.backend.standby = standby;
+    core::Policy policy = fitting(config, open_files);
+    policy.backend.standby = standby;
+    return policy;
+}
+
 std::chrono::sys_seconds wall_clock() {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
@@ -172,10 +180,14 @@ void Daemon::feed(core::Event event) {
         return;
     }
     is_feeding_ = true;
-    while (!inbox_.empty()) {
-        const core::Event next = std::move(inbox_.front());
-        inbox_.pop_front();
-        handle(next);
+    try {
+        while (!inbox_.empty()) {
+            const core::Event next = std::move(inbox_.front());
+            inbox_.pop_front();
+            handle(next);
+        }
+    } catch (...) {  // Half of an event is worse than an end.
+        die("the events", std::current_exception());
     }
     is_feeding_ = false;
     rearm();
@@ -310,33 +322,33 @@ admin::Reloaded Daemon::reload(const std::string& by) {
 // Whatever is wrong with a file, it is no reason to end.
 Reread Daemon::read_and_obey(const std::string& by) {
     Reread reread;
+    core::Policy policy;
     try {
         reread = read_again(config_);
-        if (reread.why_not.empty()) {
-            obey(reread, by);
+        if (!reread.why_not.empty()) {
+            return reread;
         }
+        policy = fitting_beside(policy_.backend.standby, reread.config, open_files_);
+        clients_.listen_at(reread.config.listen);
     } catch (const std::exception& error) {
         reread.why_not = error.what();
+        return reread;
     }
+    tell_changes(reread, by);
+    obey(reread, policy);
     return reread;
 }
 
-// Throws before anything is changed, or not at all.
-void Daemon::obey(const Reread& reread, const std::string& by) {
-    config::Config fresh = reread.config;
-    // As many as there was room for when we started.
-    const std::size_t standby = policy_.backend.standby;
-    fresh.policy.backend.standby = standby;
-    core::Policy policy = fitting(fresh, open_files_);
-    policy.backend.standby = standby;
-    Calendar calendar(fresh.schedule);
-    clients_.listen_at(fresh.listen);
-    tell_changes(reread, by);
-    config_ = std::move(fresh);
+void Daemon::obey(const Reread& reread, const core::Policy& policy) {
+    const bool is_rescheduled = config_.schedule != reread.config.schedule;
+    config_ = reread.config;
     policy_ = policy;
     set_log_level(config_.log_level);
-    calendar_ = std::move(calendar);
-    scheduled_ = calendar_.next(wall_clock());
+    if (is_rescheduled) {
+        calendar_ = Calendar(config_.schedule);
+        scheduled_ = calendar_.next(wall_clock());
+        schedule_timer_.cancel();  // It is looked at again.
+    }
     feed(core::PolicyChanged{policy_, reread.needs_fresh_backends()});
 }
 
@@ -349,8 +361,8 @@ boost::asio::awaitable<void> Daemon::follow_schedule() {
         const auto left = scheduled_ ? *scheduled_ - now : schedule_look_max;
         schedule_timer_.expires_after(
             std::clamp<std::chrono::seconds>(left, 1s, schedule_look_max));
-        const auto [error] = co_await schedule_timer_.async_wait(io::use_result);
-        if (error) {
+        (void)co_await schedule_timer_.async_wait(io::use_result);
+        if (has_ended_) {
             co_return;
         }
         const auto before = std::exchange(now, wall_clock());
@@ -385,6 +397,7 @@ boost::asio::awaitable<void> Daemon::end() {
 }
 
 void Daemon::finish() {
+    has_ended_ = true;
     deadline_timer_.cancel();
     signals_.cancel();
     schedule_timer_.cancel();

@@ -57,7 +57,7 @@ private:
     void order_came(core::Event event, const std::string& what, const std::string& by);
     admin::Reloaded reload(const std::string& by);
     Reread read_and_obey(const std::string& by);
-    void obey(const Reread& reread, const std::string& by);
+    void obey(const Reread& reread, const core::Policy& policy);
     boost::asio::awaitable<void> end();
     void finish();
     [[noreturn]] void die(const std::string& where, std::exception_ptr failure) noexcept;
@@ -72,6 +72,7 @@ private:
     std::deque<core::Event> inbox_;
     bool has_begun_ = false;  // until then the inbox only fills
     bool is_feeding_ = false;
+    bool has_ended_ = false;
 
     boost::asio::steady_timer deadline_timer_{io_};
     std::optional<core::Instant> armed_for_;

@@ -126,22 +126,27 @@ void Operators::close() {
     file_.reset();
 }
 
-void Operators::tell_full(Door& door) {
+void Operators::tell_full(Door& door, const char* why) {
     const auto now = steady_clock::now();
     if (door.told_full && now - *door.told_full < between_complaints) {
         return;
     }
     door.told_full = now;
-    Line(Line::Level::warn, "an operator was turned away, as many as may come at once are there")
+    Line(Line::Level::warn, "an operator was turned away")
         .with("by", door.access == admin::Access::everything ? "admin.socket" : "admin.http")
         .with("there", door.visitors)
-        .with("limit", door.visitors_max);
+        .with("limit", door.visitors_max)
+        .with("why", why);
 }
 
 // One too many is closed: he hears of it at once, and may come again.
 void Operators::accepted(Door& door, io::Descriptor visitor, const std::string& from) {
-    if (door.visitors >= door.visitors_max || is_beyond_reserve(visitor, open_files_)) {
-        tell_full(door);
+    if (door.visitors >= door.visitors_max) {
+        tell_full(door, "as many as may come at once are there");
+        return;
+    }
+    if (is_beyond_reserve(visitor, open_files_)) {
+        tell_full(door, "the limit of open files leaves none for another");
         return;
     }
     try {

@@ -53,7 +53,7 @@ private:
 
     void open_socket(const config::Config& config);
     io::Listener::Callbacks callbacks_for(Door& door);
-    void tell_full(Door& door);
+    void tell_full(Door& door, const char* why);
     void accepted(Door& door, io::Descriptor visitor, const std::string& from);
     boost::asio::awaitable<void> attend(Door& door, io::Socket visitor, std::string by);
     void obey(core::Event event, const std::string& what, const std::string& by);

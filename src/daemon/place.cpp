@@ -78,11 +78,16 @@ std::optional<config::Problem> problem_with_user(const config::Config& config) {
 }
 
 std::string why_pipe_is_open(const config::Config& config) {
-    const auto found = io::find_user(config.backend.user);
-    const auto* const identity = std::get_if<io::Identity>(&found);
-    const unsigned user =
-        config.backend.user.empty() || identity == nullptr ? ::getuid() : identity->uid;
-    if (!is_office_pipe(config) || io::has_name(user)) {
+    if (!is_office_pipe(config)) {
+        return {};  // And nobody is looked up for nothing: that may take its time.
+    }
+    unsigned user = ::getuid();
+    if (!config.backend.user.empty()) {
+        const auto found = io::find_user(config.backend.user);
+        const auto* const identity = std::get_if<io::Identity>(&found);
+        user = identity ? identity->uid : user;
+    }
+    if (io::has_name(user)) {
         return {};
     }
     return "user " + std::to_string(user) +

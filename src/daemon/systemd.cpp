@@ -118,21 +118,22 @@ void Systemd::perform(const core::StopListening&) {
 }
 
 // What nobody has taken by then is news no more.
-void Systemd::owe(const std::string& news) {
+void Systemd::owe(std::string news) {
+    constexpr std::size_t owed_max = 8;
     if (!socket_) {
         return;
     }
-    constexpr std::size_t owed_max = 1024;
-    if (owed_.size() + news.size() > owed_max) {
-        owed_.clear();
+    if (owed_.size() == owed_max) {
+        owed_.pop_front();
     }
-    owed_ += (owed_.empty() ? "" : "\n") + news;
+    owed_.push_back(std::move(news));
     pay();
 }
 
+// Each in a datagram of its own: of several states in one the last alone would count.
 void Systemd::pay() {
-    if (!owed_.empty() && socket_->send(owed_)) {
-        owed_.clear();
+    while (!owed_.empty() && socket_->send(owed_.front())) {
+        owed_.pop_front();
     }
 }
 

@@ -14,6 +14,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -37,7 +38,7 @@ public:
 private:
     boost::asio::awaitable<void> tell_how_things_stand();
     boost::asio::awaitable<void> feed_watchdog(std::chrono::microseconds interval);
-    void owe(const std::string& news);
+    void owe(std::string news);
     void pay();
     void ask_for_time();
     void tell_status();
@@ -45,8 +46,8 @@ private:
     boost::asio::any_io_executor executor_;
     std::function<admin::View()> look_;
     std::optional<io::NotifySocket> socket_;
-    std::string owed_;    // news that have not been taken yet
-    std::string status_;  // as it was told last
+    std::deque<std::string> owed_;  // news that have not been taken yet
+    std::string status_;            // as it was told last
     bool is_ending_ = false;
     std::chrono::steady_clock::time_point has_time_until_;  // as far as it was asked for
 };

@@ -175,7 +175,7 @@ BUGS = [
     (7, "supervisor.cpp", "forget_failed_starts(backend);  // Whatever it was, it may be mended.", ";"),
     (7, "supervisor.cpp", "        backend.forget_pauses();", ";"),
     (5, "backend.cpp", "next_probe_ = std::min(next_probe_, now + policy.probe.interval);", ";"),
-    (4, "supervisor.cpp", "if (backend->is_outdated()) {", "if (false) {"),
+    (4, "supervisor.cpp", "if (backend->is_outdated() &&", "if (false &&"),
     (7, "backend.cpp", "not_before_ = {};", ";"),
     (3, "backend.cpp", "seen.jobs = wear_.jobs;", ";"),
     (3, "supervisor.cpp", "seen.paused_since = gate_.paused_since();", ";"),

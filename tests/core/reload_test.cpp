@@ -149,6 +149,17 @@ TEST_F(Reload, ReplacesWhatWasBeingSpawnedAsSoonAsItHasBeen) {
     expect({StopBackend{1_gen, StopReason::reload, StopHow::ask, 0, 0s}});
 }
 
+TEST_F(Reload, DoesNotStandInTheWayOfAnEndAtOnce) {
+    starts();
+    skip();
+    backend_changes();
+    told_to_end_at_once();
+    spawned(1);
+    expect({StopListening{}, StopBackend{1_gen, StopReason::shutdown, StopHow::kill, 0, 0s}});
+    cleared(1);
+    expect({Finish{}});
+}
+
 TEST_F(Reload, AsksAsOftenAsIsWantedNow) {
     serving();
     policy.probe.interval = 1s;
