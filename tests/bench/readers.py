@@ -46,7 +46,8 @@ async def keep_reading(path, pause, answered):
         try:
             reader, writer = await asyncio.open_unix_connection(path)
             for _ in range(100):
-                answered[0] += await read_once(reader, writer)
+                is_answered = await read_once(reader, writer)
+                answered[0] += is_answered
                 await asyncio.sleep(pause)
             writer.close()
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -55,11 +56,11 @@ async def keep_reading(path, pause, answered):
 
 async def read_all(path, pause):
     answered = [0]
-    for _ in range(READERS):
-        asyncio.ensure_future(keep_reading(path, pause, answered))
-    print("here", flush=True)
+    readers = [asyncio.ensure_future(keep_reading(path, pause, answered)) for _ in range(READERS)]
+    print(len(readers), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     print(answered[0], flush=True)
+    os._exit(0)  # All are in the middle of something.
 
 
 def start_readers(path, pause):
