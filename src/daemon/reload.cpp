@@ -66,6 +66,10 @@ std::string Reread::in_words() const {
 Reread read_again(const config::Config& in_force) {
     Reread reread;
     const std::string& file = in_force.positions.file;
+    if (file.empty()) {
+        reread.why_not = "it was started with arguments, and no file";
+        return reread;
+    }
     std::error_code error;
     const auto status = std::filesystem::status(file, error);
     // A pipe would be waited for, with everything.

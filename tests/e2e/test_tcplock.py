@@ -48,6 +48,21 @@ class OptionsTest(unittest.TestCase):
             self.assertEqual(journal.inversions(), 0)
             self.assertEqual(journal.count["violation"], 0)
 
+    def test_hup_is_refused_for_there_is_no_file(self):
+        gate, port = ports()
+        with Service(port) as service, Tcplock("-l", gate, "-p", port) as tcplock:
+            service.start()
+            client = Client(gate, "1")
+            self.assertEqual(client.answer(), "1 s")
+            client.close()
+            tcplock.process.send_signal(signal.SIGHUP)
+            refused = tcplock.log.wait("reload refused, nothing was changed")
+            self.assertEqual(refused["why"], "it was started with arguments, and no file")
+            after = Client(gate, "2")
+            self.assertEqual(after.answer(), "2 s")
+            after.close()
+            self.assertEqual(tcplock.terminate(), 0)
+
     def test_three_at_a_time(self):
         gate, port = ports()
         service = Service(port, "--at-most", "3")
