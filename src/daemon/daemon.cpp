@@ -97,6 +97,14 @@ Daemon::Daemon(config::Config config, const Warden& warden)
       core_(policy_),
       overview_(config_, policy_),
       backends_(make_backends()),
+      operators_(
+          io_.get_executor(), config_, open_files_,
+          {[this] { return overview_.take(core_, *backends_, clients_); }, overview_.record(),
+           [this](core::Event event, const std::string& what, const std::string& by) {
+               order_came(std::move(event), what, by);
+           },
+           [this](const std::string& by) { return reload(by); }},
+          tasks_),
       clients_(io_, config_, open_files_, overview_.record(),
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_->address_of(generation); },
@@ -108,14 +116,6 @@ Daemon::Daemon(config::Config config, const Warden& warden)
                     return backends_->processor_time_of(generation);
                 }},
                tasks_, sessions_),
-      operators_(
-          io_.get_executor(), config_, open_files_,
-          {[this] { return overview_.take(core_, *backends_, clients_); }, overview_.record(),
-           [this](core::Event event, const std::string& what, const std::string& by) {
-               order_came(std::move(event), what, by);
-           },
-           [this](const std::string& by) { return reload(by); }},
-          tasks_),
       systemd_(io_.get_executor(), [this] { return overview_.take(core_, *backends_, clients_); }),
       sessions_(io_.get_executor(), [this](const std::string& name,
                                            std::exception_ptr failure) { die(name, failure); }),

@@ -84,8 +84,8 @@ private:
     io::Reaper reaper_{io_};
     Overview overview_;
     std::unique_ptr<Backends> backends_;
+    Operators operators_;  // before the clients: who reads that they may connect can also ask
     Clients clients_;
-    Operators operators_;
     Systemd systemd_;
     io::TaskGroup sessions_;  // may still owe their clients something when all else has ended
     io::TaskGroup tasks_;     // what uses the members above
