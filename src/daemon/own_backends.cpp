@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -23,6 +24,17 @@ namespace {
 constexpr auto orphan_limit = 10s;
 // For sessions that still end when a new generation serves already.
 constexpr std::size_t deaths_remembered = 16;
+
+// The package can be installed without an office, and its service then says what is missing.
+std::string explain(const io::SpawnFailure& failure, const io::ChildSpec& child) {
+    const bool is_missing = failure.code == std::errc::no_such_file_or_directory;
+    if (!is_missing || child.command.front() != "soffice") {
+        return failure.what;
+    }
+    return failure.what +
+           ". Install LibreOffice (Debian, Ubuntu: apt install libreoffice-writer-nogui "
+           "libreoffice-calc-nogui libreoffice-impress-nogui), or name another in backend.command";
+}
 
 }  // namespace
 
@@ -181,7 +193,7 @@ void OwnBackends::spawn_at(const core::SpawnBackend& effect, Setting& setting,
     }
     auto child = io::spawn(io_, setting.child);
     if (auto* const failure = std::get_if<io::SpawnFailure>(&child)) {
-        could_not_spawn(effect.generation, failure->what);
+        could_not_spawn(effect.generation, explain(*failure, setting.child));
         return;
     }
     replaced_.erase(effect.place);

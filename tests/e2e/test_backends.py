@@ -104,6 +104,15 @@ class FailingStartTest(unittest.TestCase):
             self.assertIn("/no/such/program", line.text)
             self.assertEqual(supervisor.terminate(), 0)
 
+    def test_a_missing_office_is_said_with_what_to_install(self):
+        config = {"protocol": "uno", "backend": {"environment": {"PATH": "/var/empty"}}}
+        with Supervisor(config) as supervisor:
+            supervisor.start()
+            why = supervisor.log.wait("backend start failed")["reason"]
+            self.assertIn("cannot run soffice: there is no such program in /var/empty. ", why)
+            self.assertIn("apt install libreoffice-writer-nogui", why)
+            self.assertEqual(supervisor.terminate(), 0)
+
     def test_one_that_never_listens(self):
         with fake.supervisor("--never-listen", backend={"start_timeout": "2s"}) as supervisor:
             supervisor.start()
