@@ -17,6 +17,7 @@ packages=(
     libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev
     libboost-program-options1.81-dev
     libyaml-cpp-dev libspdlog-dev libfmt-dev libgtest-dev prometheus-cpp-dev
+    mandoc groff-base zsh
 )
 office_packages=(
     libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui python3-uno

@@ -71,16 +71,16 @@ _tcplock_files() {
 # The sockets of those that run, or any other, folder by folder.
 _tcplock_sockets() {
     local begun=$1 socket
+    if [[ -z $begun ]]; then
+        mapfile -t COMPREPLY < <(compgen -G '/run/tcplock-supervisor*/admin.sock')
+        [[ ${#COMPREPLY[@]} -eq 0 ]] || return
+    fi
     compopt -o filenames 2>/dev/null
     mapfile -t COMPREPLY < <(
-        if [[ -z $begun ]]; then
-            compgen -G '/run/tcplock-supervisor*/admin.sock'
-        else
-            compgen -d -- "$begun"
-            compgen -f -- "$begun" | while IFS= read -r socket; do
-                [[ ! -S ${socket/#\~/$HOME} ]] || printf '%s\n' "$socket"
-            done
-        fi
+        compgen -d -- "$begun"
+        compgen -f -- "$begun" | while IFS= read -r socket; do
+            [[ ! -S ${socket/#\~/$HOME} ]] || printf '%s\n' "$socket"
+        done
     )
 }
 
