@@ -42,9 +42,12 @@ function=$(complete -p "$(basename "$1")" | sed -E 's/.* -F ([^ ]+) .*/\\1/')
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 
-# What is offered goes to a file instead of the screen; a list that is made for another is none.
+# What is offered goes to a file, and nothing to the screen but what is said beside it and the word
+# that ends the shell. A list that is made for another is no offer.
 ZSH = """
 PS1=
+unset zle_bracketed_paste
+setopt no_prompt_cr no_prompt_sp no_auto_list no_auto_menu no_beep
 fpath=($COMPLETION $fpath)
 autoload -Uz compinit && compinit -u -d $ZDOTDIR/dump
 compadd() {
@@ -131,8 +134,8 @@ class Zsh:
         os.close(terminal)
         if shell.poll() is None:
             shell.kill()
-        if shell.wait() != 0 or "rror" in shown:
-            raise AssertionError(f"{line!r}: {shown}")
+        if shell.wait() != 0 or shown.split() != ["exit"]:
+            raise AssertionError(f"{line!r}: {shown!r}")
         with open(self.offered) as file:
             return last_parts(file.read())
 

@@ -169,6 +169,11 @@ class Words(unittest.TestCase):
         self.assertGreater(len(reasons), 15)
         self.assertEqual(tagged(part("tcplock-supervisor.8", "Reasons"), "Cm"), reasons)
 
+    def test_signals_are_those_of_the_readme(self):
+        signals = [row[0] for row in rows_of_readme("| signal | what happens |")]
+        listed = re.findall(r"^\.It (.+)$", part("tcplock-supervisor.8", "SIGNALS"), re.M)
+        self.assertEqual(sorted(names.replace(" ,", ",") for names in listed), sorted(signals))
+
     def test_exit_codes_are_those_of_the_readme(self):
         codes = [row[0] for row in rows_of_readme("| exit code | means |")]
         found = re.findall(r"^\.It (\d+)$", part("tcplock-supervisor.8", "EXIT STATUS"), re.M)
