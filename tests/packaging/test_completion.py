@@ -102,13 +102,10 @@ class Zsh:
     def __init__(self):
         if not shutil.which("zsh"):
             raise AssertionError("zsh is missing: it comes with the package zsh")
-        self.directory = tempfile.mkdtemp(prefix="tcplock-zsh-")
-        self.offered = os.path.join(self.directory, "offered")
-        with open(os.path.join(self.directory, ".zshrc"), "w") as file:
+        self.directory = tempfile.TemporaryDirectory(prefix="tcplock-zsh-")
+        self.offered = os.path.join(self.directory.name, "offered")
+        with open(os.path.join(self.directory.name, ".zshrc"), "w") as file:
             file.write(ZSH)
-
-    def __del__(self):
-        shutil.rmtree(self.directory, ignore_errors=True)
 
     def complete(self, line, **environment):
         terminal, inner = pty.openpty()
@@ -121,7 +118,7 @@ class Zsh:
             start_new_session=True,
             env={
                 **os.environ,
-                "ZDOTDIR": self.directory,
+                "ZDOTDIR": self.directory.name,
                 "COMPLETION": str(COMPLETION),
                 "OFFERED": self.offered,
                 "LINE_BEGUN": line,
@@ -159,10 +156,6 @@ class Cases:
     @classmethod
     def setUpClass(cls):
         cls.shell = cls.make_shell()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.shell = None
 
     def setUp(self):
         self.directory = tempfile.mkdtemp(prefix="tcplock-completion-")
