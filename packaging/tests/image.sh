@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# Builds the container image with LibreOffice of one release of Debian from the Dockerfile as it is,
+# and the image with the programs alone, and runs image_test.py with both.
+#
+# usage: image.sh [12|13] [TEST...]
+#
+# It needs root and podman, which it installs, and the archives of Debian. The base images are made
+# from those, under the names that the Dockerfile has for them, if there are none; they are kept in
+# build/image/. Images are called localhost/tcplock-test, and stay, so that the next run is quick.
+set -eu
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+work=$top/build/image
+release=${1:-12}
+[ $# -eq 0 ] || shift
+
+packages=(
+    podman runc mmdebstrap iproute2 binutils file
+    python3 python3-uno python3-yaml libreoffice-core-nogui prometheus docker-compose
+)
+build_limit=5400 # seconds; most of it is the compiler's
+
+say() { printf '\n== %s\n' "$*"; }
+fail() {
+    printf '\nimage.sh: %s\n' "$*" >&2
+    exit 1
+}
+cannot() {
+    printf 'cannot run here: %s\n' "$*"
+    exit 0
+}
+
+podman=(podman --runtime runc)
+# No limit above this machine's own, which runc may not set; and the machine's network, since there
+# may be no bridge.
+limits=(--ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --network host)
+
+# How this machine reaches Debian's archives (proxies, what is believed of their dates), for the apt
+# of the images. The Dockerfile knows nothing of it.
+write_apt_settings() {
+    apt-config dump | grep -E '^Acquire::(https?|Check-[A-Za-z-]+|Retries)\b' >"$work/apt.conf" ||
+        : >"$work/apt.conf"
+}
+
+# As Debian's own image: the smallest system, without manual pages and translations.
+make_base_archive() {
+    local suite=$1
+    cat >"$work/debian.sources" <<END
+Types: deb
+URIs: http://deb.debian.org/debian
+Suites: $suite $suite-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: http://deb.debian.org/debian-security
+Suites: $suite-security
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+END
+    # Both are smaller with the package that says so of a merged /usr than with the one that merges.
+    mmdebstrap --variant=minbase --include=usr-is-merged --aptopt="$work/apt.conf" \
+        --dpkgopt='path-exclude=/usr/share/man/*' \
+        --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --dpkgopt='path-exclude=/usr/share/doc/*' \
+        --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+        --customize-hook='rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"' \
+        --customize-hook='cd "$1/etc/apt/sources.list.d" && mv 0000* debian.sources' \
+        "$suite" "$work/debian-$suite-slim.tar.part" "$work/debian.sources"
+    mv "$work/debian-$suite-slim.tar.part" "$work/debian-$suite-slim.tar"
+}
+
+# Under the name that the Dockerfile has for it. One that is here already, Debian's own perhaps, is
+# taken as it is.
+have_base_image() {
+    local suite=$1 name=docker.io/library/debian:$1-slim
+    ! "${podman[@]}" image exists "$name" || return 0
+    say "Making a base image $name"
+    [ -s "$work/debian-$suite-slim.tar" ] || make_base_archive "$suite"
+    "${podman[@]}" import --quiet "$work/debian-$suite-slim.tar" "$name"
+}
+
+# The format is Docker's, since the other has no health check.
+build() {
+    local tag=$1
+    shift
+    timeout "$build_limit" "${podman[@]}" build --format docker --pull=never "${limits[@]}" \
+        --volume "$work/apt.conf:/etc/apt/apt.conf.d/99host:ro" \
+        --file "$top/packaging/docker/Dockerfile" --tag "localhost/tcplock-test:$tag" \
+        "$@" "$top"
+}
+
+case $release in
+12) suite=bookworm ;;
+13) suite=trixie ;;
+*) fail "unknown release \"$release\"; it is 12 or 13" ;;
+esac
+
+[ "$(id -u)" -eq 0 ] || cannot "images are built and run by root"
+command -v apt-get >/dev/null || cannot "there is no apt-get; this script is for Debian"
+
+say "Installing what is missing"
+"$top/packaging/quickstart/install-missing.sh" "${packages[@]}"
+
+mkdir -p "$work"
+write_apt_settings
+have_base_image bookworm # where the programs are built
+have_base_image "$suite"
+
+# Tried, not guessed.
+"${podman[@]}" run --rm "${limits[@]}" "docker.io/library/debian:$suite-slim" true \
+    2>"$work/trial.log" || cannot "podman runs no container: $(tail -n 1 "$work/trial.log")"
+ip netns add "tcplock-trial-$$" 2>"$work/trial.log" ||
+    cannot "there are no network namespaces: $(tail -n 1 "$work/trial.log")"
+ip netns delete "tcplock-trial-$$"
+
+say "Building the image, Debian $release ($suite)"
+log=$work/build-$release.log
+for target in program client; do
+    build "$target-$suite" --target "$target" --build-arg "DEBIAN=$suite" >"$log" 2>&1 ||
+        { tail -n 40 "$log" >&2; fail "the build of \"$target\" failed; all of it is in $log"; }
+done
+build "$suite" --build-arg "DEBIAN=$suite" >"$log" 2>&1 ||
+    { tail -n 40 "$log" >&2; fail "the build failed; all of it is in $log"; }
+
+say "Testing it, Debian $release"
+# A Python that can import uno is the system's own.
+SUITE=$suite exec /usr/bin/python3 "$top/packaging/tests/image_test.py" --verbose "$@"
