@@ -1,0 +1,163 @@
+"""The package's own life: installed with and without LibreOffice, upgraded, removed, purged."""
+
+import re
+import unittest
+
+from deb_machine import APT, OFFICE
+from deb_service import CONFIGURATION, EXCHANGE, NAME, PACKAGES, Installation, Package, in_order
+from supervisor import result, wait_until
+
+# What dpkg, apt and the loader keep of everything that was ever installed; and logs.
+KEPT_BY_OTHERS = re.compile(
+    r"/(var/lib/(dpkg|apt|systemd/deb-systemd-helper-enabled$)|var/cache/(apt|ldconfig|debconf)"
+    r"|var/log|etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$|etc/ld\.so\.cache|etc/\.pwd\.lock)"
+)
+
+
+def setUpModule():
+    global package
+    package = Package()
+    unittest.addModuleCleanup(package.remove)
+
+
+class WithoutLibreOfficeTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.here = cls.enterClassContext(Installation(package, "install-bare", office=False))
+
+    def test_it_installs_runs_and_says_what_to_install(self):
+        here = self.here
+        here.install()
+        self.assertEqual(here.show("ActiveState"), "active")
+        priority, said = here.wait_journal("libreoffice-writer-nogui")
+        self.assertEqual(here.show("ActiveState"), "active")
+        self.assertEqual(here.show("NRestarts"), "0")
+        self.assertLessEqual(priority, 4, "it is seen with the warnings")
+        told = here.journal("libreoffice-writer-nogui")
+        self.assertLessEqual(len(told), 2, "it does not fill the journal")
+        health = here.run(NAME, "health", check=False)
+        self.assertEqual(health.returncode, 1)
+        result("without_libreoffice", said=repr(said), health=repr(health.stdout + health.stderr))
+
+    def test_it_serves_once_libreoffice_is_there(self):
+        here = self.here
+        pid = here.main_pid()
+        here.run(*APT, "install", *OFFICE, timeout=600)
+        here.wait_ready()
+        here.add_users()
+        self.assertTrue(here.convert("at last"))
+        self.assertEqual(here.main_pid(), pid, "nobody has started it again")
+        result("libreoffice_came_later", operator="not needed")
+
+
+class LifeTest(unittest.TestCase):
+    """Where LibreOffice is installed already: what is there at the end is what was there before."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.here = cls.enterClassContext(Installation(package, "install"))
+        cls.here.run("useradd", "--create-home", "clerk")
+        cls.before = cls.files()
+
+    @classmethod
+    def files(cls):
+        """Every name in the machine, with what kind of thing it is, but in what the kernel shows."""
+        script = "find / /run /tmp /var/tmp -xdev -printf '%p %y\\n' | sort -u"
+        names = cls.here.shell(script).splitlines()
+        return {name for name in names if not KEPT_BY_OTHERS.match(name.rsplit(" ", 1)[0])}
+
+    def upgrade(self, name):
+        """With a client inside, and one who waits: both are served."""
+        here = self.here
+        here.wait_ready()
+        pid = here.main_pid()
+        inside = here.hold("inside at the upgrade")
+        waiting = here.start_client("waiting at the upgrade")
+        wait_until(lambda: here.status()["line"]["waiting"] == 1, 60, "one waits", pause=0.2)
+        options = ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
+        install = [*APT, *options, "install", f"{PACKAGES}/{name}.deb"]
+        upgrade = here.machine.start(*install, timeout=300)
+        wait_until(lambda: "draining" in here.show("StatusText"), 120, "it drains", pause=0.1)
+        inside.go_on()
+        self.assertIs(inside.was_served(), True)
+        self.assertIs(waiting.was_served(), True)
+        said, _ = upgrade.communicate(timeout=300)
+        self.assertEqual(upgrade.returncode, 0, said)
+        self.assertNotEqual(here.main_pid(), pid, "the new one runs")
+        self.assertTrue(here.convert("after the upgrade"))
+
+    def configuration(self):
+        return self.here.run("cat", CONFIGURATION).stdout
+
+    def test_installed(self):
+        here = self.here
+        here.install()
+        here.wait_ready()
+        self.assertTrue(here.convert("installed"))
+        here.run("sh", "-c", f"echo left > {EXCHANGE}/left-by-somebody")
+        here.machine.write(
+            "/etc/tcplock-supervisor/second.yaml",
+            b'listen:\n  - address: 127.0.0.1:2003\nbackend:\n  state_directory: "${STATE_DIRECTORY}"\n'
+            b'admin:\n  socket: "${RUNTIME_DIRECTORY}/admin.sock"\n',
+        )
+        here.run("systemctl", "enable", "--now", f"{NAME}@second")
+        self.assertTrue(here.convert("the second", port=2003))
+        result("install", version=here.installed_version())
+
+    def test_upgraded_with_the_configuration_as_shipped(self):
+        second = self.here.main_pid(f"{NAME}@second")
+        version = package.later("second", "+1")
+        self.upgrade("second")
+        self.assertEqual(self.here.installed_version(), version)
+        self.assertIn("# of version +1\n", self.configuration())
+        self.assertNotEqual(self.here.main_pid(f"{NAME}@second"), second, "it is the new program")
+        result("upgrade", version=version, configuration="replaced", inside="served", waiting="served")
+
+    def test_upgraded_with_a_changed_configuration(self):
+        here = self.here
+        here.run("sed", "-i", "s/^  queue_limit: 100/  queue_limit: 7/", CONFIGURATION)
+        mine = self.configuration()
+        version = package.later("third", "+2")
+        self.upgrade("third")
+        self.assertEqual(here.installed_version(), version)
+        self.assertEqual(self.configuration(), mine)
+        self.assertEqual(here.status()["line"]["limit"], 7)
+        self.assertIn("# of version +2\n", here.run("cat", f"{CONFIGURATION}.dpkg-dist").stdout)
+        result("upgrade", version=version, configuration="kept", inside="served", waiting="served")
+
+    def test_removed(self):
+        here = self.here
+        mine = self.configuration()
+        here.run(*APT, "remove", NAME, timeout=120)
+        self.assertEqual(here.owned_processes(), set())
+        for unit in (NAME, f"{NAME}@second"):
+            self.assertNotIn(here.show("ActiveState", unit), ("active", "activating"), unit)
+        self.assertEqual(self.configuration(), mine)
+        self.assertIn("left", here.run("cat", f"{EXCHANGE}/left-by-somebody").stdout)
+        self.assertNotEqual(here.run("test", "-e", f"/usr/bin/{NAME}", check=False).returncode, 0)
+        result("remove", processes=0, configuration="kept", documents="kept")
+
+    def test_purged(self):
+        here = self.here
+        here.run(*APT, "purge", "--autoremove", NAME, timeout=120)
+        after = self.files()
+        left, lost = sorted(after - self.before), sorted(self.before - after)
+        mounts = here.shell("grep -c tcplock /proc/self/mountinfo || true").strip()
+        units = here.shell("systemctl list-units --all --no-legend 'tcplock*'").strip()
+        groups = here.shell("getent group tcplock-supervisor tcplock-exchange | cut -d: -f1").split()
+        result("purge", files_before=len(self.before), files_after=len(after), left=left, lost=lost,
+               mounts=mounts, units=repr(units), groups=",".join(groups))  # fmt: skip
+        self.assertEqual(left, [])
+        self.assertEqual(lost, [])
+        self.assertEqual(mounts, "0")
+        self.assertEqual(units, "")
+        self.assertEqual(here.owned_processes(), set())
+        self.assertIn(NAME, here.run("getent", "passwd", NAME).stdout, "as README.Debian says")
+
+
+def load_tests(*_):
+    return in_order(WithoutLibreOfficeTest, LifeTest)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

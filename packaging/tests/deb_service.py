@@ -1,0 +1,224 @@
+"""The package as it is installed in a machine: its service, its journal, its users, its clients."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from deb_machine import APT, TOP, Machine, Roots, fetch_what_needs
+
+import documents
+from supervisor import wait_until
+
+RELEASE = os.environ.get("RELEASE", "12")
+DEB = os.environ.get("DEB", "")
+ROOTS = Roots(os.path.join(TOP, "build", "package-tests"), RELEASE)
+
+NAME = "tcplock-supervisor"
+PORT = 2002
+CONFIGURATION = "/etc/tcplock-supervisor/tcplock.yaml"
+EXCHANGE = "/var/lib/tcplock-supervisor/exchange"
+SOURCE, PACKAGES = "/mnt/source", "/mnt/packages"  # where the machine sees this tree, and packages
+READY_LIMIT = 120  # seconds; an office starts in three when nothing else runs
+
+# Who comes to the machine, and the groups he is in.
+USERS = {"clerk": "", "courier": "tcplock-exchange", "steward": NAME}
+
+
+class Package:
+    """The .deb as it was built, and later versions of it, in a folder for a machine to see."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="tcplock-packages-")
+        self.version = self._field("Version")
+        shutil.copy(DEB, os.path.join(self.folder, "first.deb"))
+
+    def remove(self):
+        shutil.rmtree(self.folder)
+
+    def _field(self, name):
+        told = subprocess.run(["dpkg-deb", "--field", DEB, name], check=True, capture_output=True)
+        return told.stdout.decode().strip()
+
+    def depends(self):
+        return ", ".join(filter(None, (self._field("Pre-Depends"), self._field("Depends"))))
+
+    def later(self, name, suffix):
+        """The same with a higher version, and one line more in its configuration."""
+        tree = os.path.join(self.folder, name)
+        subprocess.run(["dpkg-deb", "--raw-extract", DEB, tree], check=True)
+        with open(tree + CONFIGURATION, "a", encoding="utf-8") as file:
+            file.write(f"# of version {suffix}\n")
+        control = os.path.join(tree, "DEBIAN", "control")
+        with open(control, encoding="utf-8") as file:
+            text = file.read()
+        with open(control, "w", encoding="utf-8") as file:
+            file.write(text.replace(f"Version: {self.version}\n", f"Version: {self.version}{suffix}\n"))
+        built = ["dpkg-deb", "--root-owner-group", "--build", tree, f"{tree}.deb"]
+        subprocess.run(built, check=True, capture_output=True)
+        shutil.rmtree(tree)
+        return f"{self.version}{suffix}"
+
+
+class Installation:
+    """A machine, and in it the package once install() has been called."""
+
+    def __init__(self, package, name, office=True):
+        """What it said is kept by this name, its console and its journal."""
+        root = ROOTS.office() if office else ROOTS.bare()
+        fetch_what_needs(root, package.depends())
+        self.kept = os.path.join(ROOTS.folder, name)
+        self.machine = Machine(root, f"{self.kept}-console.log", [(TOP, SOURCE), (package.folder, PACKAGES)])
+        self.run, self.shell = self.machine.run, self.machine.shell
+
+    def __enter__(self):
+        self.machine.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        try:
+            with open(f"{self.kept}-journal.log", "w", encoding="utf-8") as file:
+                file.write(self.shell("journalctl --no-pager --output=short-precise"))
+        finally:
+            self.machine.__exit__(*error)
+
+    def install(self, name="first", *options):
+        """By apt, as a person would, but with nothing that is only recommended."""
+        return self.run(*APT, *options, "install", f"{PACKAGES}/{name}.deb", timeout=300)
+
+    def add_users(self):
+        for user, group in USERS.items():
+            self.run("useradd", "--create-home", user)
+            if group:
+                self.run("usermod", "--append", "--groups", group, user)
+
+    def installed_version(self):
+        return self.run("dpkg-query", "--show", "--showformat", "${Version}", NAME).stdout
+
+    # The service, by systemd's words.
+
+    def show(self, key, unit=NAME):
+        return self.run("systemctl", "show", "--property", key, "--value", unit).stdout.strip()
+
+    def main_pid(self, unit=NAME):
+        return int(self.show("MainPID", unit))
+
+    def wait_active_as_another(self, old, timeout=READY_LIMIT):
+        """Until it runs again, as another process."""
+        wait_until(
+            lambda: self.main_pid() not in (0, old) and self.show("ActiveState") == "active",
+            timeout,
+            "the service runs again",
+            pause=0.2,
+        )
+
+    def processes(self, unit=NAME):
+        """Of the service: {pid: name}."""
+        script = f'for p in $(cat /sys/fs/cgroup$(systemctl show -P ControlGroup {unit})/cgroup.procs);' \
+            " do echo $p $(cat /proc/$p/comm); done"  # fmt: skip
+        return dict(line.split(" ", 1) for line in self.shell(script).splitlines() if " " in line)
+
+    def offices(self, unit=NAME):
+        return {pid for pid, name in self.processes(unit).items() if name == "soffice.bin"}
+
+    def send(self, signal, *pids):
+        self.shell(f"kill -{signal} {' '.join(map(str, pids))}")
+
+    def owned_processes(self):
+        """All of the service's user, wherever they are."""
+        return set(self.shell(f"find /proc -maxdepth 1 -name '[0-9]*' -user {NAME} -printf '%f\\n'").split())
+
+    def journal(self, words="", unit=NAME):
+        """Its lines with these words: (priority, text)."""
+        told = self.run("journalctl", "--output=json", "--no-pager", "--unit", unit).stdout
+        lines = [json.loads(line) for line in told.splitlines()]
+        return [
+            (int(line["PRIORITY"]), line["MESSAGE"])
+            for line in lines
+            if line.get("SYSLOG_IDENTIFIER") == NAME and words in line["MESSAGE"]
+        ]
+
+    def wait_journal(self, words, nth=1, timeout=READY_LIMIT, unit=NAME):
+        def found():
+            lines = self.journal(words, unit)
+            return lines[nth - 1] if len(lines) >= nth else None
+
+        return wait_until(found, timeout, f"{words!r} in the journal", pause=0.3)
+
+    def status(self, socket="/run/tcplock-supervisor/admin.sock"):
+        return json.loads(self.run(NAME, "status", "--json", "-s", socket).stdout)
+
+    def wait_ready(self, timeout=READY_LIMIT):
+        wait_until(
+            lambda: self.run(NAME, "health", "--ready", check=False).returncode == 0,
+            timeout,
+            "a client would be served",
+            pause=0.3,
+        )
+
+    # Its clients.
+
+    def letter(self, user, folder, words, mode="0640"):
+        """A document that this user puts in a folder: its path."""
+        path = f"{folder}/{words.replace(' ', '-')}.docx"
+        with tempfile.NamedTemporaryFile(suffix=".docx") as made:
+            documents.make("docx", made.name, words)
+            self.machine.write(path, made.read(), user, mode)
+        return path
+
+    def client(self, verb, source, target, port=PORT):
+        """To be run in the machine."""
+        program = f"{SOURCE}/packaging/tests/deb_client.py"
+        return ["/usr/bin/python3", program, str(port), verb, source, target, "Text"]
+
+    def convert(self, words, user="clerk", port=PORT):
+        """By stream, as somebody with no rights does: whether the words came back."""
+        source = self.letter(user, "/tmp", words)
+        target = source.replace(".docx", ".txt")
+        self.run(*self.client("stream", source, target, port), user=user, timeout=120)
+        return words in self.run("cat", target, user=user).stdout
+
+    def hold(self, words, user="clerk"):
+        """A client that is inside when this returns."""
+        holder = self.start_client(words, user, "hold")
+        line = holder.process.stdout.readline()
+        if line != "inside\n":
+            raise AssertionError(f"the client did not get in: {line}{holder.process.stdout.read()}")
+        return holder
+
+    def start_client(self, words, user="clerk", verb="stream"):
+        source = self.letter(user, "/tmp", words)
+        target = source.replace(".docx", ".txt")
+        process = self.machine.start(*self.client(verb, source, target), user=user)
+        return Client(self, process, words, target)
+
+
+class Client:
+    """One whose conversion goes on beside the test."""
+
+    def __init__(self, installation, process, words, target):
+        self.installation = installation
+        self.process = process
+        self.words = words
+        self.target = target
+
+    def go_on(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def was_served(self, timeout=120):
+        """Whether his words came back, and what he said if not."""
+        said, _ = self.process.communicate(timeout=timeout)
+        if self.process.returncode != 0:
+            return f"it ended with {self.process.returncode}: {said}"
+        return self.words in self.installation.run("cat", self.target).stdout or "not his words"
+
+
+def in_order(*cases):
+    """The tests of these classes as they are written down: they are one machine's life."""
+    suite = unittest.TestSuite()
+    for case in cases:
+        suite.addTests(case(name) for name in vars(case) if name.startswith("test_"))
+    return suite

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# What the README tells a newcomer to do, where nothing has been done before: packaging/quickstart.sh,
+# and then tests/run.sh, in a fresh minimal root of Debian 12 or 13, from a clone of this repository.
+#
+# usage: packaging/tests/fresh.sh 12|13 --quickstart    the first of the two alone
+#        packaging/tests/fresh.sh 12|13 [ARGUMENT...]   both; the arguments are those of tests/run.sh
+#
+# It needs root, and Debian's archives. What is committed is cloned, and what is not is not. The root
+# has this machine's network, so the addresses of the quick start must be free; it is removed at the
+# end. All of tests/run.sh takes more than an hour.
+set -eu
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$tests/../.." && pwd)
+
+case ${1-} in
+    12) suite=bookworm ;;
+    13) suite=trixie ;;
+    *)
+        echo "usage: packaging/tests/fresh.sh 12|13 [--quickstart | ARGUMENT...]" >&2
+        exit 2
+        ;;
+esac
+release=$1
+shift
+
+say() { printf '\n== %s\n' "$*"; }
+fail() {
+    printf '\nfresh: %s\n' "$*" >&2
+    exit 1
+}
+
+# How this machine reaches Debian's archives.
+apt_settings() {
+    apt-config dump | grep -E '^Acquire::(https?|Check-[A-Za-z-]+|Retries)\b' || true
+}
+
+make_root() {
+    apt_settings >"$work/apt.conf"
+    mmdebstrap --quiet --variant=minbase --aptopt="$work/apt.conf" "$suite" "$root"
+    git clone --quiet --no-hardlinks "$top" "$root/root/tcplock-supervisor"
+}
+
+# As root on a machine of his own, but for its kernel and its network.
+inside() {
+    systemd-nspawn --quiet --register=no --keep-unit --as-pid2 --capability=all --resolv-conf=off \
+        --console=pipe --directory="$root" --chdir=/root/tcplock-supervisor "$@"
+}
+
+# The quick start leaves a supervisor running, and says how to stop it.
+# shellcheck disable=SC2016 # it is for the shell in there
+newcomer='
+set -eu
+packaging/quickstart.sh
+supervisor=$(cat build/quickstart/supervisor.pid)
+kill "$supervisor"
+timeout 60 tail --pid="$supervisor" -f /dev/null || { echo "it does not end" >&2; exit 1; }
+[ "${1-}" != --quickstart ] || exit 0
+exec tests/run.sh "$@"
+'
+
+[ "$(id -u)" -eq 0 ] || fail "this needs root, for the root that it makes: try sudo $0 $release $*"
+say "Installing what is missing"
+"$top/packaging/quickstart/install-missing.sh" mmdebstrap systemd-container git
+mkdir -p "$top/build"
+work=$(mktemp -d "$top/build/fresh-$release-XXXXXX")
+root=$work/root
+trap 'rm -rf --one-file-system "$work"' EXIT
+say "Making a root of Debian $release ($suite), and a clone in it"
+make_root
+say "In there, as a newcomer"
+inside bash -c "$newcomer" newcomer "$@" </dev/null
+say "Debian $release: the newcomer is content"
