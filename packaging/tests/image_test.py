@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import textwrap
 import time
 import unittest
 import urllib.parse
@@ -508,35 +509,39 @@ class Program(ImageTest):
         # As the README has it for Apache OpenOffice, whose image is not to be had here: the same two
         # lines, and a service that an image of Debian has.
         context = tempfile.mkdtemp(dir=self.directory)
-        with open(os.path.join(context, "Dockerfile"), "w") as file:
-            file.write(
-                f"FROM {BARE_IMAGE}\n"
-                f"COPY --from={PROGRAM_IMAGE} /usr/bin/tcplock-supervisor /usr/bin/\n"
-                "COPY service.yaml /etc/tcplock-supervisor/tcplock.yaml\n"
-                'ENTRYPOINT ["tcplock-supervisor", "-c", "/etc/tcplock-supervisor/tcplock.yaml"]\n'
-            )
-        with open(os.path.join(context, "service.yaml"), "w") as file:
-            file.write(
-                "protocol: tcp\n"
-                f"listen: [{{address: '0.0.0.0:{PORT}'}}]\n"
-                "backend:\n"
-                # Answers each client with the date, as long as there are clients.
-                "  command: [perl, -MIO::Socket::INET, -e, 'my $$s = IO::Socket::INET->new("
-                "LocalAddr => q(127.0.0.1), LocalPort => {port}, Listen => 5, ReuseAddr => 1) or die;"
-                " while (my $$c = $$s->accept) {{ print $$c qq(hello\\n); close $$c }}']\n"
-                "  address: '127.0.0.1:{port}'\n"
-                "  ports: 2100-2199\n"
-                "  state_directory: /tmp/state\n"
-                "admin: {socket: /tmp/admin.sock}\n"
-            )
+        files = {
+            "Dockerfile": f"""
+                FROM {BARE_IMAGE}
+                COPY service.pl /
+                COPY --from={PROGRAM_IMAGE} /usr/bin/tcplock-supervisor /usr/bin/
+                COPY tcplock.yaml /etc/tcplock-supervisor/
+                ENTRYPOINT ["tcplock-supervisor", "-c", "/etc/tcplock-supervisor/tcplock.yaml"]
+                """,
+            "tcplock.yaml": f"""
+                protocol: tcp
+                listen: [{{address: "0.0.0.0:{PORT}"}}]
+                backend:
+                  command: [perl, /service.pl, "{{port}}"]
+                  address: "127.0.0.1:{{port}}"
+                """,
+            "service.pl": """
+                use IO::Socket::INET;
+                my $door = IO::Socket::INET->new(
+                    LocalAddr => "127.0.0.1", LocalPort => $ARGV[0], Listen => 5, ReuseAddr => 1) or die;
+                while (my $client = $door->accept) { print $client "hello"; close $client }
+                """,
+        }
+        for name, text in files.items():
+            with open(os.path.join(context, name), "w") as file:
+                file.write(textwrap.dedent(text))
         tag = f"localhost/tcplock-test:own-{os.getpid()}"
         podman("build", "--pull=never", "--tag", tag, context)
         self.addCleanup(podman, "rmi", "--force", tag)
         container = self.container(image=tag).start()
         container.log.wait("backend ready", timeout=60)
-        code = f"import socket; print(socket.create_connection(('{GATE}', {PORT}), 10).recv(9))"
+        code = f"import socket; print(socket.create_connection(('{GATE}', {PORT}), 10).recv(5))"
         output, status = Client(PYTHON, "-c", code).finish()
-        self.assertEqual((output, status), ("b'hello\\n'\n", 0))
+        self.assertEqual((output, status), ("b'hello'\n", 0))
         podman("stop", "--time", "40", container.name)
         self.assertEqual(container.wait_for_end(10), 0)
 
