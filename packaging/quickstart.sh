@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to a converted document, on Debian 12: installs what is missing, builds, starts the
+# From nothing to a converted document, on Debian 12 or 13: installs what is missing, builds, starts the
 # supervisor with LibreOffice on config/tcplock.yaml, and converts a sample through the gate.
 #
 # Run it as root, or as somebody who may use sudo. Run again, it stops the supervisor it started
@@ -18,8 +18,10 @@ port=2002 # as in config/tcplock.yaml
 
 packages=(
     cmake ninja-build g++
-    libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev
-    libboost-program-options1.81-dev
+    "libboost1.83-dev|libboost1.81-dev"
+    "libboost-filesystem1.83-dev|libboost-filesystem1.81-dev"
+    "libboost-json1.83-dev|libboost-json1.81-dev"
+    "libboost-program-options1.83-dev|libboost-program-options1.81-dev"
     libyaml-cpp-dev libspdlog-dev libfmt-dev prometheus-cpp-dev
     libreoffice-writer-nogui python3-uno
 )
@@ -142,7 +144,7 @@ stop_earlier_one
 check_port
 
 say "Installing what is missing"
-command -v apt-get >/dev/null || fail "there is no apt-get here; this script is for Debian 12"
+command -v apt-get >/dev/null || fail "there is no apt-get here; this script is for Debian 12 and 13"
 "$top/packaging/quickstart/install-missing.sh" "${packages[@]}"
 
 mkdir -p "$work"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need (Debian 12), builds with sanitizers and in release, runs every test
-# with both, fuzzes, and says how it went. Exit status 0 only if everything passed.
+# Installs what the tests need (Debian 12 or 13), builds with sanitizers and in release, runs every
+# test with both, fuzzes, and says how it went. Exit status 0 only if everything passed.
 #
 # usage: tests/run.sh [--fast]
 #
@@ -14,8 +14,10 @@ logs=$top/build/test-logs
 
 packages=(
     cmake ninja-build g++ python3 python3-croniter python3-jsonschema python3-yaml tzdata
-    libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev
-    libboost-program-options1.81-dev
+    "libboost1.83-dev|libboost1.81-dev"
+    "libboost-filesystem1.83-dev|libboost-filesystem1.81-dev"
+    "libboost-json1.83-dev|libboost-json1.81-dev"
+    "libboost-program-options1.83-dev|libboost-program-options1.81-dev"
     libyaml-cpp-dev libspdlog-dev libfmt-dev libgtest-dev prometheus-cpp-dev
     mandoc groff-base zsh
 )

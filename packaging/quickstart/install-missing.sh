@@ -1,24 +1,42 @@
 #!/usr/bin/env bash
 # Installs those of the named Debian packages that are missing, and says so before it does.
 #
-# usage: install-missing.sh PACKAGE...
+# usage: install-missing.sh PACKAGE[|ALTERNATIVE]...
+#
+# "libboost1.83-dev|libboost1.81-dev": either will do, as in a package's dependencies. If neither is
+# there, the first that the package lists know is installed.
 #
 # Nothing is upgraded or removed. The package lists are fetched only if they do not know a package,
 # or if they are so old that what they name is no longer on the server.
 set -eu
 
-missing=()
+is_installed() {
+    local state
+    state=$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null || true)
+    [ "$state" = installed ]
+}
+is_known() { apt-cache show --no-all-versions "$1" >/dev/null 2>&1; }
+
+# The first of "A|B" of which the command given before it is true.
+first_that() {
+    local alternative
+    for alternative in ${2//|/ }; do
+        if "$1" "$alternative"; then
+            echo "$alternative"
+            return
+        fi
+    done
+    return 1
+}
+
+wanted=()
 for package in "$@"; do
-    state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$state" = installed ] || missing+=("$package")
+    first_that is_installed "$package" >/dev/null || wanted+=("$package")
 done
-if [ ${#missing[@]} -eq 0 ]; then
+if [ ${#wanted[@]} -eq 0 ]; then
     echo "Packages: everything needed is installed."
     exit 0
 fi
-
-echo "Packages to install with apt-get, and what they depend on:"
-printf '    %s\n' "${missing[@]}"
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -27,7 +45,7 @@ as_root() {
         sudo env DEBIAN_FRONTEND=noninteractive "$@"
     else
         echo "Installing packages needs root, and there is no sudo. Run this as root:" >&2
-        echo "    apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
+        echo "    $0 ${wanted[*]@Q}" >&2
         exit 1
     fi
 }
@@ -36,23 +54,27 @@ update() { as_root apt-get -q update; }
 install() {
     as_root apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install "${missing[@]}"
 }
-# One by one, since apt-cache is content if it knows any of several.
-all_known() {
+# What to install, in "missing". One by one, since apt-cache is content if it knows any of several.
+choose() {
     local package
-    for package in "${missing[@]}"; do
-        apt-cache show --no-all-versions "$package" >/dev/null 2>&1 || return 1
+    missing=()
+    for package in "${wanted[@]}"; do
+        missing+=("$(first_that is_known "$package")") || return 1
     done
 }
 
-if ! all_known; then
+if ! choose; then
     update
-    if ! all_known; then
-        echo "This system's package lists do not know all of them. They are Debian 12's names;" >&2
-        echo "is this Debian 12, with its \"main\" archive in /etc/apt?" >&2
+    if ! choose; then
+        echo "This system's package lists do not know all of these: ${wanted[*]}" >&2
+        echo "They are names of Debian 12 and 13." >&2
+        echo "Is this one of them, with its \"main\" archive in /etc/apt?" >&2
         exit 1
     fi
-    install
-elif ! install; then
+fi
+echo "Packages to install with apt-get, and what they depend on:"
+printf '    %s\n' "${missing[@]}"
+if ! install; then
     echo "That failed, perhaps because the package lists are old: fetching them and trying again."
     update
     install
