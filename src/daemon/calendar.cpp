@@ -2,6 +2,7 @@
 
 #include "core/types.hpp"
 
+#include <algorithm>
 #include <ctime>
 #include <variant>
 

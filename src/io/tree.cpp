@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <string_view>
