@@ -10,7 +10,8 @@
 namespace tcplock::daemon {
 namespace {
 
-constexpr std::size_t first_lines_max = 4;
+// An office without a Java that starts spends five lines on that before it says anything else.
+constexpr std::size_t first_lines_max = 8;
 // The journal breaks a line at 48 KiB (journald.conf(5), LineMax), and quoting may double this.
 constexpr std::size_t output_bytes_max = 16384;
 
