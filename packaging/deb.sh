@@ -26,16 +26,20 @@ fail() {
     printf '\ndeb: %s\n' "$*" >&2
     exit 1
 }
-# Something whose output is long: that is kept in a file, and its end shown if it fails. In the
-# background, since bash goes on after an error in what stands before a "||".
+# Something whose output is long: that is kept in a file, and its end is shown if it fails.
 quietly() {
-    local log=$1
+    log=$1
     shift
-    "$@" >"$log" 2>&1 &
-    wait "$!" || {
+    "$@" >"$log" 2>&1
+    log=
+}
+# However it ends, the root is not left behind.
+finish() {
+    [ -z "$log" ] || {
         tail -n 60 "$log" >&2
-        fail "that failed, see $log"
+        printf '\ndeb: that failed, see %s\n' "$log" >&2
     }
+    rm -rf "$root"
 }
 
 choose_release() {
@@ -206,7 +210,8 @@ mkdir -p "$work"
 exec 9>"$work/lock"
 flock -n 9 || fail "another one builds in $work; wait for its end"
 root=$work/root
-trap 'rm -rf "$root"' EXIT
+log=
+trap finish EXIT
 
 say "Installing what is missing"
 "$top/packaging/quickstart/install-missing.sh" mmdebstrap dpkg-dev zstd
