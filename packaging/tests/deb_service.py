@@ -56,8 +56,8 @@ class Package:
             text = file.read()
         with open(control, "w", encoding="utf-8") as file:
             file.write(text.replace(f"Version: {self.version}\n", f"Version: {self.version}{suffix}\n"))
-        built = ["dpkg-deb", "--root-owner-group", "--build", tree, f"{tree}.deb"]
-        subprocess.run(built, check=True, capture_output=True)
+        build = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, f"{tree}.deb"]
+        subprocess.run(build, check=True, capture_output=True)
         shutil.rmtree(tree)
         return f"{self.version}{suffix}"
 
