@@ -7,6 +7,7 @@
 #include "config/schema.hpp"
 #include "config/show.hpp"
 #include "daemon/journal.hpp"
+#include "daemon/passed.hpp"
 #include "daemon/place.hpp"
 #include "daemon/program.hpp"
 
@@ -24,6 +25,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -229,7 +231,10 @@ int use_configuration(const Arguments& arguments) {
     if (arguments.command == "check") {
         return check(arguments.file, configuration);
     }
-    return daemon::run(configuration);
+    daemon::PassedSockets passed = daemon::take_passed_sockets();
+    const auto problems = daemon::problems_with(passed, configuration);
+    return problems.empty() ? daemon::run(configuration, std::move(passed))
+                            : say_problems(problems);
 }
 
 int obey(const Arguments& arguments) {

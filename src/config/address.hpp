@@ -17,6 +17,8 @@ namespace tcplock::config {
 
 inline constexpr std::string_view expected_endpoint =
     "a numeric address and a port like 127.0.0.1:2002 or [::1]:2002";
+inline constexpr std::string_view expected_listener =
+    "a numeric address and a port like 127.0.0.1:2002 or [::1]:2002, or systemd";
 inline constexpr std::string_view expected_service =
     "an address or a name, and a port, like 127.0.0.1:8100, [::1]:8100 or localhost:8100, or a "
     "socket's path like unix:/run/service.sock";
@@ -42,8 +44,8 @@ Parsed<Endpoint> parse_endpoint(std::string_view text);
 // takes no path of more than 107 bytes (sun_path in unix(7)).
 std::optional<Wrong> wrong_socket_path(std::string_view text);
 
-// A numeric address and a port, a host's name and a port like localhost:8100, or a socket's path. As
-// it was written.
+// A numeric address and a port, a host's name and a port like localhost:8100, or a socket's path.
+// As it was written.
 Parsed<std::string> parse_service(std::string_view text);
 
 // "127.0.0.1:2002", "[::1]:2002".

@@ -72,8 +72,9 @@ void check_placeholders(const Section& root, const Config& config) {
 void check_own_client(const Section& root, const Config& config) {
     Reading& reading = root.reading();
     for (const Listen& listen : config.listen) {
-        const auto gate = parse_endpoint(listen.address);
-        if (!is_own_client(std::get<Endpoint>(gate), config.backend)) {
+        const auto parsed = parse_endpoint(listen.address);
+        const auto* const gate = std::get_if<Endpoint>(&parsed);
+        if (gate == nullptr || !is_own_client(*gate, config.backend)) {
             continue;
         }
         const std::string why = "the gate itself listens on " + listen.address +

@@ -34,11 +34,16 @@ struct Network {
     bool operator==(const Network&) const = default;
 };
 
-// A numeric address and a port, checked: "127.0.0.1:2002", "[::]:2002".
+// Of a listener: all sockets that the service manager passes, wherever those listen.
+inline constexpr std::string_view passed_sockets = "systemd";
+
+// A numeric address and a port, checked: "127.0.0.1:2002", "[::]:2002"; or `passed_sockets`.
 struct Listen {
     std::string address;
     bool allow_any = false;      // written as [any]
     std::vector<Network> allow;  // empty and not allow_any: loopback listeners take loopback
+
+    bool is_passed() const { return address == passed_sockets; }
 };
 
 // Of instances, and of standbys: more than any machine bears.

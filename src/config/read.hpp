@@ -32,6 +32,10 @@ inline constexpr std::string_view without_command =
 // A program and its arguments, in the key `command` of a section that must have it.
 void read_command(const Section& section, std::vector<std::string>& command);
 
+// What is to be said of `allow` where an office would be within reach of other machines and nobody
+// has said who may connect.
+std::string why_allow_is_needed(bool is_written, std::string_view address);
+
 // Whether a gate that listens there would become its own client.
 bool is_own_client(const Endpoint& gate, const Backend& backend);
 

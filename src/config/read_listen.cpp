@@ -8,11 +8,22 @@
 namespace tcplock::config {
 namespace {
 
-Parsed<Endpoint> parse_listen_address(const std::string& text) {
-    if (text == "systemd" || text.starts_with("unix:")) {
-        return wrong(text, "is not available yet", expected_endpoint);
+// As it is kept: an address in its usual notation.
+Parsed<std::string> parse_listen_address(const std::string& text) {
+    if (text == passed_sockets) {
+        return text;
     }
-    return parse_endpoint(text);
+    if (text.starts_with(unix_prefix)) {
+        return wrong(text, "is not available yet", expected_listener);
+    }
+    if (text.find(':') == std::string::npos) {
+        return wrong(text, "is no address with a port", expected_listener);
+    }
+    auto endpoint = parse_endpoint(text);
+    if (auto* const problem = std::get_if<Wrong>(&endpoint)) {
+        return std::move(*problem);
+    }
+    return to_text(std::get<Endpoint>(endpoint));
 }
 
 // An allowed network, or `any`, which stands for itself.
@@ -33,40 +44,37 @@ void read_allow(const Section& section, Listen& listen) {
     }
 }
 
-void check_allow(const Section& section, const Endpoint& endpoint, Protocol protocol,
-                 Listen& listen) {
+// Of sockets that are passed nobody knows yet how far they reach.
+void check_allow(const Section& section, Protocol protocol, Listen& listen) {
+    const auto endpoint = parse_endpoint(listen.address);
+    const auto* const known = std::get_if<Endpoint>(&endpoint);
     // A list that was written and could not be read is a problem already.
     const ValuePtr written = section.value("allow");
     const bool is_answered =
         written && (written->kind != Value::Kind::list || !written->items.empty());
-    if (endpoint.reach == Reach::loopback || is_answered || !section.reading().is_protocol_known) {
+    if (known == nullptr || known->reach == Reach::loopback || is_answered ||
+        !section.reading().is_protocol_known) {
         return;
     }
     if (protocol == Protocol::tcp) {
         listen.allow_any = true;
         return;
     }
-    section.note("allow",
-                 std::string{written ? "empty" : "missing"} +
-                     ", expected the networks that may connect, or [any]: " + listen.address +
-                     " can be reached from other machines, and whoever reaches a UNO "
-                     "socket can run programs");
+    section.note("allow", why_allow_is_needed(written != nullptr, listen.address));
 }
 
 void read_one(const Section& section, Config& config) {
     Listen listen;
-    Endpoint endpoint;
-    section.read<Endpoint>("address", endpoint,
-                           {std::string{expected_endpoint}, parse_listen_address});
+    section.read<std::string>("address", listen.address,
+                              {std::string{expected_listener}, parse_listen_address});
     read_allow(section, listen);
     if (!section.has("address")) {
-        section.note("address", "missing, expected " + std::string{expected_endpoint});
+        section.note("address", "missing, expected " + std::string{expected_listener});
     }
-    if (endpoint.port == 0) {
+    if (listen.address.empty()) {
         return;
     }
-    listen.address = to_text(endpoint);
-    check_allow(section, endpoint, config.protocol, listen);
+    check_allow(section, config.protocol, listen);
     if (std::ranges::find(config.listen, listen.address, &Listen::address) != config.listen.end()) {
         section.note("address", "the same address twice, expected each once");
         return;
@@ -76,12 +84,18 @@ void read_one(const Section& section, Config& config) {
 
 // `listen: systemd`, or an item of it. No deeper: aliases may make a deep tree of a short text.
 bool is_systemd(const Value& node) {
-    return node.text == "systemd" || std::ranges::any_of(node.items, [](const ValuePtr& item) {
-               return item->text == "systemd";
+    return node.text == passed_sockets || std::ranges::any_of(node.items, [](const auto& item) {
+               return item->text == passed_sockets;
            });
 }
 
 }  // namespace
+
+std::string why_allow_is_needed(bool is_written, std::string_view address) {
+    return std::string{is_written ? "empty" : "missing"} +
+           ", expected the networks that may connect, or [any]: " + std::string{address} +
+           " can be reached from other machines, and whoever reaches a UNO socket can run programs";
+}
 
 void read_listen(const Section& root, Config& config) {
     constexpr std::string_view example =
@@ -96,7 +110,8 @@ void read_listen(const Section& root, Config& config) {
     }
     config.listen.clear();
     if (is_systemd(*written)) {
-        root.note("listen", "\"systemd\" is not available yet, " + std::string{example});
+        root.note("listen",
+                  "\"systemd\" is no listener by itself, expected \"- address: systemd\"");
         return;
     }
     for (const Section& section : root.sections("listen")) {

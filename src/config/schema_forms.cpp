@@ -24,8 +24,11 @@ std::vector<Form> top_forms() {
 std::vector<Form> listen_forms() {
     return {
         {"listen", "Where clients connect: at least one address, all into one line.", {}},
-        {"listen[].address", "A numeric address and a port: 127.0.0.1:2002, [::1]:2002, [::]:2002.",
-         defined("endpoint")},
+        {"listen[].address",
+         "A numeric address and a port: 127.0.0.1:2002, [::1]:2002, [::]:2002; or systemd, for "
+         "what "
+         "a socket unit passes.",
+         defined("listener")},
         {"listen[].allow",
          "The networks that may connect, or [any]; others are refused before they wait. Beyond "
          "loopback protocol uno demands an answer here: whoever reaches a UNO socket can run "

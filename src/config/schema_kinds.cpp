@@ -94,6 +94,8 @@ json::object definitions() {
         cron_line().expected);
     add("endpoint", pattern({R"((([0-9]+\.){3}[0-9]+|\[[0-9A-Fa-f:.]+\]):)", port}),
         expected_endpoint);
+    add("listener", {{"anyOf", {referred("endpoint"), {{"const", passed_sockets}}}}},
+        expected_listener);
     add("backend_address", {{"anyOf", {referred("own_address"), referred("service")}}},
         "a numeric address and a port like 127.0.0.1:{port}, or unix: and a socket's path");
     add("own_address", {{"anyOf", {referred("numeric_address"), referred("socket_path")}}},
@@ -182,7 +184,7 @@ Kind allow() {
 }
 
 Kind beyond_loopback() {
-    return {{"not", {{"pattern", R"(^127\.|^\[[0:]*1\]:|\$)"}}}};
+    return {{"not", {{"pattern", R"(^127\.|^\[[0:]*1\]:|^systemd$|\$)"}}}};
 }
 
 }  // namespace tcplock::config::schema_kinds

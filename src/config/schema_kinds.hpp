@@ -33,7 +33,8 @@ Kind environment();
 Kind ports();
 Kind allow();
 
-// The address of a listener that other machines can reach; not true of one with a variable in it.
+// The address of a listener that other machines can reach; not true of one with a variable in it,
+// or of sockets that are passed.
 Kind beyond_loopback();
 
 }  // namespace tcplock::config::schema_kinds

@@ -34,6 +34,8 @@ public:
         std::function<void(core::Generation)> abort_sessions;
         // Who he is, if he is inside or on his way in.
         std::function<std::optional<Guest>(core::ClientId)> guest;
+        // Whether whoever connects there comes to our own gate.
+        std::function<bool(const io::tcp::endpoint&)> is_gate;
     };
 
     Backends() = default;

@@ -4,6 +4,7 @@
 #include "daemon/open_files.hpp"
 #include "io/farewell.hpp"
 #include "io/opening.hpp"
+#include "io/own_address.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -18,12 +19,17 @@ using std::chrono::steady_clock;
 
 namespace {
 
-io::Allow allow_of(const config::Listen& listen) {
+io::Allow allow_of(const config::Listen& listen, const io::tcp::endpoint& address,
+                   config::Protocol protocol) {
+    // Nobody has said more: what only this machine reaches it may use. Beyond that an office's
+    // listener has an answer; it has been seen to.
+    if (listen.allow.empty() && !listen.allow_any) {
+        const bool is_open =
+            protocol == config::Protocol::tcp && !io::Allow::loopback().permits(address.address());
+        return is_open ? io::Allow::everybody() : io::Allow::loopback();
+    }
     if (listen.allow_any) {
         return io::Allow::everybody();
-    }
-    if (listen.allow.empty()) {
-        return io::Allow::loopback();  // The configuration has seen to it that it listens there.
     }
     io::Allow allow;
     for (const config::Network& network : listen.allow) {
@@ -33,17 +39,18 @@ io::Allow allow_of(const config::Listen& listen) {
 }
 
 // Whoever listens on every address of a kind listens on each.
-bool overlap(const std::string& one, const std::string& other) {
-    const auto left = io::parse_endpoint(one);
-    const auto right = io::parse_endpoint(other);
-    const bool is_one_of_all =
-        left->address().is_unspecified() || right->address().is_unspecified();
-    return left->port() == right->port() && left->protocol() == right->protocol() &&
-           (left->address() == right->address() || is_one_of_all);
+bool overlap(const io::tcp::endpoint& one, const io::tcp::endpoint& other) {
+    const bool is_one_of_all = one.address().is_unspecified() || other.address().is_unspecified();
+    return one.port() == other.port() && one.protocol() == other.protocol() &&
+           (one.address() == other.address() || is_one_of_all);
 }
 
-void tell_open(const io::Listener& listener) {
-    Line(Line::Level::info, "listening").with("address", io::describe(listener.local_endpoint()));
+void tell_open(const io::tcp::endpoint& address, const std::string& socket = {}) {
+    Line line(Line::Level::info, "listening");
+    line.with("address", io::describe(address));
+    if (!socket.empty()) {
+        line.with("socket", socket);
+    }
 }
 
 constexpr unsigned turned_away_told_max = 10;  // a second
@@ -83,9 +90,9 @@ void tell_refusal(const Session::Client& client, const Refusal& refusal, std::ui
 
 }  // namespace
 
-Clients::Clients(boost::asio::io_context& io, const config::Config& config, std::size_t open_files,
-                 admin::Record& record, Callbacks callbacks, io::TaskGroup& tasks,
-                 io::TaskGroup& sessions)
+Clients::Clients(boost::asio::io_context& io, const config::Config& config, PassedSockets& passed,
+                 std::size_t open_files, admin::Record& record, Callbacks callbacks,
+                 io::TaskGroup& tasks, io::TaskGroup& sessions)
     : io_(io),
       config_(config),
       open_files_(open_files),
@@ -116,8 +123,15 @@ Clients::Clients(boost::asio::io_context& io, const config::Config& config, std:
                           },
                           [this](core::ClientId client) { has_gone(client); }};
     for (const config::Listen& one : config.listen) {
-        open(doors_, one);
-        tell_open(*doors_.back().listener);
+        if (!one.is_passed()) {
+            open(doors_, one, *io::parse_endpoint(one.address));
+            tell_open(doors_.back().address());
+            continue;
+        }
+        for (io::PassedSocket& socket : passed) {
+            open(doors_, one, std::move(socket.socket));
+            tell_open(doors_.back().address(), socket.name);
+        }
     }
 }
 
@@ -130,31 +144,39 @@ void Clients::start() {
 
 // ---- Coming ------------------------------------------------------------------------------------
 
-void Clients::open(std::list<Door>& doors, const config::Listen& listen) {
-    Door& door = doors.emplace_back(listen, allow_of(listen));
+template <class Over>
+void Clients::open(std::list<Door>& doors, const config::Listen& listen, Over over) {
+    Door& door = doors.emplace_back();
     io::Listener::Callbacks callbacks;
     callbacks.accepted = [this, &door](io::Descriptor socket, io::tcp::endpoint peer) {
         accepted(door.allow, std::move(socket), std::move(peer));
     };
-    callbacks.exhausted = [text = listen.address](std::error_code error) {
+    callbacks.exhausted = [&door](std::error_code error) {
         Line(Line::Level::error, "cannot accept clients for lack of resources; they keep knocking")
-            .with("address", text)
+            .with("address", io::describe(door.address()))
             .with("why", error.message());
     };
-    const auto address = io::parse_endpoint(listen.address);
-    door.listener.emplace(io_.get_executor(), *address, std::move(callbacks));
+    door.listener.emplace(io_.get_executor(), std::move(over), std::move(callbacks));
+    permit(door, listen);
+}
+
+void Clients::permit(Door& door, const config::Listen& listen) {
+    door.what = listen;
+    door.allow = allow_of(listen, door.address(), config_.protocol);
 }
 
 // An address may be part of another, which stays open until all that is new has been opened.
 void Clients::open_beside_others(std::list<Door>& doors, const config::Listen& listen) {
+    const auto address = *io::parse_endpoint(listen.address);
     try {
-        open(doors, listen);
+        open(doors, listen, address);
     } catch (const std::system_error& error) {
         const bool is_taken = error.code() == std::errc::address_in_use;
         for (const Door& door : doors_) {
-            if (is_taken && overlap(door.what.address, listen.address)) {
+            if (is_taken && overlap(door.address(), address)) {
                 throw std::runtime_error(std::string(error.what()) + ": we listen on " +
-                                         door.what.address + " ourselves. That needs a restart");
+                                         io::describe(door.address()) +
+                                         " ourselves. That needs a restart");
             }
         }
         throw;
@@ -182,8 +204,7 @@ void Clients::listen_at(const std::vector<config::Listen>& listen) {
         });
         const auto current = door++;
         if (kept != listen.end()) {
-            current->what = *kept;
-            current->allow = allow_of(*kept);
+            permit(*current, *kept);
             continue;
         }
         Line(Line::Level::info, "listening no more").with("address", current->what.address);
@@ -191,7 +212,7 @@ void Clients::listen_at(const std::vector<config::Listen>& listen) {
         closed_doors_.splice(closed_doors_.end(), doors_, current);
     }
     for (Door& door : fresh) {
-        tell_open(*door.listener);
+        tell_open(door.address());
         attend(door);
     }
     doors_.splice(doors_.end(), fresh);
@@ -242,8 +263,24 @@ void Clients::tell_some_refusals(const Session::Client& client, const Refusal& r
 
 void Clients::perform(const core::StopListening&) {
     for (Door& door : doors_) {
-        door.listener->close();
+        if (door.what.is_passed()) {
+            door.listener->let_go();
+        } else {
+            door.listener->close();
+        }
     }
+}
+
+bool Clients::is_gate(const io::tcp::endpoint& address) const {
+    const auto reached = io::reached_by(address.address());
+    return std::any_of(doors_.begin(), doors_.end(), [&](const Door& door) {
+        const io::tcp::endpoint gate = door.address();
+        if (gate.port() != address.port() || gate.address().is_v4() != reached.is_v4()) {
+            return false;
+        }
+        return gate.address() == reached ||
+               (gate.address().is_unspecified() && io::is_of_this_machine(reached));
+    });
 }
 
 void Clients::close() {

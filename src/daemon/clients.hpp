@@ -10,6 +10,7 @@
 #include "core/effects.hpp"
 #include "core/events.hpp"
 #include "daemon/guest.hpp"
+#include "daemon/passed.hpp"
 #include "daemon/session.hpp"
 #include "io/address.hpp"
 #include "io/listener.hpp"
@@ -43,18 +44,19 @@ public:
         std::function<std::optional<std::chrono::nanoseconds>(core::Generation)> processor_time_of;
     };
 
-    // Opens every listener, and accepts nobody yet. Throws std::system_error, whose text names the
-    // address. `sessions` may last longer than `tasks`: a client may still be owed something.
-    Clients(boost::asio::io_context& io, const config::Config& config, std::size_t open_files,
-            admin::Record& record, Callbacks callbacks, io::TaskGroup& tasks,
-            io::TaskGroup& sessions);
+    // Opens every listener, takes what was passed, and accepts nobody yet. Throws
+    // std::system_error, whose text names the address. `sessions` may last longer than `tasks`: a
+    // client may still be owed something.
+    Clients(boost::asio::io_context& io, const config::Config& config, PassedSockets& passed,
+            std::size_t open_files, admin::Record& record, Callbacks callbacks,
+            io::TaskGroup& tasks, io::TaskGroup& sessions);
 
     void start();
 
     // Listens at these from now on. An address that stays is not closed for a moment. Those that
     // are new are opened first: throws std::exception with a sentence, and changes nothing, if one
     // cannot be.
-    // Who has connected at one that goes is served all the same.
+    // Who has connected at one that goes is served all the same. What was passed stays.
     void listen_at(const std::vector<config::Listen>& listen);
 
     void perform(const core::AdmitClient& effect);
@@ -66,6 +68,9 @@ public:
 
     // Ends all that are inside, as if the backend had died.
     void abort_sessions(core::Generation generation);
+
+    // Whether whoever connects there comes to one of our own listeners.
+    bool is_gate(const io::tcp::endpoint& address) const;
 
     std::size_t waiting() const { return waiting_.size(); }
     // Of all who have not ended.
@@ -85,12 +90,17 @@ private:
     // One listening address. It stays where it is, for those who come in.
     struct Door {
         config::Listen what;
-        io::Allow allow;
         std::optional<io::Listener> listener;
+        io::Allow allow = {};
         io::TaskGroup::Id task = {};
+
+        io::tcp::endpoint address() const { return listener->local_endpoint(); }
     };
 
-    void open(std::list<Door>& doors, const config::Listen& listen);
+    // Over TCP's address of its own, or over one that was passed.
+    template <class Over>
+    void open(std::list<Door>& doors, const config::Listen& listen, Over over);
+    void permit(Door& door, const config::Listen& listen);
     void open_beside_others(std::list<Door>& doors, const config::Listen& listen);
     void attend(Door& door);
     void accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer);

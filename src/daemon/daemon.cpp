@@ -62,14 +62,17 @@ std::string what(std::exception_ptr failure) {
 }
 
 // The limits, lowered to what the machine has.
-core::Policy fitting(const config::Config& config, std::size_t open_files) {
-    return fit_memory(fit_line(config.policy, open_files, config.listen.size()), config.protocol);
+core::Policy fitting(const config::Config& config, const PassedSockets& passed,
+                     std::size_t open_files) {
+    const std::size_t listeners = count_listeners(passed, config);
+    return fit_memory(fit_line(config.policy, open_files, listeners), config.protocol);
 }
 
 // As many standbys as there was room for when we started.
-core::Policy fitting_beside(std::size_t standby, config::Config config, std::size_t open_files) {
+core::Policy fitting_beside(std::size_t standby, config::Config config, const PassedSockets& passed,
+                            std::size_t open_files) {
     config.policy.backend.standby = standby;
-    core::Policy policy = fitting(config, open_files);
+    core::Policy policy = fitting(config, passed, open_files);
     policy.backend.standby = standby;
     return policy;
 }
@@ -88,11 +91,12 @@ void attempt(const Step& step) noexcept {
 
 }  // namespace
 
-Daemon::Daemon(config::Config config, const Warden& warden)
+Daemon::Daemon(config::Config config, PassedSockets passed, const Warden& warden)
     : config_(std::move(config)),
+      passed_(std::move(passed)),
       warden_(warden),
       open_files_(raise_open_files_limit()),
-      policy_(fitting(config_, open_files_)),
+      policy_(fitting(config_, passed_, open_files_)),
       calendar_(config_.schedule),
       core_(policy_),
       overview_(config_, policy_),
@@ -105,7 +109,7 @@ Daemon::Daemon(config::Config config, const Warden& warden)
            },
            [this](const std::string& by) { return reload(by); }},
           tasks_),
-      clients_(io_, config_, open_files_, overview_.record(),
+      clients_(io_, config_, passed_, open_files_, overview_.record(),
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_->address_of(generation); },
                 [this](core::Generation generation) { return backends_->instance_of(generation); },
@@ -128,7 +132,8 @@ std::unique_ptr<Backends> Daemon::make_backends() {
         [this](core::Generation generation) { return clients_.inside(generation); },
         [this](core::Generation generation) { return clients_.is_visited(generation); },
         [this](core::Generation generation) { clients_.abort_sessions(generation); },
-        [this](core::ClientId client) { return clients_.guest(client); }};
+        [this](core::ClientId client) { return clients_.guest(client); },
+        [this](const io::tcp::endpoint& address) { return clients_.is_gate(address); }};
     if (!config_.owns_backend()) {
         return std::make_unique<ForeignBackend>(io_, config_, reaper_, overview_.record(),
                                                 std::move(callbacks), tasks_);
@@ -324,11 +329,11 @@ Reread Daemon::read_and_obey(const std::string& by) {
     Reread reread;
     core::Policy policy;
     try {
-        reread = read_again(config_);
+        reread = read_again(config_, passed_);
         if (!reread.why_not.empty()) {
             return reread;
         }
-        policy = fitting_beside(policy_.backend.standby, reread.config, open_files_);
+        policy = fitting_beside(policy_.backend.standby, reread.config, passed_, open_files_);
         clients_.listen_at(reread.config.listen);
     } catch (const std::exception& error) {
         reread.why_not = error.what();

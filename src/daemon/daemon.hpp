@@ -12,6 +12,7 @@
 #include "daemon/clients.hpp"
 #include "daemon/operators.hpp"
 #include "daemon/overview.hpp"
+#include "daemon/passed.hpp"
 #include "daemon/reload.hpp"
 #include "daemon/systemd.hpp"
 #include "daemon/warden.hpp"
@@ -37,7 +38,7 @@ class Daemon {
 public:
     // Makes the backends' half and opens the listeners; nothing is spawned yet. Throws
     // std::exception with a sentence for the operator. The warden must outlive it.
-    Daemon(config::Config config, const Warden& warden);
+    Daemon(config::Config config, PassedSockets passed, const Warden& warden);
 
     // Until told to stop; the exit code. After a bug of ours it does not return.
     int run();
@@ -63,6 +64,7 @@ private:
     [[noreturn]] void die(const std::string& where, std::exception_ptr failure) noexcept;
 
     config::Config config_;  // in force: all others look at this one
+    PassedSockets passed_;   // where they listen; the clients' half has taken the sockets
     const Warden& warden_;
     const std::size_t open_files_;
     core::Policy policy_;  // lowered where the machine asks for it

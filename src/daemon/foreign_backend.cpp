@@ -6,7 +6,6 @@
 #include "daemon/probing.hpp"
 #include "daemon/random_name.hpp"
 #include "io/address.hpp"
-#include "io/own_address.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -236,7 +235,8 @@ boost::asio::awaitable<std::string> ForeignBackend::look_up(TrustPtr trust) {
             co_return std::string{};  // It was broken off.
         }
         const bool is_known = !found.endpoints.empty();
-        std::erase_if(found.endpoints, [this](const auto& address) { return is_gate(address); });
+        // Its clients would wait for themselves.
+        std::erase_if(found.endpoints, callbacks_.is_gate);
         if (is_known && found.endpoints.empty()) {
             found.why = "it is the address of this gate itself";
         }
@@ -254,19 +254,6 @@ boost::asio::awaitable<std::string> ForeignBackend::look_up(TrustPtr trust) {
     }
     trust->candidates = known_;
     co_return known_.empty() ? service + " cannot be looked up: " + why_not_known_ : std::string{};
-}
-
-// Its clients would wait for themselves.
-bool ForeignBackend::is_gate(const io::tcp::endpoint& service) const {
-    const auto address = io::reached_by(service.address());
-    return std::ranges::any_of(config_.listen, [&](const config::Listen& listen) {
-        const auto gate = io::parse_endpoint(listen.address);
-        if (!gate || gate->port() != service.port() || gate->address().is_v4() != address.is_v4()) {
-            return false;
-        }
-        return gate->address() == address ||
-               (gate->address().is_unspecified() && io::is_of_this_machine(address));
-    });
 }
 
 boost::asio::awaitable<io::ProbeResult> ForeignBackend::ask_by_command(TrustPtr trust) {

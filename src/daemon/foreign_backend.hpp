@@ -83,7 +83,6 @@ private:
     boost::asio::awaitable<io::ProbeResult> ask_at(TrustPtr trust, core::ProbePurpose purpose,
                                                    io::Endpoint address);
     boost::asio::awaitable<io::ProbeResult> ask_by_command(TrustPtr trust);
-    bool is_gate(const io::tcp::endpoint& service) const;
     boost::asio::awaitable<void> run_hook(core::RunHook what, TrustPtr trust);
     boost::asio::awaitable<void> leave(TrustPtr trust);
 

@@ -9,6 +9,7 @@
 #include <exception>
 #include <fcntl.h>
 #include <unistd.h>
+#include <utility>
 
 namespace tcplock::daemon {
 namespace {
@@ -54,12 +55,12 @@ void release_signals() {
     ::sigprocmask(SIG_UNBLOCK, &ours, nullptr);
 }
 
-int run(const config::Config& config) {
+int run(const config::Config& config, PassedSockets passed) {
     const Warden warden(config);
     start_logging(config.log_level, config.log_format);
     int code = exit_failed;
     try {
-        code = Daemon(config, warden).run();
+        code = Daemon(config, std::move(passed), warden).run();
     } catch (const std::exception& error) {
         Line(Line::Level::error, "cannot start").with("why", error.what());
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/config.hpp"
+#include "daemon/passed.hpp"
 
 namespace tcplock::daemon {
 
@@ -20,7 +21,7 @@ void begin_program();
 // For what does not run: it ends as anybody does.
 void release_signals();
 
-// Until told to stop; the exit code.
-int run(const config::Config& config);
+// Until told to stop; the exit code. What was passed fits the configuration.
+int run(const config::Config& config, PassedSockets passed = {});
 
 }  // namespace tcplock::daemon

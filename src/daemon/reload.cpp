@@ -26,14 +26,21 @@ std::string the_beginning_of(const std::string& text) {
 }
 
 // What is wrong with it here and now, as it would be at a start.
-std::string why_not(const config::Config& in_force, const config::Config& fresh) {
+std::string why_not(const config::Config& in_force, const config::Config& fresh,
+                    const PassedSockets& passed) {
     if (fresh.positions.lines.empty() && !in_force.positions.lines.empty()) {
         return fresh.positions.file +
                " is empty: somebody may be in the middle of writing it. Write another file, and "
                "rename it";
     }
-    const std::string why = why_pipe_is_open(fresh);
-    return why.empty() ? why : "backend.address: " + why;
+    std::string lines;
+    for (const config::Problem& problem : problems_with(passed, fresh)) {
+        add_line(lines, config::to_text(problem));
+    }
+    if (const std::string why = why_pipe_is_open(fresh); !why.empty()) {
+        add_line(lines, "backend.address: " + why);
+    }
+    return lines;
 }
 
 // How many there are by default follows from other keys.
@@ -63,7 +70,7 @@ std::string Reread::in_words() const {
     return lines.empty() ? "nothing has changed" : lines;
 }
 
-Reread read_again(const config::Config& in_force) {
+Reread read_again(const config::Config& in_force, const PassedSockets& passed) {
     Reread reread;
     const std::string& file = in_force.positions.file;
     if (file.empty()) {
@@ -85,7 +92,7 @@ Reread read_again(const config::Config& in_force) {
         return reread;
     }
     reread.config = std::get<config::Config>(std::move(loaded));
-    reread.why_not = why_not(in_force, reread.config);
+    reread.why_not = why_not(in_force, reread.config, passed);
     reread.changes = config::changes(in_force, reread.config);
     for (const config::Change& change : reread.changes) {
         if (change.reach == Reach::restart) {

@@ -6,6 +6,7 @@
 
 #include "config/changes.hpp"
 #include "config/config.hpp"
+#include "daemon/passed.hpp"
 
 #include <string>
 #include <vector>
@@ -22,8 +23,9 @@ struct Reread {
     std::string in_words() const;
 };
 
-// From the file that the one in force came from.
-Reread read_again(const config::Config& in_force);
+// From the file that the one in force came from. The passed sockets stay what they were at the
+// start.
+Reread read_again(const config::Config& in_force, const PassedSockets& passed);
 
 // To the log, with whoever asked for it.
 void tell_changes(const Reread& reread, const std::string& by);

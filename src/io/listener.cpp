@@ -52,6 +52,24 @@ void set(int fd, const Option& option, const tcp::endpoint& address) {
     check(::setsockopt(fd, option.level, option.name, &option.value, sizeof option.value), address);
 }
 
+void prepare_for_clients(int fd, const tcp::endpoint& address) {
+    for (const Option& option : options_for_clients) {
+        set(fd, option, address);
+    }
+}
+
+tcp::endpoint local_address(int fd) {
+    tcp::endpoint local;
+    auto size = static_cast<socklen_t>(local.capacity());
+    check(::getsockname(fd, local.data(), &size), local);
+    const int family = local.data()->sa_family;
+    if (family == AF_INET || family == AF_INET6) {
+        local.resize(size);
+        return local;
+    }
+    return {};
+}
+
 Descriptor open_listening(const tcp::endpoint& address) {
     Descriptor fd(
         ::socket(address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -60,9 +78,7 @@ Descriptor open_listening(const tcp::endpoint& address) {
     if (address.address().is_v6()) {
         set(fd.get(), {IPPROTO_IPV6, IPV6_V6ONLY, 1}, address);
     }
-    for (const Option& option : options_for_clients) {
-        set(fd.get(), option, address);
-    }
+    prepare_for_clients(fd.get(), address);
     check(::bind(fd.get(), address.data(), static_cast<socklen_t>(address.size())), address);
     check(::listen(fd.get(), backlog), address);
     return fd;
@@ -118,15 +134,19 @@ Listener::Listener(boost::asio::any_io_executor executor, tcp::endpoint address,
                    Callbacks callbacks)
     : socket_(executor), pause_(executor), callbacks_(std::move(callbacks)) {
     Descriptor fd = open_listening(address);
-    auto size = static_cast<socklen_t>(local_.capacity());
-    check(::getsockname(fd.get(), local_.data(), &size), address);
-    local_.resize(size);
+    local_ = local_address(fd.get());
     socket_.assign(fd.release());
 }
 
 Listener::Listener(boost::asio::any_io_executor executor, Descriptor listening, Callbacks callbacks)
-    : socket_(executor, listening.get()), pause_(executor), callbacks_(std::move(callbacks)) {
-    (void)listening.release();
+    : socket_(executor),
+      pause_(executor),
+      callbacks_(std::move(callbacks)),
+      local_(local_address(listening.get())) {
+    if (local_ != tcp::endpoint()) {
+        prepare_for_clients(listening.get(), local_);
+    }
+    socket_.assign(listening.release());
 }
 
 boost::asio::awaitable<void> Listener::run() {
@@ -162,6 +182,15 @@ void Listener::close() {
     boost::system::error_code ignored;  // A callback may have closed it already.
     socket_.close(ignored);
     pause_.cancel();
+}
+
+// By closing it alone it would stay among what is waited for: that ends with the last descriptor of
+// the socket, which is not ours.
+void Listener::let_go() {
+    if (socket_.is_open()) {
+        const Descriptor ours(socket_.release());
+        pause_.cancel();
+    }
 }
 
 Listener::Outcome Listener::accept_some(int limit) {

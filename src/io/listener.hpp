@@ -3,7 +3,8 @@
 // It does not know who may come in; it never gives up. When descriptors run out it pauses and goes
 // on, and says so at most once a minute. close() takes everybody who had connected before it and
 // refuses those who come after, so nobody whom the system had let in is reset by us; except a far
-// client that was in the middle of connecting for more than two milliseconds then.
+// client that was in the middle of connecting for more than two milliseconds then. A socket that is
+// somebody else's as well is not closed but let go of: nobody who comes to it is lost either.
 #pragma once
 
 #include "io/descriptor.hpp"
@@ -33,7 +34,8 @@ public:
     // Clients may connect from here on. Throws std::system_error, whose text names the address.
     Listener(boost::asio::any_io_executor executor, tcp::endpoint address, Callbacks callbacks);
     // On a socket that listens already, and blocks nobody. One in the file system has no peers with
-    // an address: what `accepted` is told of that means nothing.
+    // an address: what `accepted` is told of that means nothing. One of TCP's gets the options that
+    // clients need; throws as above.
     Listener(boost::asio::any_io_executor executor, Descriptor listening, Callbacks callbacks);
 
     Listener(const Listener&) = delete;
@@ -45,6 +47,10 @@ public:
     // Calls back for everybody whose connect had succeeded, then closes; run() ends soon after.
     // May be called from within a callback, and again.
     void close();
+
+    // Accepts nobody from here on; the socket goes on listening for whoever else has it, and who
+    // connects, or has connected and was not accepted, waits there. run() ends soon after.
+    void let_go();
 
     tcp::endpoint local_endpoint() const { return local_; }
 

@@ -158,6 +158,11 @@ TEST(Doubts, NameANetworkThatNeverConnects) {
               Lines{});
 }
 
+TEST(Doubts, SayNothingOfPassedSockets) {
+    EXPECT_EQ(doubts_about("listen:\n  - {address: systemd, allow: [\"fd00::/8\", 10.0.0.0/8]}\n"),
+              Lines{});
+}
+
 TEST(Doubts, NameBytesThatAreTwo) {
     EXPECT_EQ(
         doubts_about("probe:\n  kind: greeting\n  expect: \"\\xff\"\n"),

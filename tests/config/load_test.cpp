@@ -321,6 +321,21 @@ TEST(Load, ReadsListeners) {
     EXPECT_EQ(config.listen[2], (Listen{"[::]:2004", true, {}}));
 }
 
+TEST(Load, LeavesItToTheStartHowFarPassedSocketsReach) {
+    const Config config = loaded(
+        "listen:\n"
+        "  - address: ${WHERE:-systemd}\n"
+        "  - address: 127.0.0.1:2002\n");
+    ASSERT_EQ(config.listen.size(), 2U);
+    EXPECT_EQ(config.listen[0], (Listen{"systemd", false, {}}));
+    EXPECT_TRUE(config.listen[0].is_passed());
+    EXPECT_FALSE(config.listen[1].is_passed());
+    const Config tcp = loaded(
+        "protocol: tcp\nlisten: [{address: systemd}]\n"
+        "backend: {command: [x, \"{port}\"], address: \"127.0.0.1:{port}\"}\n");
+    EXPECT_EQ(tcp.listen[0], (Listen{"systemd", false, {}}));
+}
+
 TEST(Load, TcpBeyondLoopbackTakesEverybodyUnlessToldOtherwise) {
     const std::string rest = "backend: {command: [x, \"{port}\"], address: \"127.0.0.1:{port}\"}\n";
     EXPECT_TRUE(

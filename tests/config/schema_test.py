@@ -133,6 +133,7 @@ class SchemaTest(unittest.TestCase):
             "listen: [{address: '[0:0::1]:2002'}, {address: '${ADDRESS}'}]",
             "listen: [{address: '[::]:2002', allow: [fd00::/8, '::1', 10.0.0.0/8, '${N}']}]",
             "listen: [{address: 0.0.0.0:2002, allow: [any]}]",
+            "listen: [{address: systemd}, {address: 127.0.0.1:2003}]",
             "probe: {kind: exchange, send: !!binary AAECAw==, expect: 220}",
             "probe: {kind: '${KIND}', path: /}", "probe: {kind: connect, admission: off}",
             "recycle: {schedule: ['*/5 0-6,22 * jan-mar mon']}", "log: {level: '${LEVEL:-warn}'}",

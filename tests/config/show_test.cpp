@@ -23,6 +23,8 @@ const std::vector<std::string> variants{
     "backend: {command: [a], address: \"127.0.0.1:8\"}\n",
     "listen: [{address: \"[::]:1\", allow: [any]},\n"
     "         {address: \"10.0.0.1:2\", allow: [10.0.0.0/8, ::1]}]\n",
+    "listen: [{address: systemd}, {address: \"[::1]:1\"}]\n",
+    "listen: [{address: systemd, allow: [10.0.0.0/8]}]\n",
     "gate: {queue_limit: 1, queue_timeout: 1ms, session_timeout: 365d, half_closed: keep,\n"
     "       first_byte_timeout: off, idle_timeout: 59s, release_timeout: 61s}\n",
     "gate: {first_byte_timeout: 7s, idle_timeout: off}\n",

@@ -46,6 +46,7 @@ const std::string tcp =
     "backend: {command: [serve, \"{port}\"], address: \"127.0.0.1:{port}\"}\n";
 
 const std::string endpoint = "a numeric address and a port like 127.0.0.1:2002 or [::1]:2002";
+const std::string listener = endpoint + ", or systemd";
 const std::string duration = "a duration like 250ms, 20s, 5min or 24h";
 const std::string placeholders =
     "expected {port}, {name}, {instance}, {generation}, {uid}, {directory} or {profile}, or "
@@ -241,15 +242,8 @@ TEST(WrongConfiguration, HasValuesThatAreStillToCome) {
         {"backend:\n  instances: 3\n  ports: 2100-2101\n",
          {"f:3: backend.ports: 2 ports are too few for 3 backends at once (instances + standby), "
           "expected one for each"}},
-        {"listen: systemd\n",
-         {"f:1: listen: \"systemd\" is not available yet, expected at least one listener like \"- "
-          "address: 127.0.0.1:2002\""}},
-        {"listen:\n  - systemd\n",
-         {"f:1: listen: \"systemd\" is not available yet, expected at least one listener like \"- "
-          "address: 127.0.0.1:2002\""}},
-        {"listen: [{address: systemd}, {address: \"unix:/run/x\"}]\n",
-         {"f:1: listen[0].address: \"systemd\" is not available yet, expected " + endpoint,
-          "f:1: listen[1].address: \"unix:/run/x\" is not available yet, expected " + endpoint}},
+        {"listen: [{address: \"unix:/run/x\"}]\n",
+         {"f:1: listen[0].address: \"unix:/run/x\" is not available yet, expected " + listener}},
     });
 }
 
@@ -344,7 +338,18 @@ TEST(WrongConfiguration, HasWrongListeners) {
         {"listen:\n", {"f:1: listen: found nothing, expected a list of mappings"}},
         {"listen: [\"127.0.0.1:2002\"]\n",
          {"f:1: listen[0]: found a single value, expected a mapping of keys"}},
-        {"listen:\n  - allow: [any]\n", {"f:2: listen[0].address: missing, expected " + endpoint}},
+        {"listen:\n  - allow: [any]\n", {"f:2: listen[0].address: missing, expected " + listener}},
+        {"listen: systemd\n",
+         {"f:1: listen: \"systemd\" is no listener by itself, expected \"- address: systemd\""}},
+        {"listen:\n  - systemd\n",
+         {"f:1: listen: \"systemd\" is no listener by itself, expected \"- address: systemd\""}},
+        {"listen: [{address: sytemd}]\n",
+         {"f:1: listen[0].address: \"sytemd\" is no address with a port, expected " + listener}},
+        {"listen:\n  - address: systemd\n  - address: systemd\n",
+         {"f:3: listen[1].address: the same address twice, expected each once"}},
+        {"listen: [{address: systemd, allow: [10.0.0.1/8]}]\n",
+         {"f:1: listen[0].allow[0]: \"10.0.0.1/8\" has bits set beyond its prefix, expected "
+          "10.0.0.0/8"}},
         {"listen: [{address: \"localhost:2002\"}]\n",
          {"f:1: listen[0].address: \"localhost:2002\" does not begin with a numeric address, "
           "expected " +

@@ -277,6 +277,7 @@ class Supervisor:
         self.log = Log()
         self.process = None
         self.under = []  # a command that becomes what its arguments say
+        self.pass_fds = ()  # to that
         self.may_leave_orphans = False  # for the next daemon on this state directory to find
         self._read_log = read_log
         self._reader = None
@@ -309,6 +310,7 @@ class Supervisor:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=self.pass_fds,
         )
         if self._read_log:
             self.read_log()

@@ -15,6 +15,7 @@ import unittest
 
 import fake
 from crowd import Client
+from socket_unit import SocketUnit, listening
 from supervisor import (
     BINARY,
     SCHEDULING_MARGIN,
@@ -287,24 +288,23 @@ class EnvironmentTest(unittest.TestCase):
     def test_nothing_of_systemds_reaches_what_is_started(self):
         write = ["sh", "-c", "cat /proc/self/environ > @DIRECTORY@/$$0.new; "
                  "mv @DIRECTORY@/$$0.new @DIRECTORY@/$$0"]  # fmt: skip
-        with Supervisor(
+        with SocketUnit(listening()) as unit, Supervisor(
             fake.config(
+                listen=[{"address": "systemd"}],
                 probe={"kind": "command", "command": [*write, "probe"]},
                 hooks={"before_admission": {"command": [*write, "hook"]}},
             )
         ) as supervisor, ServiceManager(supervisor) as manager:
-            supervisor.under = under(
+            unit.pass_to(supervisor)
+            supervisor.under += under(
                 manager.path,
                 WATCHDOG_USEC=60_000_000,
-                LISTEN_PID="$$",
-                LISTEN_FDS=1,
-                LISTEN_FDNAMES="gate",
                 JOURNAL_STREAM="8:1",
                 INVOCATION_ID="00112233445566778899aabbccddeeff",
             )
             supervisor.start()
             supervisor.log.wait("backend ready")
-            client = Client(supervisor.port, "1")
+            client = Client(unit.port(), "1")
             self.assertEqual(client.answer(), "1 g1")
             backend = supervisor.log.wait("backend starting").number("pid")
             found = {"backend": names(read_proc(f"/proc/{backend}/environ"))}

@@ -10,6 +10,8 @@
 #include <atomic>
 #include <cerrno>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <netinet/tcp.h>
 #include <string>
@@ -62,6 +64,30 @@ int option(const Descriptor& socket, int level, int name) {
     return value;
 }
 
+Descriptor opened_by_somebody_else() {
+    Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const tcp::endpoint address = any_port();
+    EXPECT_EQ(::bind(socket.get(), address.data(), static_cast<socklen_t>(address.size())), 0);
+    EXPECT_EQ(::listen(socket.get(), 100), 0);
+    return socket;
+}
+
+// In all of this process' sets (proc(5)).
+std::size_t descriptors_watched() {
+    std::size_t count = 0;
+    std::error_code ignored;
+    for (const auto& set : std::filesystem::directory_iterator("/proc/self/fd")) {
+        if (std::filesystem::read_symlink(set, ignored) != "anon_inode:[eventpoll]") {
+            continue;
+        }
+        std::ifstream watched("/proc/self/fdinfo/" + set.path().filename().string());
+        for (std::string line; std::getline(watched, line);) {
+            count += line.starts_with("tfd:") ? 1 : 0;
+        }
+    }
+    return count;
+}
+
 class Listening : public test::Loopback {
 protected:
     ~Listening() override {
@@ -71,9 +97,13 @@ protected:
         run_until([this] { return tasks.size() == 0; });
     }
 
-    Listener& listen(const tcp::endpoint& address = any_port()) {
+    Listener& listen(const tcp::endpoint& address = any_port()) { return listen_over(address); }
+
+    // An address, or a socket.
+    template <class Over>
+    Listener& listen_over(Over over) {
         listener = std::make_unique<Listener>(
-            context.get_executor(), address,
+            context.get_executor(), std::move(over),
             Listener::Callbacks{[this](Descriptor client, tcp::endpoint peer) {
                                     clients.push_back(std::move(client));
                                     peers.push_back(peer);
@@ -272,6 +302,50 @@ TEST_F(Listening, ResetsNobodyByClosing) {
         EXPECT_EQ(clients.size(), callers.size());
         EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
     }
+}
+
+TEST_F(Listening, OverASocketThatWasPassedSetsWhatAClientsSocketNeeds) {
+    listen_over(opened_by_somebody_else());
+    const Descriptor caller = connect_to(listener->local_endpoint());
+    ASSERT_TRUE(caller) << "at " << describe(listener->local_endpoint());
+    run_listener();
+    ASSERT_TRUE(run_until([&] { return clients.size() == 1; }));
+    EXPECT_EQ(option(clients.front(), IPPROTO_TCP, TCP_NODELAY), 1);
+    EXPECT_EQ(option(clients.front(), SOL_SOCKET, SO_OOBINLINE), 1);
+    EXPECT_EQ(option(clients.front(), SOL_SOCKET, SO_KEEPALIVE), 1);
+}
+
+TEST_F(Listening, ThatIsLetGoOfLeavesThoseWhoComeToWhoeverElseHasTheSocket) {
+    Descriptor kept = opened_by_somebody_else();
+    listen_over(Descriptor(::dup(kept.get())));
+    const auto address = listener->local_endpoint();
+    run_listener();
+    const Descriptor accepted = connect_to(address);
+    ASSERT_TRUE(run_until([&] { return clients.size() == 1; }));
+    const Descriptor not_accepted = connect_to(address);
+    listener->let_go();
+    listener->let_go();
+    const Descriptor late = connect_to(address);
+    ASSERT_TRUE(not_accepted && late) << "it must go on listening";
+    EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
+    EXPECT_EQ(clients.size(), 1U);
+
+    listen_over(std::move(kept));
+    run_listener();
+    EXPECT_TRUE(run_until([&] { return clients.size() == 3; }));
+}
+
+// The kernel forgets a socket that is closed here only when it is closed everywhere. Until then
+// whoever came would wake us, for nothing, on behalf of whatever is watched in its place.
+TEST_F(Listening, ThatIsLetGoOfIsWatchedNoMore) {
+    const Descriptor kept = opened_by_somebody_else();
+    listen_over(Descriptor(::dup(kept.get())));
+    run_listener();
+    settle();
+    const std::size_t before = descriptors_watched();
+    listener->let_go();
+    EXPECT_EQ(descriptors_watched() + 1, before);
+    EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
 }
 
 TEST_F(Listening, MayBeClosedByTheClientItHandsOver) {

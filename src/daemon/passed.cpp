@@ -1,0 +1,105 @@
+#include "daemon/passed.hpp"
+
+#include "config/address.hpp"
+#include "config/read.hpp"
+#include "io/address.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace tcplock::daemon {
+namespace {
+
+class Problems {
+public:
+    explicit Problems(const config::Config& config) : positions_(config.positions) {}
+
+    void add(const std::string& key, std::string message) {
+        all_.push_back(
+            {positions_.file, config::line_of(positions_, key), key, std::move(message)});
+    }
+
+    std::vector<config::Problem> all() && { return std::move(all_); }
+
+private:
+    const config::Positions& positions_;
+    std::vector<config::Problem> all_;
+};
+
+auto find_address(const config::Config& config, std::string_view address) {
+    return std::find_if(config.listen.begin(), config.listen.end(),
+                        [address](const auto& listen) { return listen.address == address; });
+}
+
+std::string key_of(const config::Config& config, decltype(config.listen.begin()) listen) {
+    return "listen[" + std::to_string(listen - config.listen.begin()) + "]";
+}
+
+// Who connects there would wait until the service manager closes it.
+void note_nobody_listens(const PassedSockets& passed, Problems& problems) {
+    for (const io::PassedSocket& socket : passed) {
+        problems.add("listen", socket.what +
+                                   " was passed by a socket unit, and nobody would accept clients "
+                                   "there, expected \"- address: systemd\" in this list, or no "
+                                   "socket unit");
+    }
+}
+
+void check_one(const io::PassedSocket& socket, const std::string& key, const config::Config& config,
+               const config::Listen& listen, Problems& problems) {
+    if (!socket.why_not.empty()) {
+        problems.add(key + ".address", socket.what + " " + socket.why_not);
+        return;
+    }
+    const std::string address = io::describe(socket.address);
+    const auto same = find_address(config, address);
+    if (same != config.listen.end()) {
+        problems.add(key_of(config, same) + ".address",
+                     address + " is passed by a socket unit already, expected each address once");
+    }
+    const auto parsed = config::parse_endpoint(address);
+    const auto* const gate = std::get_if<config::Endpoint>(&parsed);
+    if (gate != nullptr && config::is_own_client(*gate, config.backend)) {
+        problems.add(key + ".address", socket.what +
+                                           " is where the backend listens, expected another port "
+                                           "in the socket unit");
+    }
+    const bool is_answered = listen.allow_any || !listen.allow.empty();
+    if (config.protocol == config::Protocol::uno && !is_answered &&
+        !io::Allow::loopback().permits(socket.address.address())) {
+        const bool is_written = config.positions.lines.contains(key + ".allow");
+        problems.add(key + ".allow", config::why_allow_is_needed(is_written, socket.what));
+    }
+}
+
+}  // namespace
+
+std::vector<config::Problem> problems_with(const PassedSockets& passed,
+                                           const config::Config& config) {
+    Problems problems(config);
+    const auto listen = find_address(config, config::passed_sockets);
+    if (listen == config.listen.end()) {
+        note_nobody_listens(passed, problems);
+        return std::move(problems).all();
+    }
+    const std::string key = key_of(config, listen);
+    if (passed.empty()) {
+        problems.add(key + ".address",
+                     "no socket was passed, expected a start by a socket unit (systemctl start "
+                     "tcplock-supervisor.socket), or an address like 127.0.0.1:2002 here");
+    }
+    for (const io::PassedSocket& socket : passed) {
+        check_one(socket, key, config, *listen, problems);
+    }
+    return std::move(problems).all();
+}
+
+std::size_t count_listeners(const PassedSockets& passed, const config::Config& config) {
+    const auto own = std::count_if(config.listen.begin(), config.listen.end(),
+                                   [](const auto& listen) { return !listen.is_passed(); });
+    return static_cast<std::size_t>(own) + passed.size();
+}
+
+}  // namespace tcplock::daemon

@@ -1,0 +1,120 @@
+#include "daemon/passed.hpp"
+
+#include "config/load.hpp"
+#include "io/address.hpp"
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace tcplock::daemon {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+const std::string systemd = "listen:\n  - address: systemd\n";
+const std::string tcp = "protocol: tcp\nbackend: {command: [serve], address: \"127.0.0.1:9\"}\n";
+
+config::Config loaded(std::string_view text) {
+    auto result = config::load_text(
+        text, "f", [](const std::string&) { return std::optional<std::string>(); });
+    if (const auto* const problems = std::get_if<std::vector<config::Problem>>(&result)) {
+        throw std::invalid_argument(to_text(problems->front()));
+    }
+    return std::get<config::Config>(std::move(result));
+}
+
+PassedSockets at(std::initializer_list<std::string_view> addresses) {
+    PassedSockets passed;
+    for (const std::string_view address : addresses) {
+        io::PassedSocket& one = passed.emplace_back();
+        one.address = *io::parse_endpoint(address);
+        one.name = "gate";
+        one.what = io::describe(one.address) + " (gate)";
+    }
+    return passed;
+}
+
+Lines problems(const PassedSockets& passed, std::string_view text) {
+    Lines lines;
+    for (const config::Problem& problem : problems_with(passed, loaded(text))) {
+        lines.push_back(to_text(problem));
+    }
+    return lines;
+}
+
+TEST(Passed, FitWhereTheyAreExpected) {
+    EXPECT_EQ(problems({}, ""), Lines{});
+    EXPECT_EQ(problems(at({"127.0.0.1:2002"}), systemd), Lines{});
+    EXPECT_EQ(problems(at({"127.0.0.1:2002", "[::1]:2002", "127.0.0.2:7"}), systemd), Lines{});
+    EXPECT_EQ(problems(at({"127.0.0.1:2002"}), systemd + "  - address: 127.0.0.1:2003\n"), Lines{});
+}
+
+TEST(Passed, AreMissing) {
+    EXPECT_EQ(problems({}, "listen:\n  - address: 127.0.0.1:1\n  - address: systemd\n"),
+              (Lines{"f:3: listen[1].address: no socket was passed, expected a start by a socket "
+                     "unit (systemctl start tcplock-supervisor.socket), or an address like "
+                     "127.0.0.1:2002 here"}));
+}
+
+TEST(Passed, AreNotExpected) {
+    const std::string why =
+        " was passed by a socket unit, and nobody would accept clients there, expected \"- "
+        "address: systemd\" in this list, or no socket unit";
+    EXPECT_EQ(
+        problems(at({"127.0.0.1:7", "[::1]:7"}), "listen: [{address: \"127.0.0.1:1\"}]\n"),
+        (Lines{"f:1: listen: 127.0.0.1:7 (gate)" + why, "f:1: listen: [::1]:7 (gate)" + why}));
+    EXPECT_EQ(problems(at({"127.0.0.1:7"}), ""), (Lines{"f: listen: 127.0.0.1:7 (gate)" + why}));
+}
+
+TEST(Passed, AreOfTheWrongKind) {
+    PassedSockets passed = at({"127.0.0.1:2002"});
+    passed[0].why_not = "is no socket of TCP";
+    EXPECT_EQ(problems(passed, systemd),
+              (Lines{"f:2: listen[0].address: 127.0.0.1:2002 (gate) is no socket of TCP"}));
+}
+
+TEST(Passed, BeyondLoopbackNeedAnAnswerAsAnAddressInTheFileDoes) {
+    const std::string why =
+        ", expected the networks that may connect, or [any]: 0.0.0.0:2002 (gate) can be reached "
+        "from other machines, and whoever reaches a UNO socket can run programs";
+    const auto everywhere = at({"0.0.0.0:2002"});
+    EXPECT_EQ(problems(everywhere, systemd), (Lines{"f:2: listen[0].allow: missing" + why}));
+    EXPECT_EQ(problems(everywhere, systemd + "    allow: []\n"),
+              (Lines{"f:3: listen[0].allow: empty" + why}));
+    EXPECT_EQ(problems(everywhere, systemd + "    allow: [any]\n"), Lines{});
+    EXPECT_EQ(problems(everywhere, systemd + "    allow: [10.0.0.0/8]\n"), Lines{});
+    EXPECT_EQ(problems(everywhere, tcp + systemd), Lines{});
+    for (const std::string_view address : {"[::]:2002", "10.0.0.1:2002", "[fe80::1%1]:2002"}) {
+        EXPECT_EQ(problems(at({address}), systemd).size(), 1U) << address;
+    }
+}
+
+TEST(Passed, AreInTheFileAsWell) {
+    EXPECT_EQ(problems(at({"127.0.0.1:2002"}), systemd + "  - address: 127.0.0.1:2002\n"),
+              (Lines{"f:3: listen[1].address: 127.0.0.1:2002 is passed by a socket unit already, "
+                     "expected each address once"}));
+}
+
+TEST(Passed, AreWhereTheBackendListens) {
+    EXPECT_EQ(problems(at({"127.0.0.1:9"}), tcp + systemd),
+              (Lines{"f:4: listen[0].address: 127.0.0.1:9 (gate) is where the backend listens, "
+                     "expected another port in the socket unit"}));
+}
+
+TEST(Passed, AreCountedEach) {
+    EXPECT_EQ(count_listeners({}, loaded("")), 1U);
+    EXPECT_EQ(count_listeners(at({"127.0.0.1:1", "127.0.0.1:2"}),
+                              loaded(systemd + "  - address: 127.0.0.1:3\n")),
+              3U);
+}
+
+}  // namespace
+}  // namespace tcplock::daemon

@@ -1,0 +1,327 @@
+"""Listening on sockets that a socket unit of systemd opened and passes, with systemd played."""
+
+import os
+import signal
+import socket
+import subprocess
+import unittest
+
+import fake
+from crowd import Client
+from socket_unit import SocketUnit, listening
+from supervisor import (
+    BINARY,
+    Supervisor,
+    accepted_clients,
+    descendants,
+    read_proc,
+    reserve_ports,
+    result,
+    run_command,
+    wait_clients,
+    wait_until,
+)
+from test_reload import Knocking, changed, is_listening, listeners, reload
+
+PASSED = [{"address": "systemd"}]
+
+
+def config(*options, **sections):
+    return fake.config(*options, **{"listen": PASSED, **sections})
+
+
+def run_until_it_refuses(supervisor):
+    """What a supervisor says that does not start, a line each; it must say so as a wrong
+    configuration."""
+    ended = subprocess.run(
+        [*supervisor.under, BINARY, "-c", supervisor.config_file],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        pass_fds=supervisor.pass_fds,
+        check=False,
+    )
+    if ended.returncode != 78:
+        raise AssertionError(f"exit {ended.returncode}: {ended.stderr}")
+    return [line.removeprefix(supervisor.config_file) for line in ended.stderr.splitlines()]
+
+
+def sockets_of(pid):
+    """The inodes of the sockets that a process has open."""
+    links = []
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links.append(os.readlink(f"/proc/{pid}/fd/{entry}"))
+        except FileNotFoundError:
+            continue
+    return {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
+
+
+class SocketUnitTest(unittest.TestCase):
+    def test_who_connects_between_two_supervisors_is_served_by_the_second_in_order(self):
+        with SocketUnit(listening()) as unit, Supervisor(config()) as first:
+            port = unit.port()
+            unit.pass_to(first)
+            first.start()
+            self.assertEqual(first.log.wait("listening")["address"], f"127.0.0.1:{port}")
+            self.assertEqual(first.log.wait("listening")["socket"], "door0")
+            inside, waiting = Client(port, 1), Client(port, 2)
+            self.assertEqual(inside.answer(), "1 g1")
+            wait_clients(port, 2)
+            first.signal(signal.SIGTERM)
+            first.log.wait("shutting down", waiting=1)
+            # It drains: who has been accepted is served, and who comes now waits for the next.
+            late = [Client(port, number) for number in (3, 4)]
+            self.assertEqual(accepted_clients(port), 2)
+            inside.close()
+            self.assertEqual(waiting.answer(), "2 g1")
+            waiting.close()
+            self.assertEqual(first.wait_exit(20), 0)
+            for refused in ("client refused", "client left"):
+                self.assertEqual(first.log.count(refused), 0)
+            self.assertEqual(first.log.count("session closed"), 2)
+            late += [Client(port, number) for number in (5, 6, 7)]
+
+            with Supervisor(
+                config(), directory=first.directory, port_block=first.first_port
+            ) as second:
+                unit.pass_to(second)
+                second.start()
+                served = []
+                for client in late:
+                    served.append(client.answer())
+                    client.close()
+                self.assertEqual(served, [f"{number} g1" for number in range(3, 8)])
+                second.log.wait("session closed", nth=5)
+                self.assertEqual(second.terminate(), 0)
+                peers = [line["peer"] for line in second.log.all("session closed")]
+            self.assertEqual(peers, [client.name for client in late])
+            journal = fake.Journal(first.journal_file)
+            self.assertEqual(journal.entered, list(range(1, 8)))
+            result("between_two", by_the_first=2, waited_for_the_second=len(served), lost=0)
+
+    def test_who_connects_after_a_kill_waits_for_the_next(self):
+        with SocketUnit(listening()) as unit, Supervisor(config()) as first:
+            unit.pass_to(first)
+            first.start()
+            first.log.wait("backend ready")
+            first.process.kill()
+            first.wait_exit(10)
+            client = Client(unit.port(), 1)
+            with Supervisor(
+                config(), directory=first.directory, port_block=first.first_port
+            ) as second:
+                unit.pass_to(second)
+                second.start()
+                self.assertEqual(client.answer(), "1 g1")
+                client.close()
+                self.assertEqual(second.terminate(), 0)
+
+    def test_several_sockets_and_a_listener_of_its_own_feed_one_line(self):
+        own = reserve_ports()
+        with SocketUnit(listening(), listening("::1"), names=["four", "six"]) as unit:
+            with Supervisor(config(listen=[*PASSED, *listeners(own)])) as supervisor:
+                unit.pass_to(supervisor)
+                supervisor.start()
+                supervisor.log.wait("listening", nth=3)
+                told = [(line["address"], line.get("socket"))
+                        for line in supervisor.log.all("listening")]  # fmt: skip
+                self.assertEqual(
+                    told,
+                    [(f"127.0.0.1:{unit.port()}", "four"), (f"[::1]:{unit.port(1)}", "six"),
+                     (f"127.0.0.1:{own}", None)],
+                )  # fmt: skip
+                supervisor.log.wait("backend ready")
+                inside = Client(unit.port(), 0)
+                self.assertEqual(inside.answer(), "0 g1")
+                doors = [(unit.port(), "127.0.0.1"), (unit.port(1), "::1"), (own, "127.0.0.1")]
+                clients = []
+                for number in range(1, 13):
+                    port, host = doors[number % 3]
+                    clients.append(Client(port, number, host=host))
+                    # One after the other, so that the order in which they are accepted is known.
+                    wait_until(
+                        lambda: sum(accepted_clients(port) for port, _ in doors) > number,
+                        20, f"{number} wait",
+                    )  # fmt: skip
+                inside.close()
+                for number, client in enumerate(clients, 1):
+                    self.assertEqual(client.answer(), f"{number} g1")
+                    client.close()
+                self.assertEqual(supervisor.terminate(), 0)
+                self.assertEqual(supervisor.log.admission_inversions(), 0)
+                journal = fake.Journal(supervisor.journal_file)
+                self.assertEqual(journal.entered, list(range(13)))
+                self.assertEqual(journal.most_inside(), 1)
+                result("one_line", doors=len(doors), served=len(clients) + 1)
+
+    def test_a_reload_leaves_it_open_and_changes_who_may_connect(self):
+        before = config()
+        with SocketUnit(listening()) as unit, Supervisor(before) as supervisor:
+            port, other = unit.port(), reserve_ports()
+            unit.pass_to(supervisor)
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            with Knocking(port) as knocking:
+                wait_until(lambda: knocking.tried > 50, 20, "some have knocked")
+                supervisor.write_config(
+                    changed(before, listen=[{**PASSED[0], "allow": ["127.0.0.2"]},
+                                            *listeners(other)])
+                )  # fmt: skip
+                told = reload(supervisor)
+                so_far = knocking.tried
+                wait_until(lambda: knocking.tried > so_far + 50, 20, "more have knocked")
+            self.assertEqual(told.returncode, 0, told.stderr)
+            self.assertEqual(knocking.failed, 0)
+            self.assertTrue(is_listening(other))
+            welcome = Client(port, 1, source="127.0.0.2")
+            self.assertEqual(welcome.answer(), "1 g1")
+            welcome.close()
+            self.assertEqual(supervisor.log.wait("client refused")["end"], "PA")
+            self.assertEqual(supervisor.log.count("listening"), 2)
+            self.assertEqual(supervisor.terminate(), 0)
+
+    def test_a_reload_that_does_not_fit_what_was_passed_is_refused(self):
+        before = config()
+        with SocketUnit(listening()) as unit, Supervisor(before) as supervisor:
+            port = unit.port()
+            unit.pass_to(supervisor)
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            for listen, words in (
+                (listeners("@PORT@"), "nobody would accept clients there"),
+                ([*PASSED, *listeners(port)], "is passed by a socket unit already"),
+                ([*PASSED, {"address": f"0.0.0.0:{port}"}],
+                 f"we listen on 127.0.0.1:{port} ourselves. That needs a restart"),
+            ):  # fmt: skip
+                supervisor.write_config(changed(before, listen=listen))
+                told = reload(supervisor)
+                self.assertEqual(told.returncode, 1)
+                self.assertIn(words, told.stderr)
+                self.assertIn("Nothing was changed.", told.stderr)
+            client = Client(port, 1)
+            self.assertEqual(client.answer(), "1 g1")
+            client.close()
+            self.assertEqual(supervisor.terminate(), 0)
+
+    def test_without_a_socket_a_reload_to_systemd_is_refused(self):
+        before = fake.config()
+        with Supervisor(before) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            supervisor.write_config(changed(before, listen=PASSED))
+            told = reload(supervisor)
+            self.assertEqual(told.returncode, 1)
+            self.assertIn("no socket was passed", told.stderr)
+            self.assertTrue(is_listening(supervisor.port))
+            self.assertEqual(supervisor.terminate(), 0)
+
+    def test_nothing_of_it_is_open_in_what_is_started(self):
+        with SocketUnit(listening(), listening("::1")) as unit:
+            passed = {str(os.fstat(one.fileno()).st_ino) for one in unit.sockets}
+            with Supervisor(config()) as supervisor:
+                unit.pass_to(supervisor)
+                supervisor.start()
+                supervisor.log.wait("backend ready")
+                backend = supervisor.log.wait("backend starting").number("pid")
+                client = Client(unit.port(), 1)
+                self.assertEqual(client.answer(), "1 g1")
+                self.assertEqual(passed - sockets_of(supervisor.pid), set())
+                started = [backend, supervisor.warden()]
+                started += [pid for pid, _, _ in descendants(supervisor.pid)]
+                for pid in set(started):
+                    self.assertEqual(sockets_of(pid) & passed, set(), read_proc(f"/proc/{pid}/cmdline"))
+                result("descriptors", passed=len(passed), processes=len(set(started)), leaked=0)
+                client.close()
+                self.assertEqual(supervisor.terminate(), 0)
+
+
+class WrongTest(unittest.TestCase):
+    def refused(self, unit, sections, **told):
+        """The one line that is said when a unit passes this to that configuration."""
+        with Supervisor(sections) as supervisor:
+            if unit:
+                unit.pass_to(supervisor, **told)
+            lines = run_until_it_refuses(supervisor)
+            self.assertEqual(len(lines), 1, lines)
+            return lines[0]
+
+    def test_nothing_was_passed(self):
+        line = self.refused(None, config())
+        self.assertRegex(line, r"^:\d+: listen\[0\]\.address: no socket was passed, expected a start "
+                               r"by a socket unit \(systemctl start tcplock-supervisor\.socket\)")  # fmt: skip
+
+    def test_it_was_passed_to_somebody_else(self):
+        with SocketUnit(listening()) as unit:
+            self.assertIn("no socket was passed", self.refused(unit, config(), pid=os.getpid()))
+
+    def test_nobody_expects_it(self):
+        with SocketUnit(listening(), names=["tcplock-supervisor.socket"]) as unit:
+            line = self.refused(unit, fake.config())
+            self.assertIn(
+                f" listen: 127.0.0.1:{unit.port()} (tcplock-supervisor.socket) was passed by a "
+                "socket unit, and nobody would accept clients there, expected "
+                '"- address: systemd" in this list, or no socket unit',
+                line,
+            )
+
+    def test_it_is_a_datagram_socket(self):
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.bind(("127.0.0.1", 0))
+        with SocketUnit(datagrams) as unit:
+            line = self.refused(unit, config())
+            self.assertIn(
+                f"listen[0].address: 127.0.0.1:{unit.port()} (door0) is no socket of TCP, expected "
+                "ListenStream= with an address and a port",
+                line,
+            )
+
+    def test_it_is_in_the_file_system(self):
+        directory = os.environ.get("TMPDIR", "/tmp")
+        path = os.path.join(directory, f"tcplock-test-{os.getpid()}.sock")
+        one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        one.bind(path)
+        self.addCleanup(os.unlink, path)
+        one.listen()
+        with SocketUnit(one) as unit:
+            line = self.refused(unit, config())
+            self.assertIn(f"listen[0].address: unix:{path} (door0) is no socket of TCP", line)
+
+    def test_it_is_one_connection(self):
+        door = listening()
+        client = socket.create_connection(door.getsockname())
+        with SocketUnit(door.accept()[0]) as unit:
+            line = self.refused(unit, config())
+            self.assertIn("(door0) does not listen, it is one client's connection perhaps, "
+                          "expected Accept=no", line)  # fmt: skip
+        client.close()
+        door.close()
+
+    def test_there_are_fewer_than_told(self):
+        with SocketUnit(listening()) as unit:
+            line = self.refused(unit, config(), count=2)
+            self.assertIn("descriptor 4 is not open, expected as many sockets as LISTEN_FDS says", line)
+
+    def test_an_office_within_reach_of_others_needs_an_answer(self):
+        office = {"protocol": "uno", "listen": PASSED}
+        with SocketUnit(listening("0.0.0.0")) as unit:
+            line = self.refused(unit, office)
+            self.assertIn(
+                "listen[0].allow: missing, expected the networks that may connect, or [any]: "
+                f"0.0.0.0:{unit.port()} (door0) can be reached from other machines, and whoever "
+                "reaches a UNO socket can run programs",
+                line,
+            )
+
+    def test_it_can_be_checked_without_a_socket(self):
+        with Supervisor(config(probe={"timeout": "500ms"})) as supervisor:
+            checked = run_command("check", "-c", supervisor.config_file)
+            self.assertEqual((checked.returncode, checked.stderr), (0, ""))
+            self.assertTrue(checked.stdout.endswith(": fine\n"), checked.stdout)
+            shown = run_command("show-config", "-c", supervisor.config_file)
+            self.assertIn('  - address: "systemd"\n    allow: []\n', shown.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
