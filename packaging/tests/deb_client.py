@@ -3,13 +3,15 @@
     deb_client.py PORT path INPUT OUTPUT FILTER      the office opens both by their names
     deb_client.py PORT stream INPUT OUTPUT FILTER    the client reads and writes, the office sees bytes
     deb_client.py PORT hold INPUT OUTPUT FILTER      says "inside", waits for a line on its standard
-                                                     input, and does the same as `stream` then
+                                                     input, with a call a second, so that it is not
+                                                     taken for idle, and then does as `stream`
 
 By stream it does what the README shows. Exit status 0, or 1 with the exception's class and text on
 standard output.
 """
 
 import os
+import select
 import sys
 
 import uno
@@ -93,7 +95,8 @@ def main():
         if verb == "hold":
             office.desktop.getCurrentFrame()
             print("inside", flush=True)
-            sys.stdin.readline()
+            while not select.select([sys.stdin], [], [], 1.0)[0]:
+                office.desktop.getCurrentFrame()
         if verb == "path":
             office.convert_by_path(*arguments)
         else:

@@ -71,6 +71,7 @@ class Installation:
         fetch_what_needs(root, package.depends())
         self.kept = os.path.join(ROOTS.folder, name)
         self.machine = Machine(root, f"{self.kept}-console.log", [(TOP, SOURCE), (package.folder, PACKAGES)])
+        self.clients = []
         self.run, self.shell = self.machine.run, self.machine.shell
 
     def __enter__(self):
@@ -78,6 +79,9 @@ class Installation:
         return self
 
     def __exit__(self, *error):
+        for client in self.clients:
+            client.process.kill()
+            client.process.communicate()
         try:
             with open(f"{self.kept}-journal.log", "w", encoding="utf-8") as file:
                 file.write(self.shell("journalctl --no-pager --output=short-precise"))
@@ -192,7 +196,8 @@ class Installation:
         source = self.letter(user, "/tmp", words)
         target = source.replace(".docx", ".txt")
         process = self.machine.start(*self.client(verb, source, target), user=user)
-        return Client(self, process, words, target)
+        self.clients.append(Client(self, process, words, target))
+        return self.clients[-1]
 
 
 class Client:
