@@ -54,8 +54,9 @@ class Package:
         control = os.path.join(tree, "DEBIAN", "control")
         with open(control, encoding="utf-8") as file:
             text = file.read()
+        version = f"Version: {self.version}"
         with open(control, "w", encoding="utf-8") as file:
-            file.write(text.replace(f"Version: {self.version}\n", f"Version: {self.version}{suffix}\n"))
+            file.write(text.replace(f"{version}\n", f"{version}{suffix}\n"))
         build = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, f"{tree}.deb"]
         subprocess.run(build, check=True, capture_output=True)
         shutil.rmtree(tree)
@@ -70,7 +71,8 @@ class Installation:
         root = ROOTS.office() if office else ROOTS.bare()
         fetch_what_needs(root, package.depends())
         self.kept = os.path.join(ROOTS.folder, name)
-        self.machine = Machine(root, f"{self.kept}-console.log", [(TOP, SOURCE), (package.folder, PACKAGES)])
+        seen = [(TOP, SOURCE), (package.folder, PACKAGES)]
+        self.machine = Machine(root, f"{self.kept}-console.log", seen)
         self.clients = []
         self.run, self.shell = self.machine.run, self.machine.shell
 
@@ -120,8 +122,12 @@ class Installation:
 
     def processes(self, unit=NAME):
         """Of the service: {pid: name}."""
-        script = f'for p in $(cat /sys/fs/cgroup$(systemctl show -P ControlGroup {unit})/cgroup.procs);' \
-            " do echo $p $(cat /proc/$p/comm); done"  # fmt: skip
+        group = self.show("ControlGroup", unit)
+        if not group:
+            return {}
+        pids = f"$(cat /sys/fs/cgroup{group}/cgroup.procs)"
+        script = f"for pid in {pids}; do echo $pid $(cat /proc/$pid/comm); done"
+        # One that has ended in between has no name.
         return dict(line.split(" ", 1) for line in self.shell(script).splitlines() if " " in line)
 
     def offices(self, unit=NAME):
@@ -132,7 +138,8 @@ class Installation:
 
     def owned_processes(self):
         """All of the service's user, wherever they are."""
-        return set(self.shell(f"find /proc -maxdepth 1 -name '[0-9]*' -user {NAME} -printf '%f\\n'").split())
+        find = f"find /proc -ignore_readdir_race -maxdepth 1 -name '[0-9]*' -user {NAME} -printf '%f\\n'"
+        return set(self.shell(find).split())
 
     def journal(self, words="", unit=NAME):
         """Its lines with these words: (priority, text)."""
@@ -179,7 +186,7 @@ class Installation:
 
     def convert(self, words, user="clerk", port=PORT):
         """By stream, as somebody with no rights does: whether the words came back."""
-        source = self.letter(user, "/tmp", words)
+        source = self.letter(user, f"/home/{user}", words)
         target = source.replace(".docx", ".txt")
         self.run(*self.client("stream", source, target, port), user=user, timeout=120)
         return words in self.run("cat", target, user=user).stdout
@@ -193,7 +200,7 @@ class Installation:
         return holder
 
     def start_client(self, words, user="clerk", verb="stream"):
-        source = self.letter(user, "/tmp", words)
+        source = self.letter(user, f"/home/{user}", words)
         target = source.replace(".docx", ".txt")
         process = self.machine.start(*self.client(verb, source, target), user=user)
         self.clients.append(Client(self, process, words, target))

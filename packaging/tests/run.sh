@@ -97,6 +97,7 @@ command -v apt-get >/dev/null || {
 }
 say "Installing what is missing"
 "$top/packaging/quickstart/install-missing.sh" "${packages[@]}"
+rm -f "$work"/debian*/*.log # of an earlier run
 for release in "${releases[@]}"; do
     for kind in "${kinds[@]}"; do
         "test_$kind" "$release"
