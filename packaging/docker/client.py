@@ -11,40 +11,7 @@ import sys
 import uno
 import unohelper
 from com.sun.star.beans import PropertyValue
-from com.sun.star.io import XInputStream, XOutputStream, XSeekable
-
-
-class Source(unohelper.Base, XInputStream, XSeekable):
-    """A document's bytes, which the office asks for."""
-
-    def __init__(self, content):
-        self.content = content
-        self.at = 0
-
-    def readBytes(self, _, count):
-        part = self.content[self.at : self.at + count]
-        self.at += len(part)
-        return len(part), uno.ByteSequence(part)
-
-    readSomeBytes = readBytes
-
-    def skipBytes(self, count):
-        self.at = min(len(self.content), self.at + count)
-
-    def available(self):
-        return len(self.content) - self.at
-
-    def closeInput(self):
-        pass
-
-    def seek(self, position):
-        self.at = position
-
-    def getPosition(self):
-        return self.at
-
-    def getLength(self):
-        return len(self.content)
+from com.sun.star.io import XOutputStream
 
 
 class Target(unohelper.Base, XOutputStream):
@@ -68,18 +35,23 @@ def option(name, value):
 
 
 def connect(host, port):
-    """The office's desktop, and the bridge that leads to it."""
+    """The office's own context, and the bridge that leads to it."""
     local = uno.getComponentContext()
     make = local.ServiceManager.createInstanceWithContext
     resolver = make("com.sun.star.bridge.UnoUrlResolver", local)
     remote = resolver.resolve(f"uno:socket,host={host},port={port};urp;StarOffice.ComponentContext")
-    desktop = remote.ServiceManager.createInstanceWithContext("com.sun.star.frame.Desktop", remote)
     bridges = make("com.sun.star.bridge.BridgeFactory", local).getExistingBridges()
-    return desktop, bridges
+    return remote, bridges
 
 
-def convert(desktop, content):
-    source, target = Source(content), Target()
+def convert(remote, content):
+    make = remote.ServiceManager.createInstanceWithContext
+    # A stream of the office's own, filled in one call: one of ours it would ask for a few bytes at a
+    # time, and LibreOffice 25.2 can die of that.
+    source = make("com.sun.star.io.SequenceInputStream", remote)
+    source.initialize((uno.ByteSequence(content),))
+    target = Target()
+    desktop = make("com.sun.star.frame.Desktop", remote)
     arguments = (option("Hidden", True), option("InputStream", source))
     document = desktop.loadComponentFromURL("private:stream", "_blank", 0, arguments)
     if document is None:
@@ -98,8 +70,8 @@ def main():
     host, port, source, target = sys.argv[1:]
     with open(source, "rb") as file:
         content = file.read()
-    desktop, bridges = connect(host, port)
-    result = convert(desktop, content)
+    remote, bridges = connect(host, port)
+    result = convert(remote, content)
     # Leaving lets the next client in: an idle client that stays holds the gate.
     for bridge in bridges:
         bridge.dispose()
