@@ -14,6 +14,7 @@ run in it by entering its namespaces.
 """
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -67,12 +68,25 @@ class Roots:
         self.folder = os.path.join(folder, f"debian{release}")
         self.release = release
 
-    def bare(self):
-        return self._kept("bare", self._make_bare)
+    def bare(self, depends=""):
+        """With what a package depends on at hand, so that it can be installed without a network."""
+        with self._alone():
+            root = self._kept("bare", self._make_bare)
+            return fetched(root, depends)
 
-    def office(self):
-        bare = self.bare()
-        return self._kept("office", lambda root: self._make_office(bare, root))
+    def office(self, depends=""):
+        with self._alone():
+            bare = self._kept("bare", self._make_bare)
+            root = self._kept("office", lambda root: self._make_office(bare, root))
+            return fetched(root, depends)
+
+    @contextlib.contextmanager
+    def _alone(self):
+        """Whoever tests at the same time waits."""
+        os.makedirs(self.folder, exist_ok=True)
+        with open(os.path.join(self.folder, "lock"), "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _kept(self, name, make):
         """Made beside its place and moved there, so that half of one is never taken for a root."""
@@ -83,7 +97,6 @@ class Roots:
         new = root + ".new"
         for old in (new, root):
             shutil.rmtree(old, ignore_errors=True)
-        os.makedirs(self.folder, exist_ok=True)
         print(f"making a root of Debian {self.release}: {root}", flush=True)
         make(new)
         os.rename(new, root)
@@ -119,14 +132,15 @@ def in_root(root, command, timeout):
         os.remove(policy)
 
 
-def fetch_what_needs(root, depends):
-    """What a package depends on, so that the machine can install it without a network."""
-    satisfy = [*APT, "--download-only", "satisfy", depends]
-    try:
-        in_root(root, satisfy, 300)
-    except Trouble:  # The root's lists may be older than what is on the server.
-        in_root(root, ["apt-get", "-q", "update"], 300)
-        in_root(root, satisfy, 300)
+def fetched(root, depends):
+    if depends:
+        satisfy = [*APT, "--download-only", "satisfy", depends]
+        try:
+            in_root(root, satisfy, 300)
+        except Trouble:  # The root's lists may be older than what is on the server.
+            in_root(root, ["apt-get", "-q", "update"], 300)
+            in_root(root, satisfy, 300)
+    return root
 
 
 class Machine:

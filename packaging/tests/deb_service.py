@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from deb_machine import APT, TOP, Machine, Roots, fetch_what_needs
+from deb_machine import APT, TOP, Machine, Roots
 
 import documents
 from supervisor import wait_until
@@ -68,8 +68,7 @@ class Installation:
 
     def __init__(self, package, name, office=True):
         """What it said is kept by this name, its console and its journal."""
-        root = ROOTS.office() if office else ROOTS.bare()
-        fetch_what_needs(root, package.depends())
+        root = (ROOTS.office if office else ROOTS.bare)(package.depends())
         self.kept = os.path.join(ROOTS.folder, name)
         seen = [(TOP, SOURCE), (package.folder, PACKAGES)]
         self.machine = Machine(root, f"{self.kept}-console.log", seen)
