@@ -27,7 +27,7 @@ BARE_IMAGE = "docker.io/library/debian:bookworm-slim"  # glibc, and as little el
 
 PODMAN = ["podman", "--runtime", "runc"]
 LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
-PYTHON = "/usr/bin/python3"  # the system's own can import uno
+PYTHON = "/usr/bin/python3"  # the system's own
 
 GATE = "10.88.2.1"
 NEAR = "10.88.2.2"

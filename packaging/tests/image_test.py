@@ -84,10 +84,33 @@ class Client:
         self.process.communicate()
 
 
+class UnoClient(Client):
+    """One in a container of the same Debian as the office: UNO of Debian 12 loses its connection to
+    an office of Debian 13, which is no matter of the gate's."""
+
+    count = 0
+
+    def __init__(self, script, *arguments, namespace=None, folder=None):
+        UnoClient.count += 1
+        self.name = f"tcplock-client-{os.getpid()}-{UnoClient.count}"
+        volumes = [f"{TOP}:{TOP}:ro"] + ([f"{folder}:{folder}"] if folder else [])
+        super().__init__(
+            *PODMAN, "run", "--rm", "--interactive", "--name", self.name, *LIMITS,
+            "--network", f"ns:/run/netns/{namespace or network.outside}", "--user", "0:0",
+            *(word for volume in volumes for word in ("--volume", volume)),
+            "--entrypoint", "python3", CLIENT_IMAGE, script, *arguments,
+            where=lambda *command: command,
+        )  # fmt: skip
+
+    def kill(self):
+        podman("rm", "--force", "--time", "0", "--ignore", self.name)
+        super().kill()
+
+
 def converter(*arguments):
     """tests/e2e/converter.py beside the containers, since it knows no host but this one."""
     script = os.path.join(TOP, "tests", "e2e", "converter.py")
-    return Client(PYTHON, script, str(PORT), *arguments, where=network.insider)
+    return UnoClient(script, str(PORT), *arguments, namespace=network.inside)
 
 
 class ImageTest(unittest.TestCase):
@@ -104,7 +127,7 @@ class ImageTest(unittest.TestCase):
     def stream(self, name="result.pdf", host=GATE):
         """A client that shares no disk with the office: a real document, to PDF."""
         target = os.path.join(self.directory, name)
-        return target, Client(PYTHON, STREAM, host, str(PORT), SAMPLE, target)
+        return target, UnoClient(STREAM, host, str(PORT), SAMPLE, target, folder=self.directory)
 
     def assert_converts(self):
         target, client = self.stream()
@@ -147,7 +170,7 @@ class Running(ImageTest):
         target = os.path.join(self.exchange, "Übersicht 概要.pdf")
         shutil.copy(SAMPLE, source)
         os.chmod(source, 0o644)
-        output, status = Client(PYTHON, CONVERT, GATE, str(PORT), source, target).finish()
+        output, status = UnoClient(CONVERT, GATE, str(PORT), source, target).finish()
         self.assertEqual(status, 0, output)
         self.assert_pdf(target)
         about = os.stat(target)
