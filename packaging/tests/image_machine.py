@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -39,6 +40,10 @@ MARK = "TCPLOCK_TEST_CONTAINER"  # in the environment of its process 1
 
 COMMAND_LIMIT = 120  # of what takes a second or two on a machine with nothing else to do
 READY_LIMIT = 120
+
+
+# So that being told to end removes what was made, too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
 
 
 def run(*command, check=True, timeout=COMMAND_LIMIT, **options):
