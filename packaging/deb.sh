@@ -87,7 +87,7 @@ list_sources() {
     if "${git[@]}" rev-parse --is-inside-work-tree >/dev/null 2>&1; then
         "${git[@]}" ls-files -z
     else
-        (cd "$top" && find . -path ./build -prune -o -type f -printf '%P\0' | sort -z)
+        (cd "$top" && find . \( -path ./build -o -path ./.git \) -prune -o -type f -printf '%P\0' | sort -z)
     fi
 }
 

@@ -3,8 +3,8 @@
 # supervisor with LibreOffice on config/tcplock.yaml, and converts a sample through the gate.
 #
 # Run it as root, or as somebody who may use sudo. Run again, it stops the supervisor it started
-# the last time and starts a new one. What it makes is in build/quickstart/, and in the state
-# directory: $STATE_DIRECTORY, or /var/lib/tcplock-supervisor.
+# the last time and starts a new one. What it makes is in build/quickstart/, and in $STATE_DIRECTORY
+# if that is set.
 set -eu
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -97,15 +97,8 @@ build() {
         cmake --build "$work/release" --target tcplock-supervisor
 }
 
-choose_state_directory() {
-    local usual=/var/lib/tcplock-supervisor
-    if [ -z "${STATE_DIRECTORY:-}" ]; then
-        # Somebody who is not root has a directory here instead.
-        STATE_DIRECTORY=$usual
-        mkdir -p "$usual" 2>/dev/null && [ -w "$usual" ] || STATE_DIRECTORY=$work/state
-    fi
-    export STATE_DIRECTORY
-}
+# Its own, so that nothing of root's lies about where the package's service has its state.
+choose_state_directory() { export STATE_DIRECTORY=${STATE_DIRECTORY:-$work/state}; }
 
 # In a session of its own, so that it outlives this terminal. The log is emptied before: what the
 # last supervisor said must not be taken for news.
