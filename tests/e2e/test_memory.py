@@ -34,7 +34,8 @@ def resident(pid):
 
 
 class SoftLimitTest(unittest.TestCase):
-    LIMIT, LEAK = 300, 20  # MiB
+    # In MiB. A job takes a little beside what it leaks: its thread, and what a sanitizer keeps of it.
+    LIMIT, LEAK, BESIDE = 300, 20, 2
 
     def test_one_that_leaks_with_each_job_is_recycled_in_time(self):
         recycle = {"memory_soft_limit": f"{self.LIMIT}MiB"}
@@ -58,7 +59,7 @@ class SoftLimitTest(unittest.TestCase):
             )
             self.assertEqual({line["reason"] for line in recycles}, {"memory_soft_limit"})
             self.assertGreaterEqual(len(recycles), jobs * self.LEAK // (self.LIMIT + self.LEAK))
-            self.assertLessEqual(largest, self.LIMIT + self.LEAK)
+            self.assertLessEqual(largest, self.LIMIT + self.LEAK + self.BESIDE)
 
     def test_one_that_needs_more_from_the_start_is_not_recycled_for_ever(self):
         recycle = {"memory_soft_limit": "10MiB"}
