@@ -841,10 +841,12 @@ const mark_words = (one) =>
   `${one.jobs === 1 ? "1 job" : `${count(one.jobs)} jobs`}, ${span(one.age_ms)} old` +
   (one.memory_bytes === null ? "." : `, ${size(one.memory_bytes)}.`);
 
-// One stop for the Tab key, however many there are: the arrow keys go from one to the next.
+// One stop for the Tab key, however many there are: the newest, until somebody is at another one. The
+// arrow keys go from one to the next.
 function show_marks(chart) {
   const shown = hour.recycles.filter((one) => Date.parse(one.at) >= chart.scale.from);
-  const focused = chart.marks.querySelector("[tabindex='0']")?.dataset.key;
+  const at = document.activeElement;
+  const focused = chart.marks.contains(at) ? at.dataset.key : undefined;
   const stop = shown.some((one) => String(one.generation) === focused) ? focused
              : String(shown[shown.length - 1]?.generation);
   set(chart.marks, { class: shown.length > marks_with_drops ? "marks many" : "marks",
