@@ -344,6 +344,11 @@ void Clients::perform(const core::AdmitClient& effect) {
         config_, session_callbacks_, session_tasks_,
         Session::Client{effect.client, client.peer, effect.waited, admitted, effect.unserved},
         effect.generation, io::adopt(io_.get_executor(), waiting_.take(key)));
+    Line(Line::Level::debug, "client admitted")
+        .with("client", key)
+        .with("instance", session_callbacks_.instance_of(effect.generation))
+        .with("generation", core::number(effect.generation))
+        .with("waited", effect.waited);
     record_.admitted(effect.waited);
     sessions_[effect.client] = session;
     session_tasks_.spawn("session", Session::run(session));

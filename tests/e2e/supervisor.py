@@ -26,7 +26,7 @@ SMALL = os.environ.get("TCPLOCK_SCALE") == "small"
 
 # What a busy machine with two processors may add to any time that is measured here; a build with
 # sanitizers adds its check for leaks at every exit.
-SCHEDULING_MARGIN = 4.0 if SMALL else 1.0
+SCHEDULING_MARGIN = 4.0 if SMALL else 2.0
 
 FIELD = re.compile(r'([A-Za-z_]+)=("(?:[^"\\]|\\.)*"|\S*)')
 LINE = re.compile(r"^(\S+T\S+Z) (debug|info|warn|warning|error|critical) (.*)$")
@@ -124,9 +124,12 @@ class Log:
     def wait(self, message, timeout=10, nth=1, **fields):
         """The nth line with this message and these fields."""
         deadline = time.monotonic() + timeout
+        found, seen = [], 0
         with self._changed:
             while True:
-                found = [line for line in self._by_message[message] if line.matches(fields)]
+                lines = self._by_message[message]
+                found += [line for line in lines[seen:] if line.matches(fields)]
+                seen = len(lines)
                 if len(found) >= nth:
                     return found[nth - 1]
                 left = deadline - time.monotonic()
@@ -142,11 +145,12 @@ class Log:
         return "\n".join(line.text for line in self.lines[-count:])
 
     def admission_inversions(self):
-        """How many were admitted before somebody who had come earlier, over all instances. Both
-        times that it is made of are told in milliseconds."""
-        sessions = sorted(self.all("session closed"), key=lambda line: line.number("client"))
-        admitted = [line.when() - line.seconds("lasted") for line in sessions]
-        return sum(later < earlier - 0.002 for earlier, later in zip(admitted, admitted[1:]))
+        """How many were admitted after somebody who had come later, over all instances. In the
+        order of the lines: log.level debug has one for each. Times would be those of a machine
+        that is busy with other things as well."""
+        clients = [line.number("client") for line in self.all("client admitted")]
+        assert clients, "nobody was admitted, or log.level is not debug"
+        return sum(later < earlier for earlier, later in zip(clients, clients[1:]))
 
 
 def as_yaml(value, indent=0):
@@ -249,6 +253,12 @@ def accepted_clients(port):
             if fields[1].endswith(f":{port:04X}") and fields[3] in ("01", "08"):
                 accepted.add(fields[9])
     return len(accepted - {"0"})
+
+
+def is_listening(port):
+    """Whether somebody lets clients in there: by connecting, and leaving."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_clients(port, count, timeout=60):
@@ -362,10 +372,14 @@ class Supervisor:
                 return pid
         return None
 
+    def wait_warden(self):
+        """It takes its name itself, once it runs."""
+        return wait_until(self.warden, 10, "the warden")
+
     def kill_with_its_warden(self):
         """KILL to both: what they leave is for the next daemon to end."""
         self.may_leave_orphans = True
-        os.kill(self.warden(), signal.SIGKILL)
+        os.kill(self.wait_warden(), signal.SIGKILL)
         self.process.kill()
         self.wait_exit(10)
 
@@ -393,6 +407,7 @@ class Supervisor:
         while True:
             left = self.tree()
             if not self.running() and self.warden():
+                deadline = max(deadline, begin + 5)  # It goes by itself, after the daemon.
                 left.append((self.warden(), "tcplock-warden"))
             if not left:
                 return time.monotonic() - begin

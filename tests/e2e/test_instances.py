@@ -10,7 +10,7 @@ import fake
 from crowd import Client
 from supervisor import SCHEDULING_MARGIN, result
 
-SLOW_START = 3  # seconds; what waits for a start takes longer than that
+SLOW_START = SCHEDULING_MARGIN + 1  # seconds; what waits for a start takes longer than the margin
 
 
 def pid_of(supervisor, generation):
@@ -21,7 +21,7 @@ class InstancesTest(unittest.TestCase):
     def test_one_line_is_served_by_three_in_order(self):
         clients, instances = 300, 3
         with fake.supervisor(
-            backend={"instances": instances}, recycle={"max_jobs": 40}
+            backend={"instances": instances}, recycle={"max_jobs": 40}, log={"level": "debug"}
         ) as supervisor:
             supervisor.start()
             line = crowd.Crowd(supervisor.port)
@@ -132,7 +132,7 @@ class StandbyTest(unittest.TestCase):
         backend = {"standby": 1, "restart_backoff": {"first": "50ms", "max": "1s"}}
         backend.update(sections.pop("backend", {}))
         supervisor = self.enterContext(
-            fake.supervisor("--start-delay", str(SLOW_START * 1000), backend=backend, **sections)
+            fake.supervisor("--start-delay", f"{SLOW_START * 1000:.0f}", backend=backend, **sections)
         )
         supervisor.start()
         supervisor.log.wait("backend ready", nth=2)
@@ -210,7 +210,7 @@ class TurnsTest(unittest.TestCase):
     def waits_while_all_are_recycled(self, **places):
         """The longest wait of those who come one after the other meanwhile."""
         backend = {"restart_backoff": {"first": "50ms", "max": "1s"}, **places}
-        with fake.supervisor("--start-delay", str(SLOW_START * 1000), backend=backend) as supervisor:
+        with fake.supervisor("--start-delay", f"{SLOW_START * 1000:.0f}", backend=backend) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready", nth=2)
             supervisor.signal(signal.SIGUSR1)

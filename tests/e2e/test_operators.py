@@ -68,7 +68,9 @@ def said(supervisor, *arguments):
 
 class CommandsTest(unittest.TestCase):
     def test_a_pause_holds_everybody_and_their_patience(self):
-        with fake.supervisor(gate={"queue_timeout": "2s"}) as supervisor:
+        with fake.supervisor(
+            gate={"queue_timeout": "2s"}, log={"level": "debug"}
+        ) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready")
             self.assertIn("paused", said(supervisor, "pause"))
