@@ -7,6 +7,7 @@ Usage: planted_bugs.py [--seeds N] [--compiler CXX]
 
 import argparse
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -188,11 +189,26 @@ BUGS = [
 ]
 
 
-def compile_unit(compiler, source, target, include):
-    command = [compiler, *FLAGS, f"-I{include}", f"-I{HERE}", "-c", str(source), "-o", str(target)]
-    result = subprocess.run(command, capture_output=True, text=True)
+def run_compiler(compiler, source, arguments):
+    result = subprocess.run([compiler, *FLAGS, *arguments], capture_output=True, text=True)
     if result.returncode != 0:
         sys.exit(f"{source} does not compile:\n{result.stderr}")
+
+
+def compile_headers(compiler, folder):
+    """Those of the standard library, once: they are the greater part of every compilation."""
+    texts = [file.read_text() for file in (SOURCE / "core").iterdir() if file.suffix != ".txt"]
+    includes = {found for text in texts for found in re.findall(r"^#include <.*>$", text, re.M)}
+    header = folder / "standard.hpp"
+    header.write_text("\n".join(sorted(includes)) + "\n")
+    compiled = f"{header}.gch"
+    run_compiler(compiler, header, ["-x", "c++-header", str(header), "-o", compiled])
+    return header
+
+
+def compile_unit(compiler, headers, source, target, include):
+    files = ["-include", str(headers), "-c", str(source), "-o", str(target)]
+    run_compiler(compiler, source, [f"-I{include}", f"-I{HERE}", *files])
 
 
 def link(compiler, objects, target):
@@ -223,7 +239,7 @@ def plant(folder, file, line, bug):
     return include
 
 
-def try_bug(compiler, clean, seeds, file, line, bug):
+def try_bug(compiler, headers, clean, seeds, file, line, bug):
     with tempfile.TemporaryDirectory(prefix="planted-bug-") as name:
         folder = pathlib.Path(name)
         include = plant(folder, file, line, bug)
@@ -232,7 +248,8 @@ def try_bug(compiler, clean, seeds, file, line, bug):
         changed = UNITS if file.endswith(".hpp") else [file.removesuffix(".cpp")]
         for unit in changed:
             objects[unit] = folder / f"{unit}.o"
-            compile_unit(compiler, include / "core" / f"{unit}.cpp", objects[unit], include)
+            source = include / "core" / f"{unit}.cpp"
+            compile_unit(compiler, headers, source, objects[unit], include)
         program = folder / "simulation"
         link(compiler, objects.values(), program)
         return simulate(program, seeds) or simulate(program, PATIENCE * seeds, first=seeds + 1)
@@ -243,21 +260,22 @@ def main():
     parser.add_argument("--seeds", type=int, default=2000)
     parser.add_argument("--compiler", default="c++")
     arguments = parser.parse_args()
+    compiler, seeds = arguments.compiler, arguments.seeds
     survivors = 0
     with tempfile.TemporaryDirectory(prefix="planted-bugs-") as name:
-        clean = {}
-        for unit in UNITS:
-            clean[unit] = pathlib.Path(name) / f"{unit}.o"
-            compile_unit(arguments.compiler, SOURCE / "core" / f"{unit}.cpp", clean[unit], SOURCE)
-        for unit in ["world", "simulation"]:
-            clean[unit] = pathlib.Path(name) / f"{unit}.o"
-            compile_unit(arguments.compiler, HERE / f"{unit}.cpp", clean[unit], SOURCE)
-        link(arguments.compiler, clean.values(), pathlib.Path(name) / "simulation")
-        unplanted = simulate(pathlib.Path(name) / "simulation", arguments.seeds)
+        folder = pathlib.Path(name)
+        headers = compile_headers(compiler, folder)
+        sources = [SOURCE / "core" / f"{unit}.cpp" for unit in UNITS]
+        sources += [HERE / "world.cpp", HERE / "simulation.cpp"]
+        clean = {source.stem: folder / f"{source.stem}.o" for source in sources}
+        for source in sources:
+            compile_unit(compiler, headers, source, clean[source.stem], SOURCE)
+        link(compiler, clean.values(), folder / "simulation")
+        unplanted = simulate(folder / "simulation", seeds)
         if unplanted:
             sys.exit(f"without any planted bug: {unplanted}")
         for number, (promise, file, line, bug) in enumerate(BUGS, 1):
-            noticed = try_bug(arguments.compiler, clean, arguments.seeds, file, line, bug)
+            noticed = try_bug(compiler, headers, clean, seeds, file, line, bug)
             survivors += noticed is None
             print(f"{number:2}  promise {promise:2}  {file:15}  {line}  =>  {bug}\n"
                   f"      {noticed or 'SURVIVED'}", flush=True)
