@@ -221,6 +221,7 @@ private:
     void wait_for_news();
     void accept_newcomers();
     void close_who_is_due();
+    void forget_who_gave_up();
     void count_in(int fd);
     void read_from(Guest& guest);
     void obey_line(Guest& guest, const std::string& line);
@@ -287,7 +288,20 @@ void Server::accept_newcomers() {
     }
 }
 
+// Who never said a line and has been reset since is nobody: a probe that was given up, since we
+// were too slow to close it. A client's end reaches a backend as an orderly one.
+void Server::forget_who_gave_up() {
+    for (auto guest = guests_.begin(); guest != guests_.end();) {
+        const auto current = guest++;
+        pollfd state{.fd = current->fd, .events = 0, .revents = 0};
+        const bool is_reset = ::poll(&state, 1, 0) == 1 && (state.revents & POLLERR) != 0;
+        if (is_reset && !current->number)
+            drop(current, "visit");
+    }
+}
+
 void Server::count_in(int fd) {
+    forget_who_gave_up();
     const auto inside = guests_.size() + 1;
     auto& guest = guests_.emplace_back();
     guest.fd = fd;

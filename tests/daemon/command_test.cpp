@@ -119,19 +119,19 @@ TEST_F(Command, FailsForAMissingProgram) {
 
 TEST_F(Command, KillsAHangingProgramInTimeWithItsChildren) {
     const auto result =
-        result_of(script("sleep 1000 & a=$!; setsid sleep 1000 & echo $a $! $$; wait"), 300ms);
+        result_of(script("sleep 1000 & a=$!; setsid sleep 1000 & echo $a $! $$; wait"), 2s);
     EXPECT_FALSE(result.succeeded);
     EXPECT_EQ(result.why.substr(0, 21), "did not end in time: ");
-    EXPECT_GE(result.took, 300ms);
-    EXPECT_LT(result.took, 5s);
+    EXPECT_GE(result.took, 2s);
+    EXPECT_LT(result.took, 10s);
     expect_gone(result.why);
 }
 
 TEST_F(Command, KillsWhatIgnoresItsSignals) {
     const auto result =
-        result_of(script("trap '' TERM INT HUP; echo $$; sleep 1000; sleep 1000"), 300ms);
+        result_of(script("trap '' TERM INT HUP; echo $$; sleep 1000; sleep 1000"), 2s);
     EXPECT_FALSE(result.succeeded);
-    EXPECT_LT(result.took, 5s);
+    EXPECT_LT(result.took, 10s);
     expect_gone(result.why);
 }
 
@@ -149,7 +149,7 @@ TEST_F(Command, SucceedsThoughSomethingOutlivesTheProgram) {
 }
 
 TEST_F(Command, IsNotHeldUpByAFloodOfOutput) {
-    const auto result = result_of(script("yes"), 500ms);
+    const auto result = result_of(script("yes"), 2s);
     EXPECT_EQ(result.why, "did not end in time: y");
     EXPECT_LT(result.took, 10s);
 }
@@ -179,10 +179,10 @@ TEST_F(Command, LeavesAloneWhatOutlivesTheProgramIfItIsTold) {
 }
 
 TEST_F(Command, KillsEverythingAtItsLimitWhateverItIsTold) {
-    const auto result = result_of(script("setsid sleep 1000 & echo $! $$; sleep 1000"), 300ms,
+    const auto result = result_of(script("setsid sleep 1000 & echo $! $$; sleep 1000"), 2s,
                                   Outliving::left_alone);
     EXPECT_FALSE(result.succeeded);
-    EXPECT_LT(result.took, 5s);
+    EXPECT_LT(result.took, 10s);
     expect_gone(result.why);
 }
 

@@ -25,10 +25,11 @@ tcp::endpoint loopback(unsigned port) {
     return {boost::asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(port)};
 }
 
-// The first of so many ports in a row that nobody holds, below those the system gives out itself.
+// The first of so many ports in a row that nobody holds, below those the system gives out itself,
+// and above those that the end-to-end tests reserve for themselves.
 unsigned free_ports(unsigned count) {
     unsigned in_a_row = 0;
-    for (unsigned port = 20'000 + static_cast<unsigned>(::getpid()) % 1'000 * 8; port < 30'000;
+    for (unsigned port = 26'000 + static_cast<unsigned>(::getpid()) % 490 * 8; port < 30'000;
          ++port) {
         in_a_row = io::bind_error(loopback(port)) ? 0 : in_a_row + 1;
         if (in_a_row == count) {

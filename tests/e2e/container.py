@@ -27,7 +27,10 @@ def backend_with_a_stray():
 
     That one is born with its environment cleared, and before anybody has probed the backend.
     """
-    script = f'setsid env -i /bin/sh -c "{" ".join(STRAY)} &"; exec "$$@"'
+    script = (
+        f'setsid env -i /bin/sh -c "{" ".join(STRAY)} & '
+        'until grep -q ^sleep /proc/\\$$!/cmdline; do :; done"; exec "$$@"'
+    )
     return {"command": ["/bin/sh", "-c", script, "sh", *fake.command()]}
 
 

@@ -162,6 +162,8 @@ def run(port, verb, arguments, loaded=tell_loaded):
         report["connected"] = round(time.monotonic() - begin, 3)
         if verb == "convert":
             convert(desktop, *arguments, loaded)
+        elif verb == "convert_when_told":
+            convert(desktop, *arguments, loaded=lambda: (tell_loaded(), sys.stdin.read()))
         elif verb == "stream":
             stream = (value("InputStream", Stream(arguments[0])),)
             convert(desktop, *arguments, more=stream)

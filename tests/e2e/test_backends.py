@@ -15,7 +15,6 @@ import fake
 from crowd import Client
 from supervisor import (
     BINARY,
-    SCHEDULING_MARGIN,
     SMALL,
     Supervisor,
     processes,
@@ -26,7 +25,7 @@ from supervisor import (
 
 TRACER = os.environ.get("TRACER", "")
 SPAN = float(os.environ.get("TCPLOCK_SPAN", "20"))  # seconds of watching a backend that fails
-STORM_LIMIT = 0.05 if SMALL else 0.01  # of one processor, for a flapping backend
+STORM_LIMIT = 0.05 if SMALL else 0.02  # of one processor, for a flapping backend
 
 
 def show(supervisor, most=12):
@@ -47,8 +46,8 @@ def processor_share(supervisor, seconds):
 class FailingStartTest(unittest.TestCase):
     def failures(self, supervisor):
         """The first at length, those that are the same in short."""
-        log = supervisor.log
-        return log.all("backend start failed") + log.all("backend start failed again, as before")
+        return [line for line in supervisor.log.lines
+                if line.message.startswith("backend start failed")]  # fmt: skip
 
     def assert_backs_off(self, supervisor, share):
         failures = self.failures(supervisor)
@@ -159,11 +158,20 @@ class FailingStartTest(unittest.TestCase):
             self.assertEqual(supervisor.terminate(), 0)
 
 
+def wait_stray(supervisor):
+    """The pid of the first one's, which writes it down itself."""
+    return wait_until(
+        lambda: fake.Journal(supervisor.journal_file).count["stray"]
+        and fake.Journal(supervisor.journal_file).first_stray(),
+        10, "the stray",
+    )  # fmt: skip
+
+
 class StubbornTest(unittest.TestCase):
     """Those that do not go when they are asked."""
 
     def serve_recycle_serve(self, supervisor):
-        """One client, a recycle by USR1, another client; how long the second waited."""
+        """One client, a recycle by USR1, another client; when, and how long the second waited."""
         first = Client(supervisor.port, "1")
         self.assertEqual(first.answer(), "1 g1")
         first.close()
@@ -176,7 +184,7 @@ class StubbornTest(unittest.TestCase):
         took = time.monotonic() - begin
         second.close()
         supervisor.log.wait("session closed", nth=2)
-        return took
+        return begin, took
 
     def finish(self, supervisor, name, **figures):
         share = processor_share(supervisor, 5)
@@ -202,7 +210,7 @@ class StubbornTest(unittest.TestCase):
     def test_one_that_ignores_term_is_killed(self):
         with fake.supervisor("--ignore-term") as supervisor:
             supervisor.start()
-            took = self.serve_recycle_serve(supervisor)
+            asked, took = self.serve_recycle_serve(supervisor)
             stopped = supervisor.log.wait("backend stopped", generation=1)
             self.finish(
                 supervisor,
@@ -211,12 +219,14 @@ class StubbornTest(unittest.TestCase):
                 took=stopped["took"],
                 next_served=f"{took:.2f}s",
             )
-            self.assertGreaterEqual(stopped.seconds("took"), 0.99)
-            self.assertLess(stopped.seconds("took"), 1 + SCHEDULING_MARGIN)
+            self.assertGreaterEqual(stopped.arrived - asked, 1)
+            supervisor.log.wait("backend did not end when asked, killing it", generation=1)
+            self.assertLess(stopped.seconds("took"), 4.5)  # By default it would have 5 s.
 
     def test_one_that_forks_out_of_its_session_leaves_nothing(self):
         with fake.supervisor("--double-fork") as supervisor:
             supervisor.start()
+            wait_stray(supervisor)
             self.serve_recycle_serve(supervisor)
             gone = fake.Journal(supervisor.journal_file).first_stray()
             self.assertFalse(
@@ -229,6 +239,7 @@ class StubbornTest(unittest.TestCase):
         with fake.supervisor("--grandchild-with-port") as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready")
+            wait_stray(supervisor)
             leader = supervisor.log.wait("backend starting").number("pid")
             os.kill(leader, signal.SIGKILL)
             supervisor.log.wait("backend recycling", generation=1)
@@ -344,7 +355,7 @@ class UnkillableTest(unittest.TestCase):
             self.assertIn(str(leader), line.text, "what is left is named by its pid")
             self.assertNotEqual(place, "0")
             self.assertGreaterEqual(named_after, 0.99)
-            self.assertLess(named_after, 1.5 + SCHEDULING_MARGIN)
+            self.assertLess(named_after, 5)  # By default it would be 6 s or more.
             self.assertLess(share, STORM_LIMIT)
             self.assertEqual(status, 0)
 
@@ -356,7 +367,7 @@ class ListenerTest(unittest.TestCase):
         # Born without environment, in a session of its own, and its parent ends at once.
         stray = """setsid env -i /bin/sh -c '"$$@" &' sh "$$@"; exec sleep 1000"""
         command = ["/bin/sh", "-c", stray, "sh", *fake.command()]
-        with fake.supervisor(backend={"command": command, "start_timeout": "5s"}) as supervisor:
+        with fake.supervisor(backend={"command": command, "start_timeout": "15s"}) as supervisor:
             supervisor.start()
             client = Client(supervisor.port, "1", timeout=20)
             self.assertEqual(client.answer(), "1 g1")
@@ -369,7 +380,7 @@ class ListenerTest(unittest.TestCase):
         tried = subprocess.run([*as_nobody, BINARY, "--version"], capture_output=True)
         if tried.returncode:
             self.skipTest("the daemon cannot be run as another user here")
-        backend = {"command": ["sleep", "1000"], "start_timeout": "1s"}
+        backend = {"command": ["sleep", "1000"], "start_timeout": "5s"}
         with fake.supervisor(backend=backend) as supervisor:
             for folder in (supervisor.directory, supervisor.state_directory):
                 os.chown(folder, 65534, 65534)
@@ -377,7 +388,7 @@ class ListenerTest(unittest.TestCase):
             supervisor.start()
             supervisor.log.wait("backend starting")
             with socket.create_server(("127.0.0.1", supervisor.first_port + 5)):
-                line = supervisor.log.wait("backend start failed")
+                line = supervisor.log.wait("backend start failed", timeout=20)
                 result("foreign_listener", reason=repr(line["reason"]))
                 self.assertIn("is answered by a stranger, a process of user 0", line["reason"])
                 self.assertEqual(supervisor.log.count("backend ready"), 0)
@@ -397,15 +408,17 @@ class KilledTest(unittest.TestCase):
             supervisor.start()
             client = Client(supervisor.port, "1")
             self.assertEqual(client.answer(), "1 g1")
-            started = {str(pid) for pid, _ in supervisor.tree()}
+            leader = supervisor.log.wait("backend starting").number("pid")
+            pids = {leader, int(wait_stray(supervisor))}
+            wait_until(lambda: {pid for pid, _ in supervisor.tree()} == pids, 10, "the two alone")
+            started = {str(pid) for pid in pids}
             supervisor.process.kill()
             supervisor.process.wait()
-            took = supervisor.assert_nothing_left(timeout=5)
+            took = supervisor.assert_nothing_left(timeout=20)
             client.close()
             supervisor.wait_exit(10)
             lines = supervisor.log.all("the supervisor ended suddenly")
             result("killed", started=len(started), took=f"{took:.2f}s", named=len(lines))
-            self.assertGreaterEqual(len(started), 2)
             self.assertEqual({line["pid"] for line in lines}, started)
 
     def test_nor_does_a_child_that_cleared_its_environment_while_its_parent_lives(self):
@@ -424,8 +437,8 @@ class KilledTest(unittest.TestCase):
             wait_until(strays, 5, "it is there")
             supervisor.process.kill()
             supervisor.process.wait()
-            wait_until(lambda: not strays(), 5, "it has gone")
-            supervisor.assert_nothing_left(timeout=5)
+            wait_until(lambda: not strays(), 20, "it has gone")
+            supervisor.assert_nothing_left(timeout=20)
 
     def test_a_user_of_its_own_is_no_way_out_even_where_root_may_not_look(self):
         # As in a container: root without the right to look at others' processes.
@@ -435,18 +448,19 @@ class KilledTest(unittest.TestCase):
             supervisor.under = drop
             supervisor.start()
             supervisor.log.wait("backend ready")
-            started = [pid for pid, _ in supervisor.tree()]
+            wait_stray(supervisor)
+            started = supervisor.tree()
             self.assertGreaterEqual(len(started), 2)
             supervisor.process.kill()
             supervisor.process.wait()
-            took = supervisor.assert_nothing_left(timeout=5)
+            took = supervisor.assert_nothing_left(timeout=20)
             result("killed_user", started=len(started), took=f"{took:.2f}s")
 
     def test_a_killed_supervisor_takes_nothing_of_the_next_one_with_it(self):
         with fake.supervisor(*self.OPTIONS) as first:
             first.start()
             first.log.wait("backend ready")
-            warden = first.warden()
+            warden = first.wait_warden()
             os.kill(warden, signal.SIGSTOP)  # It comes late, and all the same.
             first.process.kill()
             first.process.wait()
@@ -468,7 +482,7 @@ class KilledTest(unittest.TestCase):
         with fake.supervisor() as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready")
-            os.kill(supervisor.warden(), signal.SIGKILL)
+            os.kill(supervisor.wait_warden(), signal.SIGKILL)
             self.assertEqual(supervisor.log.wait("no warden")["why"], "it has ended")
             client = Client(supervisor.port, "1")
             self.assertEqual(client.answer(), "1 g1")
@@ -479,7 +493,7 @@ class KilledTest(unittest.TestCase):
         with fake.supervisor() as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready")
-            warden = supervisor.warden()
+            warden = supervisor.wait_warden()
             held = sorted(os.listdir(f"/proc/{warden}/fd"), key=int)
             targets = [os.readlink(f"/proc/{warden}/fd/{number}") for number in held]
             result("warden", memory=f"{memory_kib(warden)}KiB", descriptors=",".join(held))

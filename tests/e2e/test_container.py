@@ -57,7 +57,7 @@ class ContainerTest(unittest.TestCase):
             for generation in range(2, 5):
                 supervisor.signal(signal.SIGUSR1)
                 supervisor.log.wait("backend ready", generation=generation)
-                self.assertEqual(len(strays()), generation)
+                wait_until(lambda: len(strays()) == generation, 10, "its stray")
                 wait_until(
                     lambda: supervisor.open_descriptors() <= descriptors, 10, "no descriptor more"
                 )
@@ -67,12 +67,12 @@ class ContainerTest(unittest.TestCase):
 
     def test_a_stray_older_than_the_generation_outlived_it(self):
         failing = {"command": ["/bin/sh", "-c", "exit 1"]}
-        between = {"restart_backoff": {"first": "3s"}}
+        between = {"restart_backoff": {"first": "10s"}}
         with Contained(fake.config(backend={**failing, **between})) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend stopped", generation=1)
             leave_in(supervisor)
-            supervisor.log.wait("backend stopped", generation=2)
+            supervisor.log.wait("backend stopped", timeout=30, generation=2)
             self.assertEqual(strays(), [])
             supervisor.log.wait("stray process adopted", generation=2)
             self.assertEqual(supervisor.terminate(), 0)

@@ -7,7 +7,7 @@ import unittest
 
 import fake
 from crowd import Client
-from supervisor import SCHEDULING_MARGIN, Supervisor, result, wait_clients, wait_until
+from supervisor import Supervisor, result, wait_clients, wait_until
 
 
 def send_and_finish(client, body):
@@ -41,7 +41,7 @@ class RefusalTest(unittest.TestCase):
             )
             self.assertEqual(line["end"], "PQ")
             self.assertEqual(line["peer"], refused.name)
-            self.assertLess(took, SCHEDULING_MARGIN)
+            self.assertLess(took, 10)  # Otherwise it would wait for the others, who stay.
             self.assertEqual(answers, ["2 g1", "3 g1", "4 g1"])
             self.assertEqual(supervisor.terminate(), 0)
             self.assertEqual(fake.Journal(supervisor.journal_file).entered, [1, 2, 3, 4])
@@ -59,7 +59,7 @@ class RefusalTest(unittest.TestCase):
             result("queue_timeout", limit="1s", refused_after=f"{took:.3f}s", end=line["end"])
             self.assertEqual(line["end"], "sQ")
             self.assertGreaterEqual(line.seconds("waited"), 0.99)
-            self.assertLess(took, 1 + SCHEDULING_MARGIN)
+            self.assertLess(took, 10)  # By default it would be 10 min.
             inside.close()
 
     def test_who_may_not_connect_is_refused_before_he_waits(self):
@@ -214,7 +214,7 @@ class BytesTest(unittest.TestCase):
             answer = second.answer()
             took = time.monotonic() - begin
             second.close()
-            line = supervisor.log.wait("session closed", timeout=20, peer=stuck.name)
+            line = supervisor.log.wait("session closed", timeout=40, peer=stuck.name)
             result(
                 f"never_reads_{half_closed}",
                 end=line["end"],
@@ -233,10 +233,10 @@ class BytesTest(unittest.TestCase):
     def test_a_client_that_may_still_send_and_never_reads_is_given_up(self):
         # Where half-closing is kept, a backend that has closed may still be sent to.
         line, _ = self.serve_beside_one_that_never_reads("keep")
-        self.assertLess(line.seconds("lasted"), 11 + SCHEDULING_MARGIN)
+        self.assertLess(line.seconds("lasted"), 30)  # Otherwise it has for ever.
 
     def test_clients_that_never_read_leave_descriptors_for_the_backend(self):
-        limit = 128
+        limit = 80
         backend = {"limits": {"open_files": 64, "address_space": "off"}}
         gate = {"half_closed": "leave"}  # a slot is free while much is still owed
         with fake.supervisor(gate=gate, backend=backend) as supervisor:
@@ -321,7 +321,7 @@ class DescriptorTest(unittest.TestCase):
             inside.close()  # One job: the next generation is started while two hundred wait.
             self.assertEqual(waiting[0].answer(), "1 g2")
             wait_clients(supervisor.port, 200)
-            for client in waiting:
+            for client in reversed(waiting):  # Who is inside goes last.
                 client.close()
             supervisor.log.wait("client left", nth=199)
             starts = fake.Journal(supervisor.journal_file).of("start")

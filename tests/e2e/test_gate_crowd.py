@@ -78,7 +78,7 @@ class CrowdTest(unittest.TestCase):
                     crowd.serve(1)
                 crowd.connect(number)
             crowd.serve_all(deadline)
-            supervisor.log.wait("session closed", nth=clients)
+            supervisor.log.wait("session closed", nth=clients, timeout=60)
             status = supervisor.terminate()
             journal = fake.Journal(supervisor.journal_file)
             ends = [line["end"] for line in supervisor.log.all("session closed")]

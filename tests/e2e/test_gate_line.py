@@ -42,7 +42,7 @@ class LineTest(unittest.TestCase):
             holder.close()
             crowd.serve_all(begin + 300)
             seconds = time.monotonic() - begin
-            supervisor.log.wait("session closed", nth=CLIENTS + 1)
+            supervisor.log.wait("session closed", nth=CLIENTS + 1, timeout=60)
             journal = fake.Journal(supervisor.journal_file)
             result(
                 "line",

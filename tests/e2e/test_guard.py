@@ -11,11 +11,11 @@ import unittest
 import crowd
 import fake
 import office
-from supervisor import SCHEDULING_MARGIN, Supervisor, result, wait_clients, wait_until
+from supervisor import Supervisor, result, wait_clients, wait_until
 
 COUNT = 50  # of each kind
 ARENA = 64  # MiB of address space, glibc's HEAP_MAX_SIZE
-FIRST_BYTE = 0.2  # gate.first_byte_timeout, seconds
+FIRST_BYTE = 2  # gate.first_byte_timeout, seconds
 CLIENT_HELLO = bytes.fromhex("1603010200010001fc0303") + bytes(range(256)) * 2
 HTTP = b"GET / HTTP/1.1\r\nHost: office\r\n\r\n"
 
@@ -202,7 +202,7 @@ class GuardTest(unittest.TestCase):
             # It has taken what the conversions alone take. How many arenas its threads make is
             # chance, and they are addresses alone; one stray request takes 1.1 GB of those.
             self.assertLess(after[0] - before[0], alone[0] + 8 * ARENA)
-            self.assertLess(after[1] - before[1], alone[1] + 20)
+            self.assertLess(after[1] - before[1], alone[1] + 100)
 
     def test_the_same_straight_at_the_office(self):
         # Room for the sake of this machine.
@@ -213,8 +213,11 @@ class GuardTest(unittest.TestCase):
             port = int(supervisor.log.wait("backend starting")["address"].split(":")[1])
             before = peak_of(pid)
             answers = send_all(port, patience=1)
-            lives = office.soffice_pids(supervisor) == [pid]
-            after = peak_of(pid) if lives else ["?", "?"]
+            lives, after = office.soffice_pids(supervisor) == [pid], ["?", "?"]
+            try:
+                after = peak_of(pid) if lives else after
+            except (OSError, KeyError):  # It has died since.
+                lives = False
             greeted = sum(
                 isinstance(answer, bytes) and len(answer) >= office.URP_GREETING_SIZE
                 for kind in KINDS
@@ -234,17 +237,17 @@ class GuardTest(unittest.TestCase):
 
 class VisitTest(unittest.TestCase):
     def test_a_port_check_is_a_visit_and_leaves_the_office_alone(self):
-        with Supervisor(office.config()) as supervisor:
+        with Supervisor(office.config(log={"level": "debug"})) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready", timeout=60)
             for number in range(1, 11):
                 client = crowd.Client(supervisor.port)
-                wait_clients(supervisor.port, 1)  # and so, with nobody before it, inside
+                supervisor.log.wait("client admitted", client=number)
                 client.close()
                 line = supervisor.log.wait("session closed", client=number)
                 self.assertEqual((line["job"], line["end"], line["out"]), ("no", "--", "0"))
             client = crowd.Client(supervisor.port)
-            wait_clients(supervisor.port, 1)
+            supervisor.log.wait("client admitted", client=11)
             client.reset()
             line = supervisor.log.wait("session closed", client=11)
             self.assertEqual((line["job"], line["out"]), ("no", "0"))
@@ -252,11 +255,11 @@ class VisitTest(unittest.TestCase):
             self.assertEqual(supervisor.log.count("backend recycling"), 0)
 
     def test_who_breaks_off_in_its_first_words_is_refused(self):
-        with Supervisor(office.config()) as supervisor:
+        with Supervisor(office.config(log={"level": "debug"})) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready", timeout=60)
             client = crowd.Client(supervisor.port)
-            wait_clients(supervisor.port, 1)
+            supervisor.log.wait("client admitted", client=1)
             client.sock.sendall(office.opening()[:30])
             client.finish_sending()
             self.assertEqual(client.rest(), b"")
@@ -276,7 +279,8 @@ class SilentCrowdTest(unittest.TestCase):
             served = supervisor.log.wait("session closed", client=21)
             result("silent_crowd", silent=len(silent), limit="5s", next_waited=served["waited"])
             self.assertEqual(supervisor.log.count("session closed", end="cR"), 20)
-            self.assertLess(served.seconds("waited"), 5 + 20 * 0.1 + 2 * SCHEDULING_MARGIN)
+            # One after the other they would have 100 s.
+            self.assertLess(served.seconds("waited"), 30)
 
 
 class LookTest(unittest.TestCase):
@@ -295,7 +299,7 @@ class LookTest(unittest.TestCase):
     def test_a_recycle_does_not_wait_for_it_and_it_is_let_in_afterwards(self):
         supervisor, client = self.looked_at()
         supervisor.signal(signal.SIGUSR1)
-        supervisor.log.wait("backend recycling", reason="requested", timeout=2 * SCHEDULING_MARGIN)
+        supervisor.log.wait("backend recycling", reason="requested", timeout=20)
         client.sock.sendall(office.opening()[20:])
         self.assertEqual(len(client.sock.recv(office.URP_GREETING_SIZE)), office.URP_GREETING_SIZE)
         client.close()
@@ -319,11 +323,11 @@ class LookTest(unittest.TestCase):
         begin = time.monotonic()
         supervisor.signal(signal.SIGTERM)
         self.assertEqual(supervisor.wait_exit(20), 0)
-        self.assertLess(time.monotonic() - begin, 2 * SCHEDULING_MARGIN)
+        self.assertLess(time.monotonic() - begin, 10)  # shutdown_timeout is 30 s
         self.assertEqual(client.rest(), "reset")
 
     def test_its_time_is_up_and_the_office_is_kept(self):
-        config = office.config(gate={"first_byte_timeout": "off", "session_timeout": "1s"})
+        config = office.config(gate={"first_byte_timeout": "off", "session_timeout": "3s"})
         with Supervisor(config) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready", timeout=60)
@@ -363,7 +367,7 @@ class TcpTest(unittest.TestCase):
     def test_a_silent_client_is_cut_and_its_backend_kept(self):
         # It is slow to let go, and so is known to have let go before the next goes in.
         with fake.supervisor(
-            "--close-delay-max", "150", gate={"first_byte_timeout": "300ms"}
+            "--close-delay-max", "150", gate={"first_byte_timeout": "2s"}
         ) as supervisor:
             supervisor.start()
             silent = crowd.Client(supervisor.port)
@@ -371,7 +375,7 @@ class TcpTest(unittest.TestCase):
             self.assertEqual(silent.rest(), "reset")
             took = time.monotonic() - begin
             line = supervisor.log.wait("session closed", client=1)
-            result("first_byte_timeout", limit="0.3s", cut_after=f"{took:.2f}s", end=line["end"])
+            result("first_byte_timeout", limit="2s", cut_after=f"{took:.2f}s", end=line["end"])
             self.assertEqual(line["end"], "cR")
             client = crowd.Client(supervisor.port, "2")
             self.assertEqual(client.answer(), "2 g1")
@@ -380,7 +384,7 @@ class TcpTest(unittest.TestCase):
             self.assertEqual(fake.Journal(supervisor.journal_file).count["violation"], 0)
 
     def test_an_idle_client_is_cut_and_its_backend_kept(self):
-        gate = {"idle_timeout": "300ms"}
+        gate = {"idle_timeout": "2s"}
         with fake.supervisor("--close-delay-max", "150", gate=gate) as supervisor:
             supervisor.start()
             for number in range(1, 11, 2):
@@ -396,7 +400,7 @@ class TcpTest(unittest.TestCase):
             self.assertEqual((journal.most_inside(), journal.count["violation"]), (1, 0))
 
     def test_one_whose_backend_does_not_let_go_is_cut_for_that(self):
-        gate = {"idle_timeout": "300ms", "release_timeout": "500ms"}
+        gate = {"idle_timeout": "2s", "release_timeout": "500ms"}
         with fake.supervisor(gate=gate) as supervisor:
             supervisor.start()
             idle = crowd.Client(supervisor.port, "1 linger for-ever")

@@ -193,8 +193,8 @@ class LiveTest(unittest.TestCase):
             inside.close()
             closed = supervisor.log.wait("session closed")
             wrong_by = abs(told - (closed.when() - closed.seconds("lasted")))
-            result("page_since", told=since, wrong_by=f"{wrong_by:.1f}s", limit="2s")
-            self.assertLess(wrong_by, 2)
+            result("page_since", told=since, wrong_by=f"{wrong_by:.1f}s", limit="5s")
+            self.assertLess(wrong_by, 5)  # Another zone's would be an hour off.
             self.assertEqual(supervisor.terminate(), 0)
 
     def test_more_than_can_be_listed_are_counted(self):
@@ -266,9 +266,9 @@ class AnswerTest(unittest.TestCase):
 
     def test_one_that_is_frozen_is_not_asked_again_and_again(self):
         with shown() as (supervisor, page):
-            before = self.requests(page)
             supervisor.signal(signal.SIGSTOP)
             try:
+                before = self.requests(page)
                 took = timed(lambda: page.wait_text("#announced", "no answer since ", timeout=10))
                 self.assertIn("nothing came within 4.0 s", page.text("#announced"))
                 asked = self.requests(page) - before
@@ -520,6 +520,7 @@ class AccessTest(unittest.TestCase):
         phone = {"width": PHONE[0], "height": PHONE[1]}
         places = {"instances": 2, "standby": 1}
         with shown("--hold", "40", backend=places, browser=phone) as (supervisor, page):
+            supervisor.log.wait("backend ready", nth=3)
             said(supervisor, "recycle", "0")
             wait_until(lambda: page.run(MARKS), 20, "a recycle is marked")
             inside, behind = one_inside(supervisor, waiting=60)
@@ -556,6 +557,7 @@ class PicturesTest(unittest.TestCase):
         folder = os.environ.get("TCPLOCK_ARTIFACTS") or tempfile.mkdtemp(prefix="tcplock-page-")
         os.makedirs(folder, exist_ok=True)
         with shown("--hold", "40", backend={"instances": 2, "standby": 1}) as (supervisor, page):
+            supervisor.log.wait("backend ready", nth=3)
             said(supervisor, "recycle", "1")
             wait_until(lambda: page.run(MARKS), 20, "a recycle is marked")
             clients = [Client(supervisor.port, f"{number} linger for-ever") for number in range(40)]
@@ -573,7 +575,7 @@ class PicturesTest(unittest.TestCase):
                 with open(path, "rb") as file:
                     self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
             for client in clients:
-                client.close()
+                client.reset()
             self.assertEqual(supervisor.terminate(), 0)
             page.wait_text("#announced", "no answer since ", timeout=10)
             page.resize(1280, 900)

@@ -27,7 +27,7 @@ class LockTest(unittest.TestCase):
             supervisor.log.wait("backend ready", nth=2, timeout=60)
             target = os.path.join(folder, "result.pdf")
             victim = office.Converter(
-                supervisor.port, "convert", source, target, "writer_pdf_Export"
+                supervisor.port, "convert_when_told", source, target, "writer_pdf_Export"
             )
             self.assertEqual(victim.wait_inside(), {"loaded": True})
             inside = supervisor.log.wait("backend ready").number("generation")

@@ -12,6 +12,7 @@ import fake
 from crowd import Client, Crowd
 from supervisor import (
     Supervisor,
+    is_listening,
     reserve_ports,
     result,
     run_command,
@@ -37,11 +38,6 @@ def changed(config, **sections):
 
 def reload(supervisor):
     return run_command("reload", "-s", supervisor.admin_socket)
-
-
-def is_listening(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def probes(supervisor):
@@ -90,7 +86,11 @@ class ReloadTest(unittest.TestCase):
         crowd = 100
         kept = reserve_ports()
         removed, added = kept + 1, kept + 2
-        before = fake.config(listen=listeners(kept, removed))
+        before = fake.config(
+            listen=listeners(kept, removed),
+            gate={"half_closed": "leave"},  # Who knocks and leaves is gone at once.
+            log={"level": "debug"},
+        )
         with Supervisor(before) as supervisor:
             supervisor.start()
             supervisor.log.wait("listening", nth=2)

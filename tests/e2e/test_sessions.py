@@ -9,7 +9,7 @@ import unittest
 
 import fake
 from crowd import Client
-from supervisor import SCHEDULING_MARGIN, result, wait_clients, wait_until
+from supervisor import is_listening, result, wait_clients, wait_until
 
 
 # Takes one connection into its queue, the probe's, and accepts none; ends when it is told to.
@@ -85,6 +85,7 @@ class SessionTest(unittest.TestCase):
             client = Client(supervisor.port, 6)
             self.assertEqual(client.answer(), "6 g2")
             client.close()
+            supervisor.log.wait("session closed", nth=5)
             jobs = [line["job"] for line in supervisor.log.all("session closed")]
             result(
                 "visits", jobs=",".join(jobs), reason=recycling["reason"], counted=recycling["jobs"]
@@ -138,7 +139,7 @@ class SessionTest(unittest.TestCase):
                 client_saw=seen,
             )
             self.assertEqual((line["end"], reason), ("TD", "session_timeout"))
-            self.assertLess(took, 1 + SCHEDULING_MARGIN)
+            self.assertLess(took, 10)  # By default it would be an hour.
             self.assertGreaterEqual(line.seconds("lasted"), 0.99)
 
     def test_a_backend_that_dies_with_a_client_inside_costs_that_client_only(self):
@@ -208,7 +209,7 @@ class RecycleTest(unittest.TestCase):
             second = supervisor.log.wait("backend recycling", generation=2)
             result("max_age", limit="2s", idle=first["age"], inside=second["age"])
             self.assertEqual((first["reason"], second["reason"]), ("max_age", "max_age"))
-            self.assertLessEqual(first.seconds("age"), 2 + SCHEDULING_MARGIN)
+            self.assertLess(first.seconds("age"), 8)  # By default it would be a day.
             self.assertGreaterEqual(first.seconds("age"), 1.79, "at most a tenth is taken off")
 
     def test_a_cron_line_recycles_on_the_minute(self):
@@ -218,7 +219,7 @@ class RecycleTest(unittest.TestCase):
             supervisor.log.wait("backend ready", generation=2)
             result("schedule", reason=line["reason"], at=line.time)
             self.assertEqual(line["reason"], "schedule")
-            self.assertLess(float(line.time[17:23]), 1 + SCHEDULING_MARGIN)
+            self.assertLess(float(line.time[17:23]), 10, "near the full minute")
 
 
 class ShutdownTest(unittest.TestCase):
@@ -231,15 +232,15 @@ class ShutdownTest(unittest.TestCase):
             wait_clients(supervisor.port, 2)
             supervisor.signal(signal.SIGTERM)
             line = supervisor.log.wait("shutting down")
-            with self.assertRaises(OSError):
-                Client(supervisor.port, "3")
+            # The line comes first, then the door closes.
+            wait_until(lambda: not is_listening(supervisor.port), 10, "nobody is let in any more")
             time.sleep(0.3)  # two within 0.2 s are one request
             begin = time.monotonic()
             supervisor.signal(signal.SIGTERM)
             status = supervisor.wait_exit(10)
             took = time.monotonic() - begin
-            cut = supervisor.log.wait("session closed")
-            refused = supervisor.log.wait("client refused")
+            cut = supervisor.log.wait("session closed", client=1)
+            refused = supervisor.log.wait("client refused", client=2)
             supervisor.assert_nothing_left()
             result(
                 "second_term",
@@ -252,7 +253,7 @@ class ShutdownTest(unittest.TestCase):
             self.assertEqual((cut["end"], refused["end"]), ("GD", "GQ"))
             self.assertIn(waiting.rest(), (b"", "reset"))
             self.assertEqual(status, 0)
-            self.assertLess(took, 1 + SCHEDULING_MARGIN)
+            self.assertLess(took, 10)  # shutdown_timeout is a minute.
 
     def test_shutdown_timeout_refuses_who_still_waits(self):
         with fake.supervisor(shutdown_timeout="1s") as supervisor:

@@ -19,13 +19,22 @@ def kill_backend(supervisor, generation):
     os.kill(line.number("pid"), signal.SIGKILL)
 
 
+def stopped_office(supervisor):
+    """Its processes, which write no more in the folders that are taken from under them."""
+    pids = office.soffice_pids(supervisor)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    return pids
+
+
 class RemovedTest(unittest.TestCase):
     def test_it_is_made_anew_with_all_that_an_office_needs(self):
         with Supervisor(office.config(backend=QUICK)) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready", timeout=60)
+            pids = stopped_office(supervisor)
             shutil.rmtree(supervisor.state_directory)
-            for pid in office.soffice_pids(supervisor):
+            for pid in pids:
                 os.kill(pid, signal.SIGKILL)
             supervisor.log.wait("the state directory had been removed, it is made anew", timeout=20)
             office.convert_one(supervisor.port)
@@ -100,12 +109,13 @@ class FullTest(unittest.TestCase):
             supervisor.start()
             supervisor.log.wait("backend ready", timeout=60)
             there = f"/proc/{supervisor.pid}/root{supervisor.state_directory}"
+            pids = stopped_office(supervisor)
             shutil.rmtree(os.path.join(there, "place-0", "profile"))
             filler = os.path.join(there, "filler")
             with open(filler, "wb", buffering=0) as file, self.assertRaises(OSError):
                 while True:
                     file.write(bytes(4096))
-            for pid in office.soffice_pids(supervisor):
+            for pid in pids:
                 os.kill(pid, signal.SIGKILL)
             failed = supervisor.log.wait("backend start failed", timeout=20)
             result("state_full", reason=repr(failed["reason"]))

@@ -34,6 +34,8 @@ fi
 # An input that takes five seconds, or much memory, is a finding.
 limits=(-timeout=5 -rss_limit_mb=512 -malloc_limit_mb=64)
 input_max=8192
+# What has been freed is kept for a while, to find its use; by default as much as 256 MiB.
+export ASAN_OPTIONS=quarantine_size_mb=32${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 
 number_of_files() { find "$@" -type f | wc -l; }
 

@@ -240,15 +240,15 @@ TEST_F(Probing, AnOfficeThatAcceptsAndIsSilent) {
 
 TEST_F(Probing, AnOfficeThatStopsInTheMiddleOfItsGreeting) {
     const auto result =
-        ask(UnoProbe{}, {{office_greeting().substr(0, 50)}, 0, {}, Then::stay_silent}, 100ms);
-    EXPECT_EQ(result.detail, "sent only 50 bytes and no more within 0.1 s");
+        ask(UnoProbe{}, {{office_greeting().substr(0, 50)}, 0, {}, Then::stay_silent}, 1s);
+    EXPECT_EQ(result.detail, "sent only 50 bytes and no more within 1 s");
 }
 
 TEST_F(Probing, AnOfficeThatGreetsAndIsSilent) {
     const auto result =
-        ask(UnoProbe{}, {{office_greeting()}, our_reply().size(), {}, Then::stay_silent}, 100ms);
+        ask(UnoProbe{}, {{office_greeting()}, our_reply().size(), {}, Then::stay_silent}, 1s);
     EXPECT_FALSE(result.answered);
-    EXPECT_EQ(result.detail, "greeted, but did not answer our reply within 0.1 s");
+    EXPECT_EQ(result.detail, "greeted, but did not answer our reply within 1 s");
 }
 
 TEST_F(Probing, AnOfficeThatGreetsAndCloses) {
@@ -308,10 +308,12 @@ TEST_F(Probing, ABackendThatOnlyHasToAccept) {
 }
 
 TEST_F(Probing, AnAnswerStandsThoughTheBackendDoesNotClose) {
+    const auto began = std::chrono::steady_clock::now();
     const auto result =
-        ask(GreetingProbe{"220 "}, {{"220 ready\r\n"}, 0, {}, Then::stay_silent}, 200ms);
+        ask(GreetingProbe{"220 "}, {{"220 ready\r\n"}, 0, {}, Then::stay_silent}, 5s);
+    const auto took = std::chrono::steady_clock::now() - began;
     EXPECT_TRUE(result.answered);
-    EXPECT_LT(result.duration, 150ms) << "the goodbye is not part of it";
+    EXPECT_LE(result.duration + 190ms, took) << "the goodbye, of 200 ms, is not part of it";
 }
 
 TEST_F(Probing, AnAnswerStandsThoughTheBackendSendsForEver) {
