@@ -4,7 +4,7 @@
 #include "daemon/open_files.hpp"
 #include "io/farewell.hpp"
 #include "io/opening.hpp"
-#include "io/own_address.hpp"
+#include "io/reach.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -36,13 +36,6 @@ io::Allow allow_of(const config::Listen& listen, const io::tcp::endpoint& addres
         (void)allow.add(network.text);  // It was checked when the configuration was read.
     }
     return allow;
-}
-
-// Whoever listens on every address of a kind listens on each.
-bool overlap(const io::tcp::endpoint& one, const io::tcp::endpoint& other) {
-    const bool is_one_of_all = one.address().is_unspecified() || other.address().is_unspecified();
-    return one.port() == other.port() && one.protocol() == other.protocol() &&
-           (one.address() == other.address() || is_one_of_all);
 }
 
 void tell_open(const io::tcp::endpoint& address, const std::string& socket = {}) {
@@ -173,7 +166,7 @@ void Clients::open_beside_others(std::list<Door>& doors, const config::Listen& l
     } catch (const std::system_error& error) {
         const bool is_taken = error.code() == std::errc::address_in_use;
         for (const Door& door : doors_) {
-            if (is_taken && overlap(door.address(), address)) {
+            if (is_taken && io::overlap(door.address(), address)) {
                 throw std::runtime_error(std::string(error.what()) + ": we listen on " +
                                          io::describe(door.address()) +
                                          " ourselves. That needs a restart");
@@ -272,14 +265,10 @@ void Clients::perform(const core::StopListening&) {
 }
 
 bool Clients::is_gate(const io::tcp::endpoint& address) const {
-    const auto reached = io::reached_by(address.address());
-    return std::any_of(doors_.begin(), doors_.end(), [&](const Door& door) {
-        const io::tcp::endpoint gate = door.address();
-        if (gate.port() != address.port() || gate.address().is_v4() != reached.is_v4()) {
-            return false;
-        }
-        return gate.address() == reached ||
-               (gate.address().is_unspecified() && io::is_of_this_machine(reached));
+    return std::any_of(doors_.begin(), doors_.end(), [&address](const Door& door) {
+        const auto& gates = door.listener->endpoints();
+        return std::any_of(gates.begin(), gates.end(),
+                           [&](const auto& gate) { return io::leads_to(address, gate); });
     });
 }
 

@@ -3,6 +3,7 @@
 #include "config/address.hpp"
 #include "config/read.hpp"
 #include "io/address.hpp"
+#include "io/reach.hpp"
 
 #include <algorithm>
 #include <string>
@@ -47,21 +48,49 @@ void note_nobody_listens(const PassedSockets& passed, Problems& problems) {
     }
 }
 
+bool is_in(const io::PassedSocket& socket, const std::string& address) {
+    const auto written = io::parse_endpoint(address);
+    return written && std::ranges::any_of(socket.endpoints, [&written](const auto& endpoint) {
+               return io::overlap(endpoint, *written);
+           });
+}
+
+// We would not get it, this time and every time we were started anew.
+void check_others(const io::PassedSocket& socket, const config::Config& config,
+                  Problems& problems) {
+    const std::string passed = io::describe(socket.address);
+    for (auto listen = config.listen.begin(); listen != config.listen.end(); ++listen) {
+        if (!is_in(socket, listen->address)) {
+            continue;
+        }
+        const std::string why = listen->address == passed
+                                    ? passed + " is passed by a socket unit already"
+                                    : listen->address + " and " + socket.what +
+                                          ", which a socket unit has passed, are in part the same";
+        problems.add(key_of(config, listen) + ".address", why + ", expected each address once");
+    }
+    if (const auto& http = config.admin.http; http && is_in(socket, *http)) {
+        problems.add("admin.http", *http + " is where clients connect, at " + socket.what +
+                                       " passed by a socket unit, expected an address of its own");
+    }
+}
+
+bool is_where_the_backend_listens(const io::PassedSocket& socket, const config::Config& config) {
+    return std::ranges::any_of(socket.endpoints, [&config](const auto& endpoint) {
+        const auto parsed = config::parse_endpoint(io::describe(endpoint));
+        const auto* const gate = std::get_if<config::Endpoint>(&parsed);
+        return gate != nullptr && config::is_own_client(*gate, config.backend);
+    });
+}
+
 void check_one(const io::PassedSocket& socket, const std::string& key, const config::Config& config,
                const config::Listen& listen, Problems& problems) {
     if (!socket.why_not.empty()) {
         problems.add(key + ".address", socket.what + " " + socket.why_not);
         return;
     }
-    const std::string address = io::describe(socket.address);
-    const auto same = find_address(config, address);
-    if (same != config.listen.end()) {
-        problems.add(key_of(config, same) + ".address",
-                     address + " is passed by a socket unit already, expected each address once");
-    }
-    const auto parsed = config::parse_endpoint(address);
-    const auto* const gate = std::get_if<config::Endpoint>(&parsed);
-    if (gate != nullptr && config::is_own_client(*gate, config.backend)) {
+    check_others(socket, config, problems);
+    if (is_where_the_backend_listens(socket, config)) {
         problems.add(key + ".address", socket.what +
                                            " is where the backend listens, expected another port "
                                            "in the socket unit");

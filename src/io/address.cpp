@@ -39,19 +39,19 @@ bool is_mapped(const ip::address& address) {
     return address.is_v6() && address.to_v6().is_v4_mapped();
 }
 
-ip::address unmapped(const ip::address& address) {
-    if (is_mapped(address)) {
-        return ip::make_address_v4(ip::v4_mapped, address.to_v6());
-    }
-    return address;
-}
-
 // Without the scope: "fe80::/10" means every link.
 ip::network_v6 network_of(const ip::address_v6& address, unsigned short prefix) {
     return ip::network_v6(ip::address_v6(address.to_bytes()), prefix);
 }
 
 }  // namespace
+
+ip::address unmapped(const ip::address& address) {
+    if (is_mapped(address)) {
+        return ip::make_address_v4(ip::v4_mapped, address.to_v6());
+    }
+    return address;
+}
 
 std::optional<tcp::endpoint> parse_endpoint(std::string_view text) {
     const auto colon = text.rfind(':');

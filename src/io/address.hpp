@@ -33,6 +33,9 @@ std::string path_of(const Endpoint& endpoint);
 // Of one that is TCP's.
 tcp::endpoint as_tcp(const Endpoint& endpoint);
 
+// IPv4's own address for one that a socket of IPv6 tells of it; any other stays as it is.
+boost::asio::ip::address unmapped(const boost::asio::ip::address& address);
+
 // The networks whose peers may connect. An empty list permits nobody.
 class Allow {
 public:

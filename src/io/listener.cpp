@@ -1,6 +1,7 @@
 #include "io/listener.hpp"
 
 #include "io/address.hpp"
+#include "io/reach.hpp"
 #include "io/socket.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -135,6 +136,7 @@ Listener::Listener(boost::asio::any_io_executor executor, tcp::endpoint address,
     : socket_(executor), pause_(executor), callbacks_(std::move(callbacks)) {
     Descriptor fd = open_listening(address);
     local_ = local_address(fd.get());
+    endpoints_ = endpoints_of(fd);
     socket_.assign(fd.release());
 }
 
@@ -142,8 +144,9 @@ Listener::Listener(boost::asio::any_io_executor executor, Descriptor listening, 
     : socket_(executor),
       pause_(executor),
       callbacks_(std::move(callbacks)),
-      local_(local_address(listening.get())) {
-    if (local_ != tcp::endpoint()) {
+      local_(local_address(listening.get())),
+      endpoints_(endpoints_of(listening)) {
+    if (!endpoints_.empty()) {
         prepare_for_clients(listening.get(), local_);
     }
     socket_.assign(listening.release());

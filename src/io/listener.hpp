@@ -19,6 +19,7 @@
 #include <functional>
 #include <optional>
 #include <system_error>
+#include <vector>
 
 namespace tcplock::io {
 
@@ -54,6 +55,9 @@ public:
 
     tcp::endpoint local_endpoint() const { return local_; }
 
+    // Where clients come to it; none of a socket in the file system.
+    const std::vector<tcp::endpoint>& endpoints() const { return endpoints_; }
+
 private:
     enum class Outcome { accepted, nobody, skipped, exhausted };
 
@@ -65,6 +69,7 @@ private:
     boost::asio::steady_timer pause_;
     Callbacks callbacks_;
     tcp::endpoint local_;
+    std::vector<tcp::endpoint> endpoints_;
     std::optional<std::chrono::steady_clock::time_point> last_complaint_;
 };
 

@@ -1,6 +1,7 @@
 #include "io/passed_sockets.hpp"
 
 #include "io/address.hpp"
+#include "io/reach.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -81,6 +82,7 @@ PassedSocket look_at(Descriptor descriptor, std::string name) {
     const auto address = address_of(descriptor);
     if (address && passed.why_not.empty()) {
         passed.address = as_tcp(*address);
+        passed.endpoints = endpoints_of(descriptor);
     }
     passed.what = address ? describe(*address) : "descriptor " + std::to_string(descriptor.get());
     passed.what += name.empty() ? "" : " (" + name + ")";

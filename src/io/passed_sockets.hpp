@@ -18,8 +18,10 @@ struct PassedSocket {
     std::string what;
     // No client can be accepted from it: what it is, and what it should be. Empty if one can.
     std::string why_not;
-    tcp::endpoint address;  // of one that clients can be accepted from
-    std::string name;       // by LISTEN_FDNAMES: its unit's, unless that says otherwise
+    // Of one that clients can be accepted from: what it was bound to, and where they come to it.
+    tcp::endpoint address;
+    std::vector<tcp::endpoint> endpoints;
+    std::string name;  // by LISTEN_FDNAMES: its unit's, unless that says otherwise
 };
 
 // In their order; none if they are meant for another process (LISTEN_PID). From here on they are

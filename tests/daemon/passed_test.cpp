@@ -36,9 +36,18 @@ PassedSockets at(std::initializer_list<std::string_view> addresses) {
     for (const std::string_view address : addresses) {
         io::PassedSocket& one = passed.emplace_back();
         one.address = *io::parse_endpoint(address);
+        one.endpoints = {one.address};
         one.name = "gate";
         one.what = io::describe(one.address) + " (gate)";
     }
+    return passed;
+}
+
+// As a socket unit opens [::] unless it says BindIPv6Only=ipv6-only.
+PassedSockets at_every_address(std::uint16_t port) {
+    const std::string address = "[::]:" + std::to_string(port);
+    PassedSockets passed = at({address});
+    passed[0].endpoints.emplace_back(boost::asio::ip::address_v4::any(), port);
     return passed;
 }
 
@@ -103,10 +112,46 @@ TEST(Passed, AreInTheFileAsWell) {
                      "expected each address once"}));
 }
 
+TEST(Passed, AreInPartInTheFileAsWell) {
+    const auto part = [](const std::string& written, const std::string& passed) {
+        return Lines{"f:4: listen[1].address: " + written + " and " + passed +
+                     " (gate), which a socket unit has passed, are in part the same, expected "
+                     "each address once"};
+    };
+    const auto beside = [](const std::string& address) {
+        return tcp + "listen: [{address: systemd},\n  {address: \"" + address + "\"}]\n";
+    };
+    EXPECT_EQ(problems(at({"127.0.0.1:7"}), beside("0.0.0.0:7")), part("0.0.0.0:7", "127.0.0.1:7"));
+    EXPECT_EQ(problems(at({"0.0.0.0:7"}), beside("127.0.0.2:7")), part("127.0.0.2:7", "0.0.0.0:7"));
+    EXPECT_EQ(problems(at({"[::1]:7"}), beside("[::]:7")), part("[::]:7", "[::1]:7"));
+    EXPECT_EQ(problems(at_every_address(7), beside("127.0.0.1:7")), part("127.0.0.1:7", "[::]:7"));
+    EXPECT_EQ(problems(at_every_address(7), beside("[::1]:7")), part("[::1]:7", "[::]:7"));
+    EXPECT_EQ(problems(at({"[::]:7"}), beside("127.0.0.1:7")), Lines{});
+    EXPECT_EQ(problems(at({"127.0.0.1:7"}), beside("127.0.0.2:7")), Lines{});
+    EXPECT_EQ(problems(at({"0.0.0.0:7"}), beside("127.0.0.1:8")), Lines{});
+}
+
+TEST(Passed, AreWhereOperatorsRead) {
+    const std::string http = tcp + systemd + "admin:\n  http: 127.0.0.1:7\n";
+    const auto why = [](const std::string& passed) {
+        return Lines{"f:6: admin.http: 127.0.0.1:7 is where clients connect, at " + passed +
+                     " (gate) passed by a socket unit, expected an address of its own"};
+    };
+    EXPECT_EQ(problems(at({"127.0.0.1:7"}), http), why("127.0.0.1:7"));
+    EXPECT_EQ(problems(at({"0.0.0.0:7"}), http), why("0.0.0.0:7"));
+    EXPECT_EQ(problems(at_every_address(7), http), why("[::]:7"));
+    EXPECT_EQ(problems(at({"[::]:7", "127.0.0.1:8", "127.0.0.2:7"}), http), Lines{});
+}
+
 TEST(Passed, AreWhereTheBackendListens) {
-    EXPECT_EQ(problems(at({"127.0.0.1:9"}), tcp + systemd),
-              (Lines{"f:4: listen[0].address: 127.0.0.1:9 (gate) is where the backend listens, "
-                     "expected another port in the socket unit"}));
+    const auto why = [](const std::string& passed) {
+        return Lines{"f:4: listen[0].address: " + passed +
+                     " (gate) is where the backend listens, expected another port in the socket "
+                     "unit"};
+    };
+    EXPECT_EQ(problems(at({"127.0.0.1:9"}), tcp + systemd), why("127.0.0.1:9"));
+    EXPECT_EQ(problems(at_every_address(9), tcp + systemd), why("[::]:9"));
+    EXPECT_EQ(problems(at({"127.0.0.2:9"}), tcp + systemd), Lines{});
 }
 
 TEST(Passed, AreCountedEach) {

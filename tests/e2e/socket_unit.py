@@ -11,9 +11,12 @@ FIRST = 3  # what is passed has this number and those that follow (sd_listen_fds
 
 
 def listening(address="127.0.0.1", port=0):
+    """At :: it takes IPv4 as well: that is what systemd does (BindIPv6Only=default)."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     one = socket.socket(family, socket.SOCK_STREAM)
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     one.bind((address, port))
     one.listen(1000)
     return one

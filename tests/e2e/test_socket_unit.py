@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import unittest
 
 import fake
@@ -11,6 +12,7 @@ from crowd import Client
 from socket_unit import SocketUnit, listening
 from supervisor import (
     BINARY,
+    MAY_MOUNT,
     Supervisor,
     accepted_clients,
     descendants,
@@ -20,6 +22,7 @@ from supervisor import (
     run_command,
     wait_clients,
     wait_until,
+    with_mount,
 )
 from test_reload import Knocking, changed, is_listening, listeners, reload
 
@@ -118,6 +121,38 @@ class SocketUnitTest(unittest.TestCase):
                 client.close()
                 self.assertEqual(second.terminate(), 0)
 
+    def test_ipv4_comes_in_by_a_socket_of_ipv6_as_the_ipv4_it_is(self):
+        allowing = config(listen=[{**PASSED[0], "allow": ["127.0.0.0/8"]}])
+        with SocketUnit(listening("::")) as unit, Supervisor(allowing) as supervisor:
+            port = unit.port()
+            unit.pass_to(supervisor)
+            supervisor.start()
+            self.assertEqual(supervisor.log.wait("listening")["address"], f"[::]:{port}")
+            client = Client(port, 1)
+            self.assertEqual(client.answer(), "1 g1")
+            client.close()
+            self.assertEqual(supervisor.log.wait("session closed")["peer"], client.name)
+            stranger = Client(port, 2, host="::1")
+            refused = supervisor.log.wait("client refused")
+            self.assertEqual(refused["end"], "PA")
+            self.assertEqual(refused["peer"], f"[::1]:{stranger.sock.getsockname()[1]}")
+            self.assertEqual(supervisor.terminate(), 0)
+
+    @unittest.skipUnless(MAY_MOUNT, "needs the right to mount a hosts file of its own")
+    def test_a_name_of_ipv4_that_leads_back_to_a_socket_of_ipv6_is_said(self):
+        with SocketUnit(listening("::")) as unit, tempfile.NamedTemporaryFile("w") as hosts:
+            hosts.write("127.0.0.1 myself.test\n")
+            hosts.flush()
+            alone = {"protocol": "tcp", "listen": PASSED,
+                     "backend": {"address": f"myself.test:{unit.port()}"}}  # fmt: skip
+            with Supervisor(alone) as supervisor:
+                unit.pass_to(supervisor)
+                supervisor.under = [*with_mount(hosts.name, over="/etc/hosts"), *supervisor.under]
+                supervisor.start()
+                line = supervisor.log.wait("the backend's name cannot be looked up")
+                self.assertEqual(line["why"], "it is the address of this gate itself")
+                self.assertEqual(supervisor.terminate(), 0)
+
     def test_several_sockets_and_a_listener_of_its_own_feed_one_line(self):
         own = reserve_ports()
         with SocketUnit(listening(), listening("::1"), names=["four", "six"]) as unit:
@@ -193,7 +228,8 @@ class SocketUnitTest(unittest.TestCase):
                 (listeners("@PORT@"), "nobody would accept clients there"),
                 ([*PASSED, *listeners(port)], "is passed by a socket unit already"),
                 ([*PASSED, {"address": f"0.0.0.0:{port}"}],
-                 f"we listen on 127.0.0.1:{port} ourselves. That needs a restart"),
+                 f"0.0.0.0:{port} and 127.0.0.1:{port} (door0), which a socket unit has passed, "
+                 "are in part the same"),
             ):  # fmt: skip
                 supervisor.write_config(changed(before, listen=listen))
                 told = reload(supervisor)
@@ -313,6 +349,38 @@ class WrongTest(unittest.TestCase):
                 "reaches a UNO socket can run programs",
                 line,
             )
+
+    def test_it_is_in_part_where_the_file_listens(self):
+        for passed, written in (("127.0.0.1", "0.0.0.0"), ("0.0.0.0", "127.0.0.1"),
+                                ("::", "127.0.0.1"), ("::", "[::1]")):  # fmt: skip
+            with self.subTest(passed=passed, written=written), SocketUnit(listening(passed)) as unit:
+                port = unit.port()
+                line = self.refused(
+                    unit, config(listen=[*PASSED, {"address": f"{written}:{port}"}])
+                )
+                at = f"[{passed}]" if ":" in passed else passed
+                self.assertRegex(line, r"^:\d+: listen\[1\]\.address: ")
+                self.assertIn(
+                    f"{written}:{port} and {at}:{port} (door0), which a socket unit has passed, are "
+                    "in part the same, expected each address once",
+                    line,
+                )
+
+    def test_it_is_where_operators_read(self):
+        with SocketUnit(listening("::")) as unit:
+            http = f"127.0.0.1:{unit.port()}"
+            line = self.refused(unit, config(admin={"socket": "off", "http": http}))
+            self.assertRegex(line, r"^:\d+: admin\.http: ")
+            self.assertIn(f"{http} is where clients connect, at [::]:{unit.port()} (door0) passed by "
+                          "a socket unit, expected an address of its own", line)  # fmt: skip
+
+    def test_it_is_where_the_backend_listens(self):
+        for passed in ("127.0.0.1", "::"):
+            with self.subTest(passed=passed), SocketUnit(listening(passed)) as unit:
+                port = unit.port()
+                line = self.refused(unit, config(backend={"ports": f"{port}-{port}"}))
+                self.assertIn("(door0) is where the backend listens, expected another port in the "
+                              "socket unit", line)  # fmt: skip
 
     def test_it_can_be_checked_without_a_socket(self):
         with Supervisor(config(probe={"timeout": "500ms"})) as supervisor:
