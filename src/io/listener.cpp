@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -56,6 +57,23 @@ void set(int fd, const Option& option, const tcp::endpoint& address) {
 void prepare_for_clients(int fd, const tcp::endpoint& address) {
     for (const Option& option : options_for_clients) {
         set(fd, option, address);
+    }
+}
+
+// One who had connected before the listening socket had them. He may be gone; that is seen later.
+void prepare_client(int fd) {
+    for (const Option& option : options_for_clients) {
+        (void)::setsockopt(fd, option.level, option.name, &option.value, sizeof option.value);
+    }
+}
+
+// That an accept blocks nobody is a property of the open file, and whoever has it can change it:
+// systemd does when it starts another service that shares the socket (NonBlocking= in
+// systemd.service(5)). An accept that waited would wait with everything.
+void let_block_nobody(int fd) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
+        (void)::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     }
 }
 
@@ -145,8 +163,10 @@ Listener::Listener(boost::asio::any_io_executor executor, Descriptor listening, 
       pause_(executor),
       callbacks_(std::move(callbacks)),
       local_(local_address(listening.get())),
-      endpoints_(endpoints_of(listening)) {
-    if (!endpoints_.empty()) {
+      endpoints_(endpoints_of(listening)),
+      is_shared_(true),
+      may_lack_options_(!endpoints_.empty()) {
+    if (may_lack_options_) {
         prepare_for_clients(listening.get(), local_);
     }
     socket_.assign(listening.release());
@@ -182,18 +202,16 @@ void Listener::close() {
             break;
         }
     }
-    boost::system::error_code ignored;  // A callback may have closed it already.
-    socket_.close(ignored);
-    pause_.cancel();
+    let_go();  // unless a callback has already
 }
 
-// By closing it alone it would stay among what is waited for: that ends with the last descriptor of
-// the socket, which is not ours.
+// Asio takes it out of what the system watches for us before it closes it, as it does with every
+// descriptor that it was given and not told to open: somebody may have another of the same socket,
+// and the system would forget it only with the last of these.
 void Listener::let_go() {
-    if (socket_.is_open()) {
-        const Descriptor ours(socket_.release());
-        pause_.cancel();
-    }
+    boost::system::error_code ignored;  // It is closed all the same.
+    socket_.close(ignored);
+    pause_.cancel();
 }
 
 Listener::Outcome Listener::accept_some(int limit) {
@@ -212,15 +230,22 @@ Listener::Outcome Listener::accept_one() {
     }
     tcp::endpoint peer;
     auto size = static_cast<socklen_t>(peer.capacity());
+    if (is_shared_) {
+        let_block_nobody(socket_.native_handle());
+    }
     Descriptor client(
         ::accept4(socket_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (client) {
         peer.resize(size);
+        if (may_lack_options_) {
+            prepare_client(client.get());
+        }
         callbacks_.accepted(std::move(client), peer);
         return Outcome::accepted;
     }
     const int error = errno;
     if (error == EAGAIN) {
+        may_lack_options_ = false;  // All who had come before have been accepted.
         return Outcome::nobody;
     }
     if (concerns_one_client(error)) {

@@ -34,9 +34,9 @@ public:
 
     // Clients may connect from here on. Throws std::system_error, whose text names the address.
     Listener(boost::asio::any_io_executor executor, tcp::endpoint address, Callbacks callbacks);
-    // On a socket that listens already, and blocks nobody. One in the file system has no peers with
-    // an address: what `accepted` is told of that means nothing. One of TCP's gets the options that
-    // clients need; throws as above.
+    // On a socket that listens already, and may be somebody else's as well. One in the file system
+    // has no peers with an address: what `accepted` is told of that means nothing. One of TCP's
+    // gets the options that clients need, and so do those who connected before; throws as above.
     Listener(boost::asio::any_io_executor executor, Descriptor listening, Callbacks callbacks);
 
     Listener(const Listener&) = delete;
@@ -70,6 +70,8 @@ private:
     Callbacks callbacks_;
     tcp::endpoint local_;
     std::vector<tcp::endpoint> endpoints_;
+    bool is_shared_ = false;
+    bool may_lack_options_ = false;  // who is accepted
     std::optional<std::chrono::steady_clock::time_point> last_complaint_;
 };
 

@@ -2,6 +2,7 @@
 // and whether clients can be accepted from them.
 //
 // They are its own as well, and it keeps them when we end: what is done to one is done for ever.
+// Others whom it passes them to may do something to them as well.
 #pragma once
 
 #include "io/descriptor.hpp"

@@ -121,6 +121,39 @@ class SocketUnitTest(unittest.TestCase):
                 client.close()
                 self.assertEqual(second.terminate(), 0)
 
+    def test_who_came_before_the_first_start_is_carried_as_anybody_is(self):
+        # Without SO_OOBINLINE, which the socket had not when he connected, the `b` would be lost.
+        with SocketUnit(listening()) as unit:
+            client = Client(unit.port(), "1 echo")
+            client.sock.sendall(b"a")
+            client.sock.send(b"b", socket.MSG_OOB)
+            client.sock.sendall(b"c")
+            with Supervisor(config()) as supervisor:
+                unit.pass_to(supervisor)
+                supervisor.start()
+                self.assertEqual(client.answer(), "1 g1")
+                echoed = client.received
+                while len(echoed) < 3:
+                    more = client.sock.recv(100)
+                    self.assertTrue(more, f"it ended after {echoed}")
+                    echoed += more
+                self.assertEqual(echoed, b"abc")
+                client.close()
+                self.assertEqual(supervisor.terminate(), 0)
+
+    def test_nothing_stands_still_when_somebody_makes_the_socket_block(self):
+        # As systemd does when it starts another service that shares the socket.
+        with SocketUnit(listening()) as unit, Supervisor(config()) as supervisor:
+            unit.pass_to(supervisor)
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            for number in (1, 2, 3):
+                unit.sockets[0].setblocking(True)
+                client = Client(unit.port(), number)
+                self.assertEqual(client.answer(), f"{number} g1")
+                client.close()
+            self.assertEqual(supervisor.terminate(), 0)
+
     def test_ipv4_comes_in_by_a_socket_of_ipv6_as_the_ipv4_it_is(self):
         allowing = config(listen=[{**PASSED[0], "allow": ["127.0.0.0/8"]}])
         with SocketUnit(listening("::")) as unit, Supervisor(allowing) as supervisor:

@@ -28,12 +28,18 @@ namespace {
 // What accept4 fails with; 0 lets the system answer.
 int accept_error = 0;
 int accept_calls = 0;
+int accepts_that_would_block = 0;
 
 }  // namespace
 
 // Takes the place of the C library's, so that accepting can fail in every way the manual knows.
 extern "C" int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
     ++accept_calls;
+    if ((::fcntl(fd, F_GETFL) & O_NONBLOCK) == 0) {
+        ++accepts_that_would_block;  // It does not, so that the test comes to an end.
+        errno = EAGAIN;
+        return -1;
+    }
     if (accept_error != 0) {
         errno = accept_error;
         return -1;
@@ -325,6 +331,45 @@ TEST_F(Listening, OverASocketThatWasPassedSetsWhatAClientsSocketNeeds) {
     EXPECT_EQ(option(clients.front(), SOL_SOCKET, SO_KEEPALIVE), 1);
 }
 
+// The system hands on what the listening socket had when they connected.
+TEST_F(Listening, OverASocketThatWasPassedSetsItForThoseWhoConnectedBeforeAsWell) {
+    constexpr std::size_t more_than_in_one_go = 20;
+    Descriptor passed = opened_by_somebody_else();
+    tcp::endpoint address;
+    auto size = static_cast<socklen_t>(address.capacity());
+    ASSERT_EQ(::getsockname(passed.get(), address.data(), &size), 0);
+    std::vector<Descriptor> callers;
+    while (callers.size() < more_than_in_one_go) {
+        callers.push_back(connect_to(address));
+        ASSERT_TRUE(callers.back());
+    }
+    callers.front().close();  // Who has left is handed over as well.
+    listen_over(std::move(passed));
+    run_listener();
+    ASSERT_TRUE(run_until([&] { return clients.size() == more_than_in_one_go; }));
+    for (std::size_t i = 1; i < more_than_in_one_go; ++i) {
+        EXPECT_EQ(option(clients[i], IPPROTO_TCP, TCP_NODELAY), 1) << i;
+        EXPECT_EQ(option(clients[i], SOL_SOCKET, SO_OOBINLINE), 1) << i;
+        EXPECT_EQ(option(clients[i], SOL_SOCKET, SO_KEEPALIVE), 1) << i;
+        EXPECT_EQ(option(clients[i], IPPROTO_TCP, TCP_KEEPIDLE), 30) << i;
+    }
+}
+
+// Whoever else has the socket can make it block, and the daemon would stand still in its accept.
+TEST_F(Listening, OverASocketThatWasPassedBlocksNobodyWhateverOthersDoToIt) {
+    const Descriptor kept = opened_by_somebody_else();
+    listen_over(Descriptor(::dup(kept.get())));
+    run_listener();
+    accepts_that_would_block = 0;
+    const int flags = ::fcntl(kept.get(), F_GETFL);
+    for (std::size_t i = 1; i <= 3; ++i) {
+        ASSERT_EQ(::fcntl(kept.get(), F_SETFL, flags & ~O_NONBLOCK), 0);
+        const Descriptor caller = connect_to(listener->local_endpoint());
+        ASSERT_TRUE(run_until([&] { return clients.size() == i; }));
+    }
+    EXPECT_EQ(accepts_that_would_block, 0);
+}
+
 TEST_F(Listening, ThatIsLetGoOfLeavesThoseWhoComeToWhoeverElseHasTheSocket) {
     Descriptor kept = opened_by_somebody_else();
     listen_over(Descriptor(::dup(kept.get())));
@@ -345,8 +390,8 @@ TEST_F(Listening, ThatIsLetGoOfLeavesThoseWhoComeToWhoeverElseHasTheSocket) {
     EXPECT_TRUE(run_until([&] { return clients.size() == 3; }));
 }
 
-// The kernel forgets a socket that is closed here only when it is closed everywhere. Until then
-// whoever came would wake us, for nothing, on behalf of whatever is watched in its place.
+// The kernel forgets a socket by itself only when it is closed everywhere. Until then whoever came
+// would wake us, for nothing, on behalf of whatever is watched in its place.
 TEST_F(Listening, ThatIsLetGoOfIsWatchedNoMore) {
     const Descriptor kept = opened_by_somebody_else();
     listen_over(Descriptor(::dup(kept.get())));
