@@ -5,6 +5,7 @@
 #include "config/defaults.hpp"
 #include "config/read.hpp"
 #include "daemon/journal.hpp"
+#include "daemon/passed.hpp"
 #include "daemon/program.hpp"
 
 #include <boost/program_options.hpp>
@@ -50,6 +51,11 @@ constexpr std::size_t longest_line = 10'000;
 constexpr auto longest_wait = 24h;
 
 class WrongUsage : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// Not by its arguments.
+class WrongStart : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
@@ -150,6 +156,16 @@ config::Config configuration(const Arguments& arguments) {
     return made;
 }
 
+// Whoever connected there would wait for ever, and -l be taken, perhaps by that very socket.
+void take_no_sockets() {
+    const daemon::PassedSockets passed = daemon::take_passed_sockets();
+    if (!passed.empty()) {
+        throw WrongStart(passed.front().what +
+                         " was passed by a socket unit, and tcplock takes none, expected no socket "
+                         "unit, or tcplock-supervisor with \"- address: systemd\" under listen");
+    }
+}
+
 int obey(const Arguments& arguments) {
     if (arguments.wants_help) {
         std::cout << usage;
@@ -159,12 +175,20 @@ int obey(const Arguments& arguments) {
         std::cout << "tcplock " << TCPLOCK_VERSION << '\n';
         return daemon::exit_fine;
     }
-    return daemon::run(configuration(arguments));
+    const config::Config made = configuration(arguments);
+    take_no_sockets();
+    return daemon::run(made);
+}
+
+int say(const std::exception& error, int status) {
+    std::cerr << daemon::before_error() << "tcplock: " << error.what() << '\n';
+    return status;
 }
 
 int say_usage(const std::exception& error) {
-    std::cerr << daemon::before_error() << "tcplock: " << error.what() << "\n\n" << usage;
-    return daemon::exit_usage;
+    const int status = say(error, daemon::exit_usage);
+    std::cerr << '\n' << usage;
+    return status;
 }
 
 }  // namespace
@@ -177,8 +201,9 @@ int main(int count, char** values) {
         return say_usage(error);
     } catch (const WrongUsage& error) {
         return say_usage(error);
+    } catch (const WrongStart& error) {
+        return say(error, daemon::exit_usage);
     } catch (const std::exception& error) {
-        std::cerr << daemon::before_error() << "tcplock: " << error.what() << '\n';
-        return daemon::exit_failed;
+        return say(error, daemon::exit_failed);
     }
 }

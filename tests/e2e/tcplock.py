@@ -105,12 +105,13 @@ def ports():
     return first, first + 1
 
 
-def run_command(*arguments):
+def run_command(*arguments, under=(), **options):
     return subprocess.run(
-        [COMMAND, *arguments],
+        [*under, COMMAND, *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=20,
         check=False,
+        **options,
     )

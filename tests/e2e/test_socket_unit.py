@@ -5,9 +5,11 @@ import signal
 import socket
 import subprocess
 import tempfile
+import types
 import unittest
 
 import fake
+import tcplock
 from crowd import Client
 from socket_unit import SocketUnit, listening
 from supervisor import (
@@ -414,6 +416,21 @@ class WrongTest(unittest.TestCase):
                 line = self.refused(unit, config(backend={"ports": f"{port}-{port}"}))
                 self.assertIn("(door0) is where the backend listens, expected another port in the "
                               "socket unit", line)  # fmt: skip
+
+    def test_tcplock_takes_none(self):
+        with SocketUnit(listening()) as unit:
+            start = types.SimpleNamespace()
+            unit.pass_to(start)
+            ended = tcplock.run_command(
+                "-l", str(reserve_ports()), "-p", "1", under=start.under, pass_fds=start.pass_fds
+            )
+            self.assertEqual(ended.returncode, 2)
+            self.assertEqual(
+                ended.stderr,
+                f"tcplock: 127.0.0.1:{unit.port()} (door0) was passed by a socket unit, and tcplock "
+                "takes none, expected no socket unit, or tcplock-supervisor with \"- address: "
+                "systemd\" under listen\n",
+            )
 
     def test_it_can_be_checked_without_a_socket(self):
         with Supervisor(config(probe={"timeout": "500ms"})) as supervisor:
