@@ -1,10 +1,12 @@
 """Listening on sockets that a socket unit of systemd opened and passes, with systemd played."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import time
 import types
 import unittest
 
@@ -123,6 +125,56 @@ class SocketUnitTest(unittest.TestCase):
                 client.close()
                 self.assertEqual(second.terminate(), 0)
 
+    def test_a_second_term_loses_nobody_who_was_not_accepted(self):
+        with SocketUnit(listening()) as unit, Supervisor(config(shutdown_timeout="60s")) as first:
+            port = unit.port()
+            unit.pass_to(first)
+            first.start()
+            inside, waiting = Client(port, 1), Client(port, 2)
+            self.assertEqual(inside.answer(), "1 g1")
+            wait_clients(port, 2)
+            first.signal(signal.SIGTERM)
+            first.log.wait("shutting down", waiting=1)
+            late = [Client(port, number) for number in (3, 4, 5)]
+            time.sleep(0.3)  # two within 0.2 s are one request
+            first.signal(signal.SIGTERM)
+            self.assertEqual(first.wait_exit(20), 0)
+            self.assertEqual(first.log.wait("session closed")["end"], "GD")
+            self.assertEqual(first.log.wait("client refused")["end"], "GQ")
+            self.assertEqual(first.log.count("client refused"), 1)
+            self.assertIn(waiting.rest(), (b"", "reset"))
+            with Supervisor(
+                config(), directory=first.directory, port_block=first.first_port
+            ) as second:
+                unit.pass_to(second)
+                second.start()
+                for number, client in enumerate(late, 3):
+                    self.assertEqual(client.answer(), f"{number} g1")
+                    client.close()
+                self.assertEqual(second.terminate(), 0)
+            result("second_term_with_a_passed_socket", cut=1, refused=1, served_by_the_next=len(late))
+
+    def test_of_those_who_came_before_the_first_start_as_many_wait_as_may(self):
+        with SocketUnit(listening()) as unit:
+            early = [Client(unit.port(), number) for number in range(1, 8)]
+            with Supervisor(config(gate={"queue_limit": 3})) as supervisor:
+                unit.pass_to(supervisor)
+                supervisor.start()
+                supervisor.log.wait("client refused", nth=4)
+                for client in early[3:]:
+                    self.assertIn(client.rest(), (b"", "reset"))
+                for number, client in enumerate(early[:3], 1):
+                    self.assertEqual(client.answer(), f"{number} g1")
+                    client.close()
+                supervisor.log.wait("session closed", nth=3)
+                self.assertEqual(supervisor.terminate(), 0)
+                refused = supervisor.log.all("client refused")
+                self.assertEqual([line["end"] for line in refused], ["PQ"] * 4)
+                self.assertEqual(
+                    [line["peer"] for line in refused], [client.name for client in early[3:]]
+                )
+                result("backlog_beyond_the_limit", came=7, served=3, refused=len(refused))
+
     def test_who_came_before_the_first_start_is_carried_as_anybody_is(self):
         # Without SO_OOBINLINE, which the socket had not when he connected, the `b` would be lost.
         with SocketUnit(listening()) as unit:
@@ -187,6 +239,25 @@ class SocketUnitTest(unittest.TestCase):
                 line = supervisor.log.wait("the backend's name cannot be looked up")
                 self.assertEqual(line["why"], "it is the address of this gate itself")
                 self.assertEqual(supervisor.terminate(), 0)
+
+    @unittest.skipUnless(shutil.which("systemd-socket-activate"), "needs systemd's own program")
+    def test_systemd_itself_passes_a_socket(self):
+        port = reserve_ports()
+        with Supervisor(config()) as supervisor:
+            variables = [f"--setenv={name}" for name in os.environ]
+            supervisor.under = [
+                "systemd-socket-activate", f"--listen=127.0.0.1:{port}", "--fdname=real", *variables
+            ]  # fmt: skip
+            # It becomes the supervisor when somebody comes.
+            supervisor.start(listening=False)
+            wait_until(lambda: " as 3." in supervisor.log.tail(9), 20, "systemd's program listens")
+            clients = [Client(port, number) for number in (1, 2, 3)]
+            line = supervisor.log.wait("listening")
+            self.assertEqual((line["address"], line["socket"]), (f"127.0.0.1:{port}", "real"))
+            for number, client in enumerate(clients, 1):
+                self.assertEqual(client.answer(), f"{number} g1")
+                client.close()
+            self.assertEqual(supervisor.terminate(), 0)
 
     def test_several_sockets_and_a_listener_of_its_own_feed_one_line(self):
         own = reserve_ports()
