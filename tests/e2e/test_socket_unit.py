@@ -20,6 +20,7 @@ from supervisor import (
     Supervisor,
     accepted_clients,
     descendants,
+    is_listening,
     read_proc,
     reserve_ports,
     result,
@@ -28,7 +29,7 @@ from supervisor import (
     wait_until,
     with_mount,
 )
-from test_reload import Knocking, changed, is_listening, listeners, reload
+from test_reload import Knocking, changed, listeners, reload
 
 PASSED = [{"address": "systemd"}]
 
@@ -262,7 +263,8 @@ class SocketUnitTest(unittest.TestCase):
     def test_several_sockets_and_a_listener_of_its_own_feed_one_line(self):
         own = reserve_ports()
         with SocketUnit(listening(), listening("::1"), names=["four", "six"]) as unit:
-            with Supervisor(config(listen=[*PASSED, *listeners(own)])) as supervisor:
+            several = config(listen=[*PASSED, *listeners(own)], log={"level": "debug"})
+            with Supervisor(several) as supervisor:
                 unit.pass_to(supervisor)
                 supervisor.start()
                 supervisor.log.wait("listening", nth=3)
