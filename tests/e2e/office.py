@@ -21,7 +21,7 @@ CONVERTER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "converter.
 SOFFICE_BIN = "/usr/lib/libreoffice/program/soffice.bin"
 URP_GREETING_SIZE = 109  # what an office says to everybody who is inside
 
-INTERVAL, THRESHOLD, TIMEOUT = 1, 3, 1  # of the probe, in seconds
+INTERVAL, THRESHOLD, TIMEOUT = 2, 3, 2  # of the probe, in seconds
 
 
 PIPE = {}  # the default

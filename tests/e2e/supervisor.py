@@ -175,7 +175,8 @@ atexit.register(lambda: [mark.close() for mark in _reserved])
 
 def reserve_ports(count=20):
     """The first of a block of free ports below the ephemeral range, ours until we exit."""
-    for first in range(20000 + os.getpid() % 97 * count, 30000 - count, count):
+    block = 20  # whatever the count, so that no block lies within another
+    for first in range(20000 + os.getpid() % 97 * block, 30000 - block, block):
         mark = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             mark.bind(f"\0tcplock-test-ports-{first}")
@@ -197,6 +198,14 @@ def _is_free(port):
         except OSError:
             return False
         return True
+
+
+def lives(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def processes():

@@ -33,7 +33,7 @@ class IdleShutdownTest(unittest.TestCase):
             supervisor.start()
             supervisor.log.wait("backend stopped")
             supervisor.signal(signal.SIGTERM)
-            self.assertEqual(supervisor.wait_exit(5), 0)
+            self.assertEqual(supervisor.wait_exit(20), 0)
 
 
 if __name__ == "__main__":

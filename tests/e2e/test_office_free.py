@@ -163,7 +163,7 @@ class DeadlockTest(unittest.TestCase):
                 waiter_served=waiting.good != [],
             )
             # It answers all the time whatever does not need the lock.
-            self.assertEqual(reasons, {"answers, but did not give its main lock within 1 s"})
+            self.assertIn("answers, but did not give its main lock within 1 s", reasons)
             self.assertEqual(line["reason"], "not_free")
             self.assertGreaterEqual(found, limit - 0.1)
             self.assertLessEqual(found, limit + SCHEDULING_MARGIN)

@@ -92,7 +92,7 @@ class FreezeTest(unittest.TestCase):
             self.assert_replaced(supervisor, pids)
 
     def test_a_job_that_computes_for_ever_is_cut_at_session_timeout(self):
-        limit = 4
+        limit = 12
         gate = {"session_timeout": f"{limit}s"}
         with Supervisor(office.config(gate=gate)) as supervisor:
             supervisor.start()

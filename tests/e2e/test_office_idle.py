@@ -12,7 +12,7 @@ import office
 from supervisor import SCHEDULING_MARGIN, Supervisor, result
 
 LIMIT = 3  # gate.idle_timeout, seconds
-DOCUMENTS, PAUSE = 20, 2
+DOCUMENTS, PAUSE = 20, 1
 OFFICE = (
     "soffice --headless --norestore --nologo --nodefault --nolockcheck "
     "'-env:UserInstallation=file://{profile}' '--accept=socket,host=127.0.0.1,port={port};urp;'"

@@ -10,7 +10,7 @@ import unittest
 import office
 from supervisor import SCHEDULING_MARGIN, SMALL, Supervisor, result, wait_until
 
-INTERVAL, TIMEOUT, THRESHOLD = 0.3, 0.3, 2  # of the probe, in seconds
+INTERVAL, TIMEOUT, THRESHOLD = 1, 1, 2  # of the probe, in seconds
 FOUND_WITHIN = INTERVAL * THRESHOLD + TIMEOUT  # a frozen office
 CLIENTS = 4
 
@@ -83,7 +83,8 @@ class DefaultTest(unittest.TestCase):
             )
             self.assertEqual({line["end"] for line in sessions}, {"--"})
             self.assertEqual({line["generation"] for line in sessions}, {"1", "2", "3", "4"})
-            self.assertLess(longest, min(line.seconds("after") for line in starts))
+            self.assertEqual({line.seconds("recycle") for line in sessions}, {0.0})
+            self.assertLess(longest, 0.7 + 2 * SCHEDULING_MARGIN)
 
 
 class StandbyTest(unittest.TestCase):
@@ -105,7 +106,7 @@ class StandbyTest(unittest.TestCase):
             reports = []
             while hits.is_alive():
                 stream = office.Stream([supervisor.port] * CLIENTS, count=40)
-                reports += stream.finish(timeout=120)
+                reports += stream.finish(timeout=300)
             hits.join()
             failed = [report for report in reports if not report["ok"]]
             supervisor.log.wait("session closed", nth=len(reports), timeout=20)
@@ -126,10 +127,12 @@ class StandbyTest(unittest.TestCase):
             )
             self.assertIsNone(hits.error)
             self.assertEqual(supervisor.log.count("client refused"), 0)
-            self.assertEqual(len(failed), len(cut), failed[:3])
-            # Each of them was inside an office that was hit, and one only in each.
+            # One may have its result and be cut while it says goodbye, never the reverse.
+            self.assertLessEqual(len(failed), len(cut), failed[:3])
+            # Each of them was inside an office that was hit, or crashed, and one only in each.
             cut_in = [line.number("generation") for line in cut]
-            self.assertLessEqual(set(cut_in), set(hits.hit))
+            crashed = {line.number("generation") for line in office.crashes(supervisor.log)}
+            self.assertLessEqual(set(cut_in), set(hits.hit) | crashed)
             self.assertEqual(len(cut_in), len(set(cut_in)))
             # Before him a frozen office had to be found, and the others of the line had their turn.
             self.assertLess(longest, FOUND_WITHIN + CLIENTS * SCHEDULING_MARGIN)

@@ -39,7 +39,7 @@ class StopTest(unittest.TestCase):
         took, how, signalled = self.stop(self.running())
         result("stop_well", took=f"{took:.2f}s", exit=repr(how))
         self.assertEqual((how, signalled), ("exited with status 0", []))
-        self.assertLess(took, GRACE / 2)
+        self.assertLess(took, GRACE)
 
     def test_one_that_objects_is_signalled(self):
         supervisor = self.running()

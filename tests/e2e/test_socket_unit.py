@@ -372,7 +372,7 @@ class SocketUnitTest(unittest.TestCase):
                 client = Client(unit.port(), 1)
                 self.assertEqual(client.answer(), "1 g1")
                 self.assertEqual(passed - sockets_of(supervisor.pid), set())
-                started = [backend, supervisor.warden()]
+                started = [backend, supervisor.wait_warden()]
                 started += [pid for pid, _, _ in descendants(supervisor.pid)]
                 for pid in set(started):
                     self.assertEqual(sockets_of(pid) & passed, set(), read_proc(f"/proc/{pid}/cmdline"))
@@ -422,11 +422,11 @@ class WrongTest(unittest.TestCase):
             )
 
     def test_it_is_in_the_file_system(self):
-        directory = os.environ.get("TMPDIR", "/tmp")
-        path = os.path.join(directory, f"tcplock-test-{os.getpid()}.sock")
+        directory = tempfile.mkdtemp(prefix="tcplock-test-")
+        self.addCleanup(shutil.rmtree, directory)
+        path = os.path.join(directory, "door.sock")
         one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         one.bind(path)
-        self.addCleanup(os.unlink, path)
         one.listen()
         with SocketUnit(one) as unit:
             line = self.refused(unit, config())
