@@ -78,8 +78,9 @@ make_root() {
     mv "$new" "$root_tar"
 }
 
-# Runs in the root, with no network; what it starts ends when it does.
-inside() { unshare --mount --net --pid --fork --kill-child --mount-proc="$root/proc" chroot "$root" "$@"; }
+# Runs in the root, with no network; what it starts ends when it does. Where there are no namespaces
+# the root is all that it has of its own.
+inside() { "${separate[@]}" chroot "$root" "$@"; }
 
 # What git knows of, as it is now, or in a copy without git all but build/.
 list_sources() {
@@ -116,6 +117,16 @@ build_in() {
     (umask "$2" && inside /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$1" LC_ALL=C.UTF-8 \
         TZ="$3" DEB_BUILD_OPTIONS="parallel=$4" TCPLOCK_WERROR="$5" \
         sh -c 'cd "$0" && exec dpkg-buildpackage -us -uc' "$1/tcplock-supervisor-$upstream")
+}
+
+# That the log is read right is seen by there being files in it.
+count_compiled() {
+    local files warnings
+    files=$(grep -cE '^\[[0-9]+/[0-9]+\] .* -c .*\.cpp$' "$results/build.log" || true)
+    warnings=$(grep -cE 'warning: .*\[-W' "$results/build.log" || true)
+    [ "$files" -gt 0 ] || fail "$results/build.log has no line of a compiled file that looks as it did"
+    [ "$warnings" -eq 0 ] || fail "$warnings warnings, see $results/build.log"
+    echo "$files files compiled, no warning"
 }
 
 compare() {
@@ -173,8 +184,7 @@ build_release() {
     say "Debian $1: building $package, held to no warning"
     quietly "$results/build.log" build_in /build/here 022 UTC "$(nproc)" ON
     inside cc --version | head -n 1
-    echo "$(grep -cE '^\[[0-9]+/[0-9]+\] .* -c .*\.cpp$' "$results/build.log") files compiled," \
-        "$(grep -cE 'warning: .*\[-W' "$results/build.log" || true) warnings"
+    count_compiled
     if [ "$once" = no ]; then
         say "Debian $1: building it again, elsewhere, as somebody else would"
         quietly "$results/build-again.log" \
@@ -212,6 +222,12 @@ flock -n 9 || fail "another one builds in $work; wait for its end"
 root=$work/root
 log=
 trap finish EXIT
+separate=(unshare --mount --net --pid --fork --kill-child)
+if "${separate[@]}" true 2>/dev/null; then
+    separate+=("--mount-proc=$root/proc")
+else
+    separate=()
+fi
 
 say "Installing what is missing"
 "$top/packaging/quickstart/install-missing.sh" mmdebstrap dpkg-dev zstd
