@@ -25,10 +25,6 @@ fail() {
     printf '\nimage.sh: %s\n' "$*" >&2
     exit 1
 }
-cannot() {
-    printf 'cannot run here: %s\n' "$*"
-    exit 0
-}
 
 podman=(podman --runtime runc)
 # No limit above this machine's own, which runc may not set; and the machine's network, since there
@@ -96,8 +92,8 @@ case $release in
 *) fail "unknown release \"$release\"; it is 12 or 13" ;;
 esac
 
-[ "$(id -u)" -eq 0 ] || cannot "images are built and run by root"
-command -v apt-get >/dev/null || cannot "there is no apt-get; this script is for Debian"
+[ "$(id -u)" -eq 0 ] || fail "images are built and run by root: try sudo $0"
+command -v apt-get >/dev/null || fail "there is no apt-get; this script is for Debian"
 
 say "Installing what is missing"
 "$top/packaging/quickstart/install-missing.sh" "${packages[@]}"
@@ -106,13 +102,6 @@ mkdir -p "$work"
 write_apt_settings
 have_base_image bookworm # where the programs are built
 have_base_image "$suite"
-
-# Tried, not guessed.
-"${podman[@]}" run --rm "${limits[@]}" "docker.io/library/debian:$suite-slim" true \
-    2>"$work/trial.log" || cannot "podman runs no container: $(tail -n 1 "$work/trial.log")"
-ip netns add "tcplock-trial-$$" 2>"$work/trial.log" ||
-    cannot "there are no network namespaces: $(tail -n 1 "$work/trial.log")"
-ip netns delete "tcplock-trial-$$"
 
 say "Building the image, Debian $release ($suite)"
 log=$work/build-$release.log
