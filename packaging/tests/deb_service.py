@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -45,6 +46,9 @@ class Package:
     def depends(self):
         return ", ".join(filter(None, (self._field("Pre-Depends"), self._field("Depends"))))
 
+    def recommends(self):
+        return self._field("Recommends")
+
     def later(self, name, suffix):
         """The same with a higher version, and one line more in its configuration."""
         tree = os.path.join(self.folder, name)
@@ -66,9 +70,10 @@ class Package:
 class Installation:
     """A machine, and in it the package once install() has been called."""
 
-    def __init__(self, package, name, office=True):
+    def __init__(self, package, name, office=True, recommends=False):
         """What it said is kept by this name, its console and its journal."""
-        root = (ROOTS.office if office else ROOTS.bare)(package.depends())
+        wanted = package.recommends() if recommends else ""
+        root = ROOTS.office(package.depends()) if office else ROOTS.bare(package.depends(), wanted)
         self.kept = os.path.join(ROOTS.folder, name)
         seen = [(TOP, SOURCE), (package.folder, PACKAGES)]
         self.machine = Machine(root, f"{self.kept}-console.log", seen)
@@ -132,6 +137,18 @@ class Installation:
     def offices(self, unit=NAME):
         return {pid for pid, name in self.processes(unit).items() if name == "soffice.bin"}
 
+    def serving_office(self):
+        """Of its processes the one that the next client goes to."""
+        (leader,) = (one["pid"] for one in self.status()["places"] if one["instance"] is not None)
+        told = self.shell("grep -Hs ^PPid: /proc/[0-9]*/status || true")
+        parents = dict(re.findall(r"^/proc/(\d+)/status:PPid:\t(\d+)$", told, re.M))
+
+        def is_of_it(pid):
+            return pid == str(leader) or (pid in parents and is_of_it(parents[pid]))
+
+        (office,) = filter(is_of_it, self.offices())
+        return office
+
     def send(self, signal, *pids):
         self.shell(f"kill -{signal} {' '.join(map(str, pids))}")
 
@@ -170,24 +187,25 @@ class Installation:
 
     # Its clients.
 
-    def letter(self, user, folder, words, mode="0640"):
+    def letter(self, user, folder, words, mode="0640", kind="docx"):
         """A document that this user puts in a folder: its path."""
-        path = f"{folder}/{words.replace(' ', '-')}.docx"
-        with tempfile.NamedTemporaryFile(suffix=".docx") as made:
-            documents.make("docx", made.name, words)
+        path = f"{folder}/{words.replace(' ', '-')}.{kind}"
+        with tempfile.NamedTemporaryFile(suffix=f".{kind}") as made:
+            documents.make(kind, made.name, words)
             self.machine.write(path, made.read(), user, mode)
         return path
 
-    def client(self, verb, source, target, port=PORT):
+    def client(self, verb, source, target, port=PORT, export_filter="Text"):
         """To be run in the machine."""
         program = f"{SOURCE}/packaging/tests/deb_client.py"
-        return ["/usr/bin/python3", program, str(port), verb, source, target, "Text"]
+        return ["/usr/bin/python3", program, str(port), verb, source, target, export_filter]
 
-    def convert(self, words, user="clerk", port=PORT):
+    def convert(self, words, user="clerk", port=PORT, kind="docx"):
         """By stream, as somebody with no rights does: whether the words came back."""
-        source = self.letter(user, f"/home/{user}", words)
-        target = source.replace(".docx", ".txt")
-        self.run(*self.client("stream", source, target, port), user=user, timeout=120)
+        export_filter, extension, _ = documents.TARGETS[kind]
+        source = self.letter(user, f"/home/{user}", words, kind=kind)
+        target = f"{source.removesuffix(kind)}{extension}"
+        self.run(*self.client("stream", source, target, port, export_filter), user=user, timeout=120)
         return words in self.run("cat", target, user=user).stdout
 
     def hold(self, words, user="clerk"):

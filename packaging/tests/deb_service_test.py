@@ -1,10 +1,13 @@
 """The installed service, with LibreOffice: what it does for its clients, and against trouble."""
 
+import json
+import os
 import re
 import time
 import unittest
 
-from deb_service import CONFIGURATION, EXCHANGE, NAME, Installation, Package, in_order
+from deb_machine import APT, TOP
+from deb_service import CONFIGURATION, EXCHANGE, NAME, SOURCE, Installation, Package, in_order
 from supervisor import result, wait_until
 
 EXPOSURE_MAX = 1.5
@@ -72,15 +75,28 @@ class ServiceTest(unittest.TestCase):
         self.assertEqual(here.main_pid(), pid)
         result("reload", refused=repr(why))
 
-    def test_a_killed_office_costs_the_next_client_nothing(self):
-        offices = here.offices()
-        self.assertTrue(offices)
-        here.send("KILL", *offices)
+    def test_a_killed_office_costs_the_next_client_no_start_of_another(self):
+        """The standby, which has answered already, takes its place at once."""
+        wait_until(lambda: len(here.offices()) == 2, 60, "an office and its standby", pause=0.2)
+        office = here.serving_office()
+        standby = here.offices() - {office}
+        here.send("KILL", office)
         took = self.converts("after the office was killed")
         priority, _ = here.wait_journal("backend died")
         self.assertEqual(priority, 4)
+        self.assertEqual({here.serving_office()}, standby)
+        waited = float(re.search(r" waited=([0-9.]+)s", here.journal("session closed")[-1][1])[1])
+        start = float(re.search(r" after=([0-9.]+)s", here.journal("backend ready")[0][1])[1])
+        result("office_killed", waited=f"{waited}s", a_start_takes=f"{start}s", next_conversion=took)
+        self.assertLess(waited, min(1.0, start))
+
+    def test_killed_offices_are_replaced_for_the_next_client(self):
+        wait_until(lambda: len(here.offices()) == 2, 60, "an office and its standby", pause=0.2)
+        offices = here.offices()
+        here.send("KILL", *offices)
+        took = self.converts("after both offices were killed")
         self.assertFalse(offices & here.offices())
-        result("office_killed", killed=len(offices), next_conversion=took)
+        result("offices_killed", killed=len(offices), next_conversion=took)
 
     def test_a_killed_supervisor_is_started_again_and_no_office_survives(self):
         pid, offices = here.main_pid(), here.offices()
@@ -170,7 +186,8 @@ class ExchangeTest(unittest.TestCase):
         self.assertTrue(here.convert("after the failures"))
         result("home", load=repr(failed.stdout.strip()), store=repr(not_there.stdout.strip()))
 
-    def test_others_see_nothing_of_it_nor_its_members_the_state(self):
+    def test_no_other_user_reads_it_himself_nor_its_members_the_state(self):
+        """The gate is another way, which the README does not hide: the office does it for him."""
         source = here.letter("courier", EXCHANGE, "not for everybody", mode="0644")
         for command in (["cat", source], ["ls", EXCHANGE], ["touch", f"{EXCHANGE}/mine"]):
             denied = run(*command, user="clerk", check=False)
@@ -180,6 +197,82 @@ class ExchangeTest(unittest.TestCase):
         self.assertIn("Permission denied", state.stderr)
         run("rm", source, user="courier")
         result("strangers", exchange="denied", state="denied")
+
+
+class SandboxTest(unittest.TestCase):
+    """What the unit forbids its processes, tried from inside by a backend of the template's unit,
+    which is the main unit's text, and by the same program in no sandbox."""
+
+    ELSEWHERE = "192.0.2.1"  # an address of this machine, but not loopback's
+    PORT = 2004
+    UNIT = f"{NAME}@prisoner"
+    PROGRAM = f"{SOURCE}/packaging/tests/deb_prisoner.py"
+    CONFIGURATION = f"""
+protocol: tcp
+listen:
+  - address: 127.0.0.1:{PORT}
+backend:
+  command: [/usr/bin/python3, {PROGRAM}, serve, "{{port}}"]
+  address: "127.0.0.1:{{port}}"
+  state_directory: "${{STATE_DIRECTORY}}"
+admin:
+  socket: "${{RUNTIME_DIRECTORY}}/admin.sock"
+"""
+    # (what it tries, what comes of it without the sandbox, what with it)
+    ATTEMPTS = (
+        ("write:/srv/everybody/his", "done", "EROFS"),
+        ("write:/tmp/everybody/his", "done", "ENOENT"),
+        ("write:/etc/tcplock-supervisor/his", "EACCES", "EROFS"),
+        ("write:/var/lib/tcplock-supervisor-prisoner/his", "done", "done"),
+        (f"write:{EXCHANGE}/his", "done", "done"),
+        ("read:/home/open", "done", "EACCES"),
+        ("read:/proc/1/status", "done", "ENOENT"),
+        (f"connect:127.0.0.1:{PORT}", "done", "done"),
+        (f"connect:{ELSEWHERE}:2005", "done", "silence"),  # the kernel drops what is sent
+        ("socket:AF_NETLINK", "done", "EAFNOSUPPORT"),
+        ("status:NoNewPrivs", "0", "1"),
+        ("status:CapBnd", None, "0000000000000000"),
+        ("status:Seccomp", None, "2"),
+        ("namespace:", None, "EPERM"),
+    )
+
+    @classmethod
+    def setUpClass(cls):
+        run("install", "-d", "-m", "777", "/srv/everybody", "/tmp/everybody", "/home/open")
+        here.machine.add_address(cls.ELSEWHERE)
+        path = "/etc/tcplock-supervisor/prisoner.yaml"
+        here.machine.write(path, cls.CONFIGURATION.encode())
+        cls.addClassCleanup(run, "rm", path)
+        cls.addClassCleanup(run, "systemctl", "stop", cls.UNIT)
+        run("systemctl", "start", cls.UNIT)
+        listen = f"import socket; door = socket.create_server(('{cls.ELSEWHERE}', 2005)); input()"
+        door = here.machine.start("/usr/bin/python3", "-c", listen, timeout=300)
+        cls.addClassCleanup(door.communicate, "\n", timeout=30)
+        free = lambda: cls.outside([f"connect:{cls.ELSEWHERE}:2005"])  # noqa: E731
+        wait_until(lambda: "done" in free().values(), 30, "a service elsewhere", pause=0.2)
+
+    @classmethod
+    def outside(cls, attempts):
+        return json.loads(run("/usr/bin/python3", cls.PROGRAM, "try", *attempts, user=NAME).stdout)
+
+    def test_it_forbids_what_nothing_else_would(self):
+        attempts = [attempt for attempt, _, _ in self.ATTEMPTS]
+        ask = ["/usr/bin/python3", self.PROGRAM, "ask", str(self.PORT), *attempts]
+        outside, inside = self.outside(attempts), json.loads(run(*ask, user="clerk").stdout)
+        for attempt, free, held in self.ATTEMPTS:
+            result("sandbox", tried=attempt, outside=outside[attempt], inside=inside[attempt])
+            with self.subTest(attempt):
+                self.assertEqual(inside[attempt], held)
+                if free is not None:
+                    self.assertEqual(outside[attempt], free)
+
+    def test_an_office_writes_nowhere_else(self):
+        source = here.letter("courier", EXCHANGE, "for everybody")
+        target = "/srv/everybody/letter.txt"
+        failed = run(*here.client("path", source, target), user="courier", timeout=120, check=False)
+        self.assertEqual(failed.returncode, 1, failed.stdout)
+        self.assertEqual(run("ls", "-A", "/srv/everybody").stdout, "")
+        run("rm", source, user="courier")
 
 
 class SeveralTest(unittest.TestCase):
@@ -225,15 +318,55 @@ while not os.path.exists("/root/enough"):
 print(came, refused)
 """
 
-    def test_who_connects_while_the_service_is_away_is_served(self):
+    # The service does not start before this is there.
+    GAP = """
+[Service]
+ExecStartPre=/bin/sh -c 'until [ -e /run/enough ]; do sleep 0.1; done'
+"""
+
+    @classmethod
+    def setUpClass(cls):
         run("cp", "-a", CONFIGURATION, "/root/as-shipped.yaml")
         run("sed", "-i", "s/^  - address: 127.0.0.1:2002/  - address: systemd/", CONFIGURATION)
         run(NAME, "check", "-c", CONFIGURATION)
         run("systemctl", "stop", NAME)
         run("systemctl", "enable", "--now", f"{NAME}.socket")
+
+    def test_who_connects_first_starts_the_service(self):
         self.assertEqual(here.show("ActiveState"), "inactive")
         self.assertTrue(here.convert("he who starts the service"))
         self.assertEqual(here.show("ActiveState"), "active")
+
+    def connected(self):
+        """How many clients have a connection to the gate, by the kernel's words."""
+        established = r"^ *[0-9]+: [0-9A-F]+:[0-9A-F]+ 0100007F:07D2 01 "
+        return int(run("grep", "-cE", established, "/proc/net/tcp", check=False).stdout)
+
+    def test_who_comes_while_the_service_is_down_is_served_by_the_next(self):
+        here.wait_ready()
+        pid = here.main_pid()
+        folder = f"/run/systemd/system/{NAME}.service.d"
+        run("mkdir", "-p", folder)
+        here.machine.write(f"{folder}/gap.conf", self.GAP.encode())
+        run("systemctl", "daemon-reload")
+        restart = here.machine.start("systemctl", "restart", NAME)
+        wait_until(
+            lambda: here.show("SubState") == "start-pre", 90, "the service is down", pause=0.1
+        )
+        self.assertFalse(here.run("pidof", "-s", NAME, check=False).stdout.strip())
+        client = here.start_client("he who came in the gap")
+        wait_until(lambda: self.connected() == 1, 60, "the client's connection", pause=0.1)
+        self.assertEqual(here.show("SubState"), "start-pre")
+        run("touch", "/run/enough")
+        self.assertIs(client.was_served(), True)
+        said, _ = restart.communicate(timeout=90)
+        self.assertEqual(restart.returncode, 0, said)
+        self.assertNotEqual(here.main_pid(), pid)
+        run("rm", "-r", folder)
+        run("systemctl", "daemon-reload")
+        result("socket_gap", client="served by the next one")
+
+    def test_nobody_who_knocks_through_two_restarts_is_refused(self):
         knocking = here.machine.start("/usr/bin/python3", "-c", self.KNOCK)
         for _ in range(2):
             here.wait_ready()
@@ -251,8 +384,33 @@ print(came, refused)
         self.assertTrue(here.convert("as it was before"))
 
 
+class AutopkgtestTest(unittest.TestCase):
+    """The scripts of debian/tests, run here as autopkgtest would: as root, where the sources are, with
+    what they depend on."""
+
+    def test_each_of_them(self):
+        control = os.path.join(TOP, "packaging", "debian", "tests", "control")
+        with open(control, encoding="ascii") as file:
+            paragraphs = [
+                dict(line.split(": ", 1) for line in paragraph.splitlines())
+                for paragraph in file.read().strip().split("\n\n")
+            ]
+        self.assertEqual([one["Tests"] for one in paragraphs], ["smoke", "conversion"])
+        for one in paragraphs:
+            with self.subTest(one["Tests"]):
+                run(*APT, "satisfy", one["Depends"].replace("@", NAME), timeout=120)
+                script = f"cd {SOURCE} && exec packaging/debian/tests/{one['Tests']}"
+                done = run("sh", "-c", script, timeout=300, check=False)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                # What is written to standard error is a failure for autopkgtest.
+                self.assertEqual(done.stderr, "", done.stdout)
+                result("autopkgtest", test=one["Tests"], status=0)
+
+
 def load_tests(*_):
-    return in_order(ServiceTest, ExchangeTest, SeveralTest, SocketTest)
+    return in_order(
+        ServiceTest, ExchangeTest, SandboxTest, SeveralTest, SocketTest, AutopkgtestTest
+    )
 
 
 if __name__ == "__main__":
