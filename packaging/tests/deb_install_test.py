@@ -1,10 +1,21 @@
 """The package's own life: installed with and without LibreOffice, upgraded, removed, purged."""
 
 import re
+import time
 import unittest
 
-from deb_machine import APT, OFFICE
-from deb_service import CONFIGURATION, EXCHANGE, NAME, PACKAGES, Installation, Package, in_order
+from deb_machine import APT, OFFICE, TOP
+from deb_service import (
+    CONFIGURATION,
+    EXCHANGE,
+    NAME,
+    PACKAGES,
+    RELEASE,
+    SOURCE,
+    Installation,
+    Package,
+    in_order,
+)
 from supervisor import result, wait_until
 
 # What dpkg, apt and the loader keep of everything that was ever installed, logs, what systemd makes
@@ -20,6 +31,18 @@ def setUpModule():
     global package
     package = Package()
     unittest.addModuleCleanup(package.remove)
+
+
+def wait_whole_offices(here):
+    """An office that was started in the middle of apt's work may know a part of the kinds of documents.
+    When apt has done, both are replaced."""
+
+    def are_there():
+        lines = [text for _, text in here.journal()]
+        asked = next((n for n, text in enumerate(lines) if "recycle requested" in text), len(lines))
+        return sum("backend ready" in text for text in lines[asked:]) >= 2
+
+    wait_until(are_there, 180, "offices that know all of LibreOffice", pause=0.5)
 
 
 class WithoutLibreOfficeTest(unittest.TestCase):
@@ -45,11 +68,39 @@ class WithoutLibreOfficeTest(unittest.TestCase):
         here = self.here
         pid = here.main_pid()
         here.run(*APT, "install", *OFFICE, timeout=600)
-        here.wait_ready()
+        wait_whole_offices(here)
         here.add_users()
         self.assertTrue(here.convert("at last"))
         self.assertEqual(here.main_pid(), pid, "nobody has started it again")
         result("libreoffice_came_later", operator="not needed")
+
+
+class ReadmeTest(unittest.TestCase):
+    """The README's command, word for word, on a machine without LibreOffice."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.here = cls.enterClassContext(
+            Installation(package, "install-readme", office=False, recommends=True)
+        )
+
+    def test_apt_brings_libreoffice_along_and_it_serves(self):
+        here = self.here
+        command = f"apt install ./build/deb/debian{RELEASE}/tcplock-supervisor_*.deb"
+        if RELEASE == "12":
+            with open(f"{TOP}/README.md", encoding="utf-8") as file:
+                self.assertIn(f"\n{command}\n", file.read())
+        began = time.monotonic()
+        here.shell(f"cd {SOURCE} && {command} -y -q -o Dpkg::Options::=--force-unsafe-io", timeout=900)
+        ended = time.monotonic()
+        wait_whole_offices(here)
+        here.run(*APT, "install", "python3-uno", timeout=300)  # the client's
+        here.add_users()
+        for kind in ("docx", "xlsx", "odp"):
+            self.assertTrue(here.convert(f"one in {kind}", kind=kind), kind)
+        took = f"{ended - began:.0f}s"
+        replaced = len(here.journal("reason=requested"))
+        result("install_as_the_readme_says", took=took, replaced=replaced, converted="docx,xlsx,odp")
 
 
 class LifeTest(unittest.TestCase):
@@ -124,8 +175,18 @@ class LifeTest(unittest.TestCase):
         here.run("sed", "-i", "s/^  queue_limit: 100/  queue_limit: 7/", CONFIGURATION)
         mine = self.configuration()
         version = package.later("third", "+2")
+        # One beside it whose configuration is wrong by now does not fail the upgrade of all.
+        second = "/etc/tcplock-supervisor/second.yaml"
+        here.run("sed", "-i.right", "s/^listen:/listens:/", second)
         self.upgrade("third")
         self.assertEqual(here.installed_version(), version)
+        self.assertEqual(here.run("dpkg", "--audit").stdout, "")
+        self.assertEqual(here.show("ActiveState", f"{NAME}@second"), "failed")
+        _, why = here.wait_journal("second.yaml:1: ", unit=f"{NAME}@second")
+        here.run("mv", f"{second}.right", second)
+        here.run("systemctl", "start", f"{NAME}@second")
+        self.assertTrue(here.convert("the second again", port=2003))
+        result("upgrade_with_a_wrong_one_beside", upgrade="done", second=repr(why))
         self.assertEqual(self.configuration(), mine)
         self.assertEqual(here.status()["line"]["limit"], 7)
         self.assertIn("# of version +2\n", here.run("cat", f"{CONFIGURATION}.dpkg-dist").stdout)
@@ -149,8 +210,6 @@ class LifeTest(unittest.TestCase):
         after = self.files()
         left, lost = sorted(after - self.before), sorted(self.before - after)
         mounts = sorted(self.mounts() - self.mounts_before)
-        # Debian's tools make systemd look again at the removal, and take the links away at the purge.
-        here.run("systemctl", "daemon-reload")
         units = here.shell("systemctl list-units --all --no-legend 'tcplock*'").strip()
         groups = here.shell("getent group tcplock-supervisor tcplock-exchange | cut -d: -f1").split()
         result("purge", files_before=len(self.before), files_after=len(after), left=left, lost=lost,
@@ -162,9 +221,27 @@ class LifeTest(unittest.TestCase):
         self.assertEqual(here.owned_processes(), set())
         self.assertIn(NAME, here.run("getent", "passwd", NAME).stdout, "as README.Debian says")
 
+    def test_purged_with_something_mounted_on_the_exchange_folder(self):
+        here = self.here
+        here.install()
+        here.run("systemctl", "stop", NAME)
+        here.run("mount", "-t", "tmpfs", "none", EXCHANGE)
+        here.run("touch", f"{EXCHANGE}/somebody-elses")
+        here.run("systemctl", "start", NAME)
+        here.wait_ready()
+        done = here.run(*APT, "purge", NAME, timeout=120)
+        self.assertIn("left what is mounted there", done.stdout + done.stderr)
+        self.assertEqual(here.run("ls", EXCHANGE).stdout, "somebody-elses\n")
+        self.assertFalse(here.run("dpkg-query", "--list", NAME, check=False).stdout)
+        self.assertEqual(here.run("find", "/etc/tcplock-supervisor", check=False).stdout, "")
+        here.run("umount", EXCHANGE)
+        left = here.run("find", "/var/lib/tcplock-supervisor").stdout.split()
+        result("purge_with_a_mount", mounted="left", left=",".join(left))
+        self.assertEqual(left, ["/var/lib/tcplock-supervisor", EXCHANGE])
+
 
 def load_tests(*_):
-    return in_order(WithoutLibreOfficeTest, LifeTest)
+    return in_order(WithoutLibreOfficeTest, ReadmeTest, LifeTest)
 
 
 if __name__ == "__main__":
