@@ -186,6 +186,7 @@ private:
 // One accepted connection, until it is closed.
 struct Guest {
     int fd;
+    Clock::time_point since = Clock::now();
     std::uint64_t inside;  // how many were inside when this one had come, itself included
     std::string received;
     std::string to_send;
@@ -200,6 +201,8 @@ struct Guest {
 };
 
 std::atomic<std::uint64_t> flooded = 0;
+
+constexpr Milliseconds longest_probe{1500};
 
 class Server {
 public:
@@ -288,14 +291,15 @@ void Server::accept_newcomers() {
     }
 }
 
-// Who never said a line and has been reset since is nobody: a probe that was given up, since we
-// were too slow to close it. A client's end reaches a backend as an orderly one.
+// Who came a moment ago, never said a line and has been reset since is nobody: a probe that was
+// given up, since we were too slow to close it. A client who says nothing stays for longer, and is
+// counted: his end has to be an orderly one.
 void Server::forget_who_gave_up() {
     for (auto guest = guests_.begin(); guest != guests_.end();) {
         const auto current = guest++;
         pollfd state{.fd = current->fd, .events = 0, .revents = 0};
         const bool is_reset = ::poll(&state, 1, 0) == 1 && (state.revents & POLLERR) != 0;
-        if (is_reset && !current->number)
+        if (is_reset && !current->number && Clock::now() - current->since < longest_probe)
             drop(current, "visit");
     }
 }

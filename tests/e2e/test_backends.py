@@ -25,7 +25,7 @@ from supervisor import (
 
 TRACER = os.environ.get("TRACER", "")
 SPAN = float(os.environ.get("TCPLOCK_SPAN", "20"))  # seconds of watching a backend that fails
-STORM_LIMIT = 0.05 if SMALL else 0.02  # of one processor, for a flapping backend
+STORM_LIMIT = 0.05 if SMALL else 0.01  # of one processor, for a flapping backend
 
 
 def show(supervisor, most=12):
@@ -36,11 +36,18 @@ def show(supervisor, most=12):
 
 
 def processor_share(supervisor, seconds):
-    """Processor time of the daemon itself over a span, as a share of one processor."""
-    begin = supervisor.processor_seconds()
-    start = time.monotonic()
-    time.sleep(seconds)  # The span is what is measured.
-    return (supervisor.processor_seconds() - begin) / (time.monotonic() - start)
+    """Processor time of the daemon itself over a span, as a share of one processor: of up to three
+    spans the one with the smallest. What else the machine does adds to it, and takes nothing away."""
+    smallest = 1.0
+    for _ in range(3):
+        begin = supervisor.processor_seconds()
+        start = time.monotonic()
+        time.sleep(seconds)  # The span is what is measured.
+        share = (supervisor.processor_seconds() - begin) / (time.monotonic() - start)
+        smallest = min(smallest, share)
+        if smallest < STORM_LIMIT:
+            break
+    return smallest
 
 
 class FailingStartTest(unittest.TestCase):

@@ -287,12 +287,13 @@ class LookTest(unittest.TestCase):
     """What happens while a client is looked at, and has not spoken."""
 
     def looked_at(self, **config):
-        supervisor = Supervisor(office.config(gate={"first_byte_timeout": "1min"}, **config))
+        patient = {"first_byte_timeout": "1min"}
+        supervisor = Supervisor(office.config(gate=patient, log={"level": "debug"}, **config))
         self.enterContext(supervisor)
         supervisor.start()
         supervisor.log.wait("backend ready", timeout=60)
         client = crowd.Client(supervisor.port, timeout=60)
-        wait_clients(supervisor.port, 1)
+        supervisor.log.wait("client admitted", client=1)
         client.sock.sendall(office.opening()[:20])
         return supervisor, client
 
@@ -341,11 +342,13 @@ class LookTest(unittest.TestCase):
 
 class EndOfItsGenerationTest(unittest.TestCase):
     def test_who_had_said_nothing_yet_waits_again_at_the_head_of_the_line(self):
-        with Supervisor(office.config(gate={"first_byte_timeout": "1min"})) as supervisor:
+        config = office.config(gate={"first_byte_timeout": "1min"}, log={"level": "debug"})
+        with Supervisor(config) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready", timeout=60)
             slow = crowd.Client(supervisor.port, timeout=60)
             # It has been let in, up to the look at what it says.
+            supervisor.log.wait("client admitted", client=1)
             other = office.Conversions(supervisor.port, count=1, at_once=1)
             wait_clients(supervisor.port, 2)
             (pid,) = office.soffice_pids(supervisor)

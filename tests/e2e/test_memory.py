@@ -58,7 +58,7 @@ class SoftLimitTest(unittest.TestCase):
             )
             self.assertEqual({line["reason"] for line in recycles}, {"memory_soft_limit"})
             self.assertGreaterEqual(len(recycles), jobs * self.LEAK // (self.LIMIT + self.LEAK))
-            self.assertLess(largest, self.LIMIT + 2 * self.LEAK, "after the first job too many")
+            self.assertLess(largest, self.LIMIT + 1.5 * self.LEAK, "after the first job too many")
 
     def test_one_that_needs_more_from_the_start_is_not_recycled_for_ever(self):
         recycle = {"memory_soft_limit": "10MiB"}
@@ -114,6 +114,9 @@ class HardLimitTest(unittest.TestCase):
             told=recycled["memory"],
         )
         self.assertEqual(line["end"], "RD")
+        self.assertGreaterEqual(mebibytes(recycled["memory"]), self.LIMIT)
+        # It grows by 16 MiB every 50 ms, and the system may be late.
+        self.assertLess(largest, self.LIMIT + 320 * (1 + SCHEDULING_MARGIN))
         self.assertLess(cut_after, 1 + SCHEDULING_MARGIN)
         self.assertEqual(supervisor.log.count("backend lived too briefly"), 0)
 

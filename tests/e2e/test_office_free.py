@@ -149,21 +149,22 @@ class DeadlockTest(unittest.TestCase):
             waiting.finish(60)
             # By the log's own clock: when a line arrives here says when somebody read it.
             found = (moment(line) - moment(ended)).total_seconds()
-            reasons = {
+            reasons = [
                 probe["why"]
                 for probe in supervisor.log.all("probe without an answer", generation=1)
                 if probe.arrived > ended.arrived
-            }
+            ]
             result(
                 "deadlocked",
                 found=f"{found:.2f}s",
                 limit=f"{limit}s",
                 reason=line["reason"],
-                probe_said=repr("; ".join(reasons)),
+                probe_said=repr("; ".join(sorted(set(reasons)))),
                 waiter_served=waiting.good != [],
             )
-            # It answers all the time whatever does not need the lock.
-            self.assertIn("answers, but did not give its main lock within 1 s", reasons)
+            # It answers whatever does not need the lock: nearly always, on a busy machine.
+            lacks_the_lock = "answers, but did not give its main lock within 1 s"
+            self.assertGreater(reasons.count(lacks_the_lock), len(reasons) / 2, reasons)
             self.assertEqual(line["reason"], "not_free")
             self.assertGreaterEqual(found, limit - 0.1)
             self.assertLessEqual(found, limit + SCHEDULING_MARGIN)
