@@ -33,22 +33,73 @@ def setUpModule():
     unittest.addModuleCleanup(package.remove)
 
 
-def wait_whole_offices(here):
+REQUEST = "recycle requested"
+OFFICE_NEWS = re.compile(
+    r"\bbackend (starting|ready|recycling|stopping|stopped|died|start failed)\b.*? generation=(\d+)"
+)
+
+
+def requests(here):
+    return len(here.journal(REQUEST))
+
+
+def offices_of(lines):
+    """Those that are there after these lines of the journal: {generation: "starting" or "ready"}."""
+    there = {}
+    for what, generation in (news.groups() for news in map(OFFICE_NEWS.search, lines) if news):
+        if what in ("starting", "ready"):
+            there[generation] = what
+        else:
+            there.pop(generation, None)
+    return there
+
+
+def offices_now(here):
+    return offices_of(text for _, text in here.journal())
+
+
+def ready_among(offices):
+    return {generation for generation, phase in offices.items() if phase == "ready"}
+
+
+def wait_offices_replaced(here, requests_before):
     """An office that was started in the middle of apt's work may know a part of the kinds of documents.
-    When apt has done, both are replaced."""
+    When apt has done, it asks once more for each to be replaced; those that were ready then are. One
+    that was only starting is not, as the README says, and then this does what that says."""
+    here.wait_journal(REQUEST, nth=requests_before + 1, timeout=10)
+    lines = [text for _, text in here.journal()]
+    request = max(n for n, text in enumerate(lines) if REQUEST in text)
+    then = offices_of(lines[:request])
+    ready = ready_among(then)
+    starting = set(then) - ready
 
-    def are_there():
-        lines = [text for _, text in here.journal()]
-        asked = next((n for n, text in enumerate(lines) if "recycle requested" in text), len(lines))
-        return sum("backend ready" in text for text in lines[asked:]) >= 2
+    def wait_for_others_than(old):
+        def are_there():
+            now = offices_now(here)
+            return not old & set(now) and len(ready_among(now)) >= 2
 
-    wait_until(are_there, 180, "offices that know all of LibreOffice", pause=0.5)
+        wait_until(are_there, 180, f"two other offices than {sorted(old)}", pause=0.5)
+
+    wait_for_others_than(ready)
+    by_hand = starting & set(offices_now(here))
+    if by_hand:
+        here.run(NAME, "recycle")
+        wait_for_others_than(by_hand)
+    return {"ready_then": len(ready), "starting_then": len(starting), "by_hand": len(by_hand)}
+
+
+def assert_converts_all_kinds(here):
+    for kind in ("docx", "xlsx", "odp"):
+        if not here.convert(f"one in {kind}", kind=kind):
+            raise AssertionError(f"{kind}: the words did not come back")
 
 
 class WithoutLibreOfficeTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.here = cls.enterClassContext(Installation(package, "install-bare", office=False))
+        cls.here = cls.enterClassContext(
+            Installation(package, "install-bare", office=False, recommends=True)
+        )
 
     def test_it_installs_runs_and_says_what_to_install(self):
         here = self.here
@@ -66,13 +117,14 @@ class WithoutLibreOfficeTest(unittest.TestCase):
 
     def test_it_serves_once_libreoffice_is_there(self):
         here = self.here
-        pid = here.main_pid()
-        here.run(*APT, "install", *OFFICE, timeout=600)
-        wait_whole_offices(here)
+        pid, before = here.main_pid(), requests(here)
+        others = ["libreoffice-calc-nogui", "libreoffice-impress-nogui"]
+        here.run(*APT, "install", *OFFICE, *others, timeout=600)
+        replaced = wait_offices_replaced(here, before)
         here.add_users()
-        self.assertTrue(here.convert("at last"))
+        assert_converts_all_kinds(here)
         self.assertEqual(here.main_pid(), pid, "nobody has started it again")
-        result("libreoffice_came_later", operator="not needed")
+        result("libreoffice_came_later", **replaced, converted="docx,xlsx,odp")
 
 
 class ReadmeTest(unittest.TestCase):
@@ -86,21 +138,19 @@ class ReadmeTest(unittest.TestCase):
 
     def test_apt_brings_libreoffice_along_and_it_serves(self):
         here = self.here
+        build = f"packaging/deb.sh {RELEASE}"
         command = f"apt install ./build/deb/debian{RELEASE}/tcplock-supervisor_*.deb"
-        if RELEASE == "12":
-            with open(f"{TOP}/README.md", encoding="utf-8") as file:
-                self.assertIn(f"\n{command}\n", file.read())
+        with open(f"{TOP}/README.md", encoding="utf-8") as file:
+            self.assertIn(f"\n{build}\n{command}\n", file.read())
         began = time.monotonic()
         here.shell(f"cd {SOURCE} && {command} -y -q -o Dpkg::Options::=--force-unsafe-io", timeout=900)
         ended = time.monotonic()
-        wait_whole_offices(here)
+        replaced = wait_offices_replaced(here, 0)
         here.run(*APT, "install", "python3-uno", timeout=300)  # the client's
         here.add_users()
-        for kind in ("docx", "xlsx", "odp"):
-            self.assertTrue(here.convert(f"one in {kind}", kind=kind), kind)
+        assert_converts_all_kinds(here)
         took = f"{ended - began:.0f}s"
-        replaced = len(here.journal("reason=requested"))
-        result("install_as_the_readme_says", took=took, replaced=replaced, converted="docx,xlsx,odp")
+        result("install_as_the_readme_says", took=took, **replaced, converted="docx,xlsx,odp")
 
 
 class LifeTest(unittest.TestCase):
@@ -161,6 +211,17 @@ class LifeTest(unittest.TestCase):
         self.assertTrue(here.convert("the second", port=2003))
         result("install", version=here.installed_version())
 
+    def test_libreoffice_is_installed_again_and_the_offices_are_replaced(self):
+        here = self.here
+        two_are_ready = lambda: len(ready_among(offices_now(here))) == 2  # noqa: E731
+        wait_until(two_are_ready, 60, "an office and its standby", pause=0.5)
+        before = requests(here)
+        here.run(*APT, "install", "--reinstall", "libreoffice-writer-nogui", timeout=300)
+        replaced = wait_offices_replaced(here, before)
+        self.assertTrue(here.convert("after LibreOffice came again"))
+        result("libreoffice_came_again", **replaced)
+        self.assertGreaterEqual(replaced["ready_then"], 1, "the test saw nothing replaced")
+
     def test_upgraded_with_the_configuration_as_shipped(self):
         second = self.here.main_pid(f"{NAME}@second")
         version = package.later("second", "+1")
@@ -204,6 +265,17 @@ class LifeTest(unittest.TestCase):
         self.assertNotEqual(here.run("test", "-e", f"/usr/bin/{NAME}", check=False).returncode, 0)
         result("remove", processes=0, configuration="kept", documents="kept")
 
+    def test_installed_again_after_the_removal(self):
+        """dpkg calls that an upgrade: the offices are looked after all the same."""
+        here = self.here
+        before = requests(here)
+        here.install("third")
+        here.wait_journal(REQUEST, nth=before + 1, timeout=10)
+        here.wait_ready()
+        self.assertTrue(here.convert("installed again"))
+        result("install_after_remove", requests=requests(here) - before, configuration="kept")
+        self.assertEqual(here.status()["line"]["limit"], 7)
+
     def test_purged(self):
         here = self.here
         here.run(*APT, "purge", "--autoremove", NAME, timeout=120)
@@ -238,6 +310,28 @@ class LifeTest(unittest.TestCase):
         left = here.run("find", "/var/lib/tcplock-supervisor").stdout.split()
         result("purge_with_a_mount", mounted="left", left=",".join(left))
         self.assertEqual(left, ["/var/lib/tcplock-supervisor", EXCHANGE])
+
+    def test_purged_of_what_has_no_configuration_any_more_and_of_nothing_else(self):
+        here = self.here
+        here.install()
+        state = f"/var/lib/{NAME}"
+        owner = f"{NAME}:{NAME}"
+        for name in ("gone", "mounted", "elses"):
+            here.run("mkdir", f"{state}-{name}")
+        here.run("mount", "-t", "tmpfs", "none", f"{state}-mounted")
+        here.run("mkdir", "/srv/elsewhere")
+        here.run("ln", "-s", "/srv/elsewhere", f"{state}-link")
+        for name in ("gone", "mounted", "elses", "link"):
+            here.run("touch", f"{state}-{name}/file")
+        here.run("chown", "--recursive", owner, f"{state}-gone", f"{state}-mounted", "/srv/elsewhere")
+        here.run("chown", "--no-dereference", owner, f"{state}-link")
+        done = here.run(*APT, "purge", NAME, timeout=120)
+        left = sorted(here.shell(f"find -L {state}* -type f").split())
+        result("purge_of_others", left=",".join(left))
+        self.assertEqual(left, [f"{state}-{name}/file" for name in ("elses", "link", "mounted")])
+        said = done.stdout + done.stderr
+        self.assertIn(f"left what is mounted there, and what it is mounted on: {state}-mounted", said)
+        self.assertNotEqual(here.run("test", "-e", f"{state}-gone", check=False).returncode, 0)
 
 
 def load_tests(*_):
