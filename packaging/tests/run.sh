@@ -64,6 +64,12 @@ test_deb() {
         return
     }
     built=$((SECONDS - began))
+    # What is tested is what was built, with lintian and systemd content, and nothing else.
+    (cd "$top/build/deb/debian$release" && sha256sum --check SHA256SUMS) || {
+        failures=$((failures + 1))
+        conclude "package for Debian $release: IS NOT WHAT packaging/deb.sh HAS BUILT"
+        return
+    }
     [ -z "$why_not" ] || {
         conclude "package for Debian $release: built in $built s, lintian is content; $why_not"
         return
