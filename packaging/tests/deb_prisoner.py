@@ -4,9 +4,10 @@
     deb_prisoner.py ask PORT ATTEMPT... is its client, and prints the answer
     deb_prisoner.py try ATTEMPT...      tries it where it is, in no sandbox, and prints the same
 
-An attempt is `write:PATH`, `read:PATH`, `connect:HOST:PORT`, `socket:FAMILY`, `namespace:` or
-`status:FIELD`, of /proc/self/status. What comes of it is "done", the name of an error, that field's
-value, or "silence" if nobody answers; all of them are printed as one JSON object.
+An attempt is `write:PATH`, `read:PATH`, `connect:HOST:PORT`, `join:PATH`, of a socket in the file
+system, `queue:NAME`, of POSIX, `socket:FAMILY`, `namespace:` or `status:FIELD`, of
+/proc/self/status. What comes of it is "done", the name of an error, that field's value, or "silence"
+if nobody answers; all of them are printed as one JSON object.
 """
 
 import ctypes
@@ -39,13 +40,28 @@ def connect(address):
     socket.create_connection((host, int(port)), LIMIT).close()
 
 
+def join(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(LIMIT)
+        client.connect(path)
+
+
+def call(name, *arguments):
+    """What only the C library has."""
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), name)
+
+
+def open_queue(name):
+    call("mq_open", name.encode(), os.O_RDONLY)  # closed when this process ends
+
+
 def make_socket(family):
     socket.socket(getattr(socket, family), socket.SOCK_DGRAM).close()
 
 
 def make_namespace(_):
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER) != 0:
-        raise OSError(ctypes.get_errno(), "unshare")
+    call("unshare", CLONE_NEWUSER)
 
 
 def status(field):
@@ -57,6 +73,8 @@ KINDS = {
     "write": write,
     "read": read,
     "connect": connect,
+    "join": join,
+    "queue": open_queue,
     "socket": make_socket,
     "namespace": make_namespace,
     "status": status,

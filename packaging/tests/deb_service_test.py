@@ -186,6 +186,44 @@ class ExchangeTest(unittest.TestCase):
         self.assertTrue(here.convert("after the failures"))
         result("home", load=repr(failed.stdout.strip()), store=repr(not_there.stdout.strip()))
 
+    def test_nothing_else_is_put_in_its_place(self):
+        """By the service's user, whose folder it lies in: systemd would open what a link leads to."""
+        state = os.path.dirname(EXCHANGE)
+        inside = ["nsenter", f"--target={here.main_pid()}", "--mount", "setpriv", f"--reuid={NAME}",
+                  f"--regid={NAME}", "--init-groups"]  # fmt: skip
+        run(*inside, "mkdir", f"{state}/his")
+        run(*inside, "mv", f"{state}/his", f"{state}/hers")
+        run(*inside, "rmdir", f"{state}/hers")
+        for command in (["mv", EXCHANGE, f"{state}/away"], ["rmdir", EXCHANGE]):
+            denied = run(*inside, *command, check=False)
+            self.assertNotEqual(denied.returncode, 0, command)
+            self.assertIn("Device or resource busy", denied.stderr)
+        result("exchange_swapped", by_its_user=repr(denied.stderr.strip()))
+
+    def test_with_something_else_in_its_place_no_service_starts(self):
+        config = 'backend: {state_directory: "${STATE_DIRECTORY}"}\n' \
+            'listen: [{address: "127.0.0.1:2003"}]\nadmin: {socket: off}\n'  # fmt: skip
+        here.machine.write("/etc/tcplock-supervisor/beside.yaml", config.encode())
+        run("systemctl", "stop", NAME)
+        run("mv", EXCHANGE, "/srv/exchange")
+        for what, make, why in (
+            ("link", ["ln", "-s", "/srv", EXCHANGE], "Assertion failed"),
+            ("nothing", ["rm", EXCHANGE], "status=226/NAMESPACE"),
+        ):
+            run(*make)
+            for unit in (NAME, f"{NAME}@beside"):
+                started = run("systemctl", "start", unit, check=False)
+                self.assertNotEqual(started.returncode, 0, (what, unit))
+                self.assertEqual(here.main_pid(unit), 0)
+                told = run("journalctl", "--no-pager", "-u", unit).stdout
+                self.assertIn(why, told + started.stderr, (what, unit))
+                run("systemctl", "stop", unit)
+        run("mv", "/srv/exchange", EXCHANGE)
+        run("rm", "/etc/tcplock-supervisor/beside.yaml")
+        run("systemctl", "start", NAME)
+        here.wait_ready()
+        result("exchange_swapped_by_root", link="not started", nothing="not started")
+
     def test_no_other_user_reads_it_himself_nor_its_members_the_state(self):
         """The gate is another way, which the README does not hide: the office does it for him."""
         source = here.letter("courier", EXCHANGE, "not for everybody", mode="0644")
@@ -218,10 +256,23 @@ backend:
 admin:
   socket: "${{RUNTIME_DIRECTORY}}/admin.sock"
 """
+    BUS = "/run/dbus/system_bus_socket"
+    # What listens outside of the sandbox, until its standard input ends.
+    DOORS = f"""
+import os, socket, sys
+bus = socket.socket(socket.AF_UNIX)
+bus.bind("{BUS}")
+os.chmod("{BUS}", 0o666)
+bus.listen(100)
+elsewhere = socket.create_server(("{ELSEWHERE}", 2005))
+sys.stdin.read()
+"""
     # (what it tries, what comes of it without the sandbox, what with it)
     ATTEMPTS = (
         ("write:/srv/everybody/his", "done", "EROFS"),
         ("write:/tmp/everybody/his", "done", "ENOENT"),
+        ("write:/dev/shm/everybody/his", "done", "ENOENT"),
+        ("write:/dev/shm/his", "done", "done"),
         ("write:/etc/tcplock-supervisor/his", "EACCES", "EROFS"),
         ("write:/var/lib/tcplock-supervisor-prisoner/his", "done", "done"),
         (f"write:{EXCHANGE}/his", "done", "done"),
@@ -229,6 +280,8 @@ admin:
         ("read:/proc/1/status", "done", "ENOENT"),
         (f"connect:127.0.0.1:{PORT}", "done", "done"),
         (f"connect:{ELSEWHERE}:2005", "done", "silence"),  # the kernel drops what is sent
+        (f"join:{BUS}", "done", "EACCES"),
+        ("queue:/everybodys", "done", "ENOENT"),
         ("socket:AF_NETLINK", "done", "EAFNOSUPPORT"),
         ("status:NoNewPrivs", "0", "1"),
         ("status:CapBnd", None, "0000000000000000"),
@@ -238,16 +291,18 @@ admin:
 
     @classmethod
     def setUpClass(cls):
-        run("install", "-d", "-m", "777", "/srv/everybody", "/tmp/everybody", "/home/open")
+        open_to_all = ("/srv/everybody", "/tmp/everybody", "/dev/shm/everybody", "/home/open")
+        run("install", "-d", "-m", "777", *open_to_all)
+        run("install", "-d", os.path.dirname(cls.BUS))
+        here.shell("umask 0 && touch /dev/mqueue/everybodys")  # a queue
         here.machine.add_address(cls.ELSEWHERE)
         path = "/etc/tcplock-supervisor/prisoner.yaml"
         here.machine.write(path, cls.CONFIGURATION.encode())
         cls.addClassCleanup(run, "rm", path)
         cls.addClassCleanup(run, "systemctl", "stop", cls.UNIT)
         run("systemctl", "start", cls.UNIT)
-        listen = f"import socket; door = socket.create_server(('{cls.ELSEWHERE}', 2005)); input()"
-        door = here.machine.start("/usr/bin/python3", "-c", listen, timeout=300)
-        cls.addClassCleanup(door.communicate, "\n", timeout=30)
+        doors = here.machine.start("/usr/bin/python3", "-c", cls.DOORS, timeout=300)
+        cls.addClassCleanup(doors.communicate, timeout=30)
         free = lambda: cls.outside([f"connect:{cls.ELSEWHERE}:2005"])  # noqa: E731
         wait_until(lambda: "done" in free().values(), 30, "a service elsewhere", pause=0.2)
 
