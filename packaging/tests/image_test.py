@@ -608,12 +608,14 @@ class Compose(ImageTest):
         gate, client, prometheus = map(self.services.get, ("gate", "client", "prometheus"))
         options = ["--read-only", "--read-only-tmpfs=false", "--tmpfs", gate["tmpfs"]]
         self.assertTrue(gate["read_only"])
+        options += [f"--cap-drop={what}" for what in gate["cap_drop"]]
+        options += [f"--security-opt={what}" for what in gate["security_opt"]]
+        options += [f"--pids-limit={gate['pids_limit']}"]
         for name, value in gate["environment"].items():
             options += ["--env", f"{name}={value}"]
-        self.container(*options).start_and_wait()
+        running = self.container(*options).start_and_wait()
 
-        (wanted,) = {port.split(":", 1)[1] for port in gate["ports"]} - {"9090:9090"}
-        self.assertEqual(wanted, f"{PORT}:{PORT}")
+        self.assertEqual(gate["ports"], [f"127.0.0.1:{PORT}:{PORT}"])
         # The container's own network here, in which the gate is not far.
         converting = self.container(
             "--add-host", f"gate:{GATE}", image=CLIENT_IMAGE, command=client["command"]
@@ -623,23 +625,37 @@ class Compose(ImageTest):
         self.assertIn("begins with %PDF-", said)
         result("compose_client", said=repr(said))
 
-        self.assertEqual(prometheus["network_mode"], "service:gate")
-        source, inside, _ = prometheus["volumes"][0].split(":")
-        config = prometheus["command"].replace(inside, os.path.join(DOCKER, source))
-        watcher = Client("prometheus", config, f"--storage.tsdb.path={self.directory}",
-                         "--web.listen-address=127.0.0.1:9090", where=network.insider)  # fmt: skip
-        self.addCleanup(watcher.kill)
+        self.watch(prometheus)
         wait_until(lambda: self.query("tcplock_ready") == "1", 60, "a scrape", 0.5)
         accepted = self.query('tcplock_clients_accepted_total{job="tcplock-supervisor"}')
         self.assertEqual(accepted, "1")
         alerts = [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
-        result("compose_prometheus", ready=1, accepted=accepted, alerts=len(alerts))
         self.assertGreater(len(alerts), 3)
+        threads = max(len(os.listdir(f"/proc/{pid}/task")) for pid in running.offices())
+        result("compose_prometheus", ready=1, accepted=accepted, alerts=len(alerts))
+        result("compose_gate", limit_of_threads=gate["pids_limit"], of_one_office=threads)
+        self.assertLess(6 * threads, gate["pids_limit"], "two offices, and two that take their place")
+
+    def watch(self, service):
+        """A Prometheus with the files that the service has, in a network of its own: it comes to the
+        gate as from another container."""
+        for volume in service["volumes"]:
+            source, inside, _ = volume.split(":")
+            self.assertEqual(os.path.dirname(inside), "/etc/prometheus", "where the image looks")
+            with open(os.path.join(DOCKER, source)) as file:
+                text = file.read().replace("gate:9180", f"{GATE}:9180")
+            with open(os.path.join(self.directory, os.path.basename(inside)), "w") as file:
+                file.write(text)
+        self.assertNotIn("network_mode", service, "it would end with the gate's container")
+        watcher = Client("prometheus", f"--config.file={self.directory}/prometheus.yml",
+                         f"--storage.tsdb.path={self.directory}/data",
+                         "--web.listen-address=127.0.0.1:9090")  # fmt: skip
+        self.addCleanup(watcher.kill)
 
     def ask(self, path):
         url = f"http://127.0.0.1:9090/api/v1/{path}"
         code = f"import urllib.request as u; print(u.urlopen('{url}', timeout=10).read().decode())"
-        output, status = Client(PYTHON, "-c", code, where=network.insider).finish()
+        output, status = Client(PYTHON, "-c", code).finish()
         return json.loads(output)["data"] if status == 0 else None
 
     def query(self, expression):
