@@ -164,10 +164,8 @@ public:
         if (is_tcp) {
             condition["required"] = json::array{"protocol"};  // Where it is not written it is uno.
         }
-        json::object then{{"properties", {{"probe", probe_rules(protocol)}}}};
-        json::object& properties = then["properties"].get_object();
+        json::object properties{{"probe", probe_rules(protocol)}};
         if (is_tcp) {
-            then["required"] = needed_in("", needed_with_tcp);
             properties["backend"] = {{"type", "object"},
                                      {"required", needed_in("backend", needed_with_tcp)},
                                      {"if", {{"required", {"command"}}}},
@@ -175,6 +173,10 @@ public:
         } else {
             properties["listen"] = {{"items", answer_beyond_loopback()}};
             properties["backend"] = own_address();
+        }
+        json::object then{{"properties", std::move(properties)}};
+        if (is_tcp) {
+            then["required"] = needed_in("", needed_with_tcp);
         }
         return {{"if", std::move(condition)}, {"then", std::move(then)}};
     }
