@@ -56,7 +56,7 @@ TEST(Reach, IsNowhereWithoutTcp) {
     EXPECT_TRUE(endpoints_of(Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))).empty());
 }
 
-TEST(Reach, OverlapsAsTheSystemFindsIt) {
+TEST(Reach, OverlapsWhereAClientOfTheOneMayComeToTheOther) {
     const auto overlaps = [](std::string_view one, std::string_view other) {
         EXPECT_EQ(overlap(at(one), at(other)), overlap(at(other), at(one)));
         return overlap(at(one), at(other));
