@@ -107,7 +107,9 @@ void Backend::spawn_failed() {
     enter(Phase::vacant, std::nullopt);
 }
 
-void Backend::forget_pauses() noexcept {
+void Backend::forget_failures() noexcept {
+    failed_in_a_row_ = 0;
+    doubtful_starts_ = 0;
     backoff_.healthy();
     not_before_ = {};
 }
@@ -375,6 +377,10 @@ void Backend::plan_recycle(StopReason reason, Instant now) noexcept {
     planned_ = planned_.value_or(Plan{reason, now});
 }
 
+std::optional<StopReason> Backend::planned() const noexcept {
+    return planned_ ? std::optional(planned_->reason) : std::nullopt;
+}
+
 std::optional<Instant> Backend::planned_since(Instant now) noexcept {
     const auto old = old_at(wear_, policy_.recycle);
     if (old && *old <= now) {
@@ -423,8 +429,8 @@ PlaceView Backend::view() const {
     seen.is_unproven = prove_by_.has_value();
     seen.missed_probes = phase_ == Phase::ready ? missed_probes_ : 0;
     seen.due = due_;
-    if (planned_ && is_alive()) {
-        seen.planned = planned_->reason;
+    if (is_alive()) {
+        seen.planned = planned();
     }
     if (phase_ == Phase::vacant) {
         seen.not_before = not_before_;

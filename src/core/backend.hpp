@@ -89,10 +89,6 @@ public:
     [[nodiscard]] bool spawn(Generation generation, Instant now);
     void spawned(double jitter, Instant now);
     void spawn_failed();
-    // It was to be replaced before it had begun.
-    bool is_outdated() const noexcept { return planned_ && planned_->reason == StopReason::reload; }
-    // What has failed before says nothing of the next start.
-    void forget_pauses() noexcept;
     StopBackend stop(StopReason reason, StopHow how, Instant now);
     // It must answer again before the next client, as after a session.
     DoubtBackend doubt(StopReason reason, Instant now);
@@ -148,6 +144,7 @@ public:
 
     // A recycle for its age, by schedule or on request waits for its turn: until then it serves.
     void plan_recycle(StopReason reason, Instant now) noexcept;
+    std::optional<StopReason> planned() const noexcept;
     // Since when one is planned.
     std::optional<Instant> planned_since(Instant now) noexcept;
     void take_turn() noexcept {
@@ -166,6 +163,8 @@ public:
     // In a row, until clients may go in here.
     void start_failed() noexcept { ++failed_in_a_row_; }
     void forget_failed_starts() noexcept { failed_in_a_row_ = 0; }
+    // Nor are there pauses after it, or doubts: what has failed says nothing of the next start.
+    void forget_failures() noexcept;
     std::size_t failed_in_a_row() const noexcept { return failed_in_a_row_; }
 
     // An exit by which a backend asks to be started again, believed once before the next answer.

@@ -112,11 +112,12 @@ struct PlaceCleared {
 };
 
 // Every generation that serves now is to be recycled, or those of one instance: the one that is it,
-// and one that another has taken over from.
+// and one that another has taken over from. Unless it is for a schedule, one that has not answered
+// yet is ended as well, and what comes next begins with no pause: whatever failed may be mended.
 struct RecycleRequested {
     enum class Urgency {
         in_turn,  // after its running sessions
-        at_once,  // they are cut; one that has never answered is ended as well
+        at_once,  // they are cut
     };
     StopReason reason = StopReason::requested;
     std::optional<InstanceId> instance = {};

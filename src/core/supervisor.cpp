@@ -208,20 +208,20 @@ void Supervisor::on(const PolicyChanged& event, Instant now, Effects& effects) {
     gate_.obey(policy_.gate);
     pool_.obey(policy_, now);
     for (Backend& backend : pool_.places()) {
-        forget_failed_starts(backend);  // Whatever it was, it may be mended.
-        backend.forget_pauses();
+        forget_failures(backend);
         if (event.needs_fresh_backends) {
-            replace(backend, now, effects);
+            replace(backend, StopReason::reload, now, effects);
         }
     }
 }
 
-// One that is being spawned is replaced as soon as it has been.
-void Supervisor::replace(Backend& backend, Instant now, Effects& effects) {
+// What was found when its start began may have changed since: one that starts is begun again, and
+// one that is being spawned as soon as it has been. Nobody waits for a pause to end.
+void Supervisor::replace(Backend& backend, StopReason reason, Instant now, Effects& effects) {
     if (backend.phase() == Phase::starting) {
-        stop(backend, StopReason::reload, now, effects);
+        stop(backend, reason, now, effects);
     } else if (backend.phase() == Phase::spawning || backend.phase() == Phase::ready) {
-        backend.plan_recycle(StopReason::reload, now);
+        backend.plan_recycle(reason, now);
     }
 }
 
@@ -233,8 +233,9 @@ void Supervisor::on(const BackendSpawned& event, Instant now, Effects& effects) 
         return;
     }
     backend->spawned(event.jitter, now);
-    if (backend->is_outdated() && wanted() != Pool::Wanted::nothing) {
-        stop(*backend, StopReason::reload, now, effects);
+    const auto outdated_by = backend->planned();
+    if (outdated_by && wanted() != Pool::Wanted::nothing) {
+        stop(*backend, *outdated_by, now, effects);
     }
 }
 
@@ -356,26 +357,37 @@ void Supervisor::on(const PlaceCleared& event, Instant, Effects&) {
 
 void Supervisor::on(const RecycleRequested& event, Instant now, Effects& effects) {
     for (Backend& backend : pool_.places()) {
-        if (event.instance && backend.served_as() != event.instance) {
-            continue;
-        }
-        if (event.urgency == RecycleRequested::Urgency::at_once) {
-            recycle_at_once(backend, event.reason, now, effects);
-        } else if (goes_on_in_doubt(backend)) {
-            effects.push_back(backend.doubt(event.reason, now));
-        } else if (backend.phase() == Phase::ready) {
-            backend.plan_recycle(event.reason, now);
+        // What comes after one that has ended may become any instance.
+        const bool is_meant =
+            !event.instance || backend.served_as() == event.instance || !backend.is_alive();
+        if (is_meant && event.reason == StopReason::schedule) {
+            recycle_in_turn(backend, event.reason, now, effects);
+        } else if (is_meant) {
+            forget_failures(backend);
+            recycle_as_asked(backend, event, now, effects);
         }
     }
 }
 
-// Whoever is inside is cut, and so nobody is waited for: it is retired in this very turn.
-void Supervisor::recycle_at_once(Backend& backend, StopReason reason, Instant now,
+// One that only starts is as fresh as a schedule wants it.
+void Supervisor::recycle_in_turn(Backend& backend, StopReason reason, Instant now,
                                  Effects& effects) {
-    if (backend.phase() == Phase::starting) {
-        stop(backend, reason, now, effects);
+    if (goes_on_in_doubt(backend)) {
+        effects.push_back(backend.doubt(reason, now));
     } else if (backend.phase() == Phase::ready) {
-        backend.make_due(reason);
+        backend.plan_recycle(reason, now);
+    }
+}
+
+// At once, whoever is inside is cut, and so nobody is waited for: it is retired in this very turn.
+void Supervisor::recycle_as_asked(Backend& backend, const RecycleRequested& event, Instant now,
+                                  Effects& effects) {
+    if (backend.phase() != Phase::ready) {
+        replace(backend, event.reason, now, effects);
+    } else if (event.urgency == RecycleRequested::Urgency::in_turn) {
+        recycle_in_turn(backend, event.reason, now, effects);
+    } else {
+        backend.make_due(event.reason);
         cut_all_inside(backend.generation(), CutReason::recycle_requested,
                        CutReason::recycle_requested, effects);
     }
@@ -413,6 +425,12 @@ void Supervisor::count_failed_start(Backend& backend) noexcept {
 
 void Supervisor::forget_failed_starts(Backend& backend) noexcept {
     backend.forget_failed_starts();
+    failed_starts_ = 0;
+}
+
+// Whatever it was, it may be mended.
+void Supervisor::forget_failures(Backend& backend) noexcept {
+    backend.forget_failures();
     failed_starts_ = 0;
 }
 

@@ -117,6 +117,7 @@ private:
     enum class HasFailed { to_start, to_last };
     void count_failed_start(Backend& backend) noexcept;
     void forget_failed_starts(Backend& backend) noexcept;
+    void forget_failures(Backend& backend) noexcept;
     void back_off(Backend& backend, HasFailed what, Instant now, Effects& effects);
     void refuse(Waiter waiter, RefuseReason reason, Instant now, Effects& effects);
     void cut(ClientId client, Session& session, CutReason reason, Effects& effects);
@@ -135,8 +136,10 @@ private:
                       Effects& effects);
     void cut_all_inside(Generation generation, CutReason alone, CutReason among_others,
                         Effects& effects);
-    void recycle_at_once(Backend& backend, StopReason reason, Instant now, Effects& effects);
-    void replace(Backend& backend, Instant now, Effects& effects);
+    void recycle_in_turn(Backend& backend, StopReason reason, Instant now, Effects& effects);
+    void recycle_as_asked(Backend& backend, const RecycleRequested& event, Instant now,
+                          Effects& effects);
+    void replace(Backend& backend, StopReason reason, Instant now, Effects& effects);
     bool is_quiet() const noexcept { return gate_.is_empty() && sessions_.empty(); }
 
     Policy policy_;

@@ -131,7 +131,7 @@ TEST_F(Starting, ThatFailsThreeTimesInARowMakesTheProfileAnewOnce) {
         cleared(generation);
         skip();
         after_without_a_look(30s);
-        recycle_requested();
+        recycle_scheduled();
         expect({SpawnBackend{0_place, Generation{generation + 1}, 0_instance, generation == 3}});
     }
 }
@@ -176,16 +176,6 @@ TEST_F(BrokenProfile, ThatCouldNotBeMadeAnewIsTriedAgain) {
 TEST_F(BrokenProfile, IsLeftAloneWhereItMayHoldAnything) {
     is_found();
     expect({SpawnBackend{0_place, 2_gen, 0_instance, false}});
-}
-
-TEST_F(Starting, IsNotEndedByARequestToRecycle) {
-    starts();
-    spawned(1);
-    skip();
-    recycle_requested();
-    expect({});
-    answers(1);
-    expect({AnnounceReady{1_gen, 0s}});
 }
 
 // ---- Stopping ----------------------------------------------------------------------------------

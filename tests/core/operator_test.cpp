@@ -172,6 +172,50 @@ TEST_F(RecycleAsked, AtOnceGoesBeforeOneThatWaitsForItsTurn) {
             StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s}});
 }
 
+TEST_F(RecycleAsked, BeginsAStartAgainWithNoFailureCounted) {
+    starts();
+    spawned(1);
+    skip();
+    recycle_requested();
+    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s}});
+    cleared(1);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance}});
+}
+
+TEST_F(RecycleAsked, BeginsAStartAgainAsSoonAsItHasBegun) {
+    starts();
+    skip();
+    recycle_requested(0);
+    expect({});
+    spawned(1);
+    expect({StopBackend{1_gen, StopReason::requested, StopHow::ask, 0, 0s}});
+}
+
+TEST_F(RecycleAsked, ByScheduleLeavesAStartAlone) {
+    starts();
+    spawned(1);
+    skip();
+    recycle_scheduled();
+    expect({});
+}
+
+TEST_F(RecycleAsked, WaitsForNoPauseAndForgetsWhatHasFailed) {
+    policy.backend.remakes_profiles = true;
+    starts();
+    for (std::uint64_t generation = 1; generation <= doubtful_after; ++generation) {
+        spawned(generation);
+        exits(generation, 1);
+        cleared(generation);
+        if (generation < doubtful_after) {
+            after(policy.backend.restart_backoff.max);
+        }
+    }
+    skip();
+    recycle_requested(0);
+    expect({SpawnBackend{0_place, 4_gen, 0_instance}});
+    EXPECT_EQ(core().snapshot().places[0].failed_in_a_row, 0U);
+}
+
 // ---- A cut -------------------------------------------------------------------------------------
 
 using CutAsked = Script;

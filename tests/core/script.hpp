@@ -206,6 +206,7 @@ protected:
     // ---- Operators -----------------------------------------------------------------------------
 
     void recycle_requested() { happens(RecycleRequested{StopReason::requested}); }
+    void recycle_scheduled() { happens(RecycleRequested{StopReason::schedule}); }
     void recycle_requested(std::uint64_t instance) {
         happens(RecycleRequested{StopReason::requested, InstanceId{std::uint32_t(instance)}});
     }

@@ -245,30 +245,49 @@ void World::request_recycle() {
     if (chance(0.3)) {
         only = InstanceId{static_cast<std::uint32_t>(ticks(0, 2) / tick)};
     }
-    is_recycled_at_once_ = chance(0.3);
-    tell(std::string("recycle requested") + (is_recycled_at_once_ ? " at once" : "") +
-         (only ? say(" of", *only) : ""));
-    std::vector<Generation> meant;
+    const bool is_for_schedule = chance(0.5);
+    is_recycled_at_once_ = !is_for_schedule && chance(0.4);
+    tell(std::string("recycle requested") + (is_for_schedule ? " by schedule" : "") +
+         (is_recycled_at_once_ ? " at once" : "") + (only ? say(" of", *only) : ""));
+    std::vector<Generation> to_end_now;
     for (auto& [generation, life] : lives_) {
         const bool is_meant = !only || life.served_as == only;
         const bool goes_on_in_doubt = !policy_.backend.is_ours && is_waited_for(life);
-        if (!is_meant || !life.answered || life.was_stopped) {
+        if (!is_meant || life.was_stopped || (is_for_schedule && !life.answered)) {
             continue;
         }
         if (is_recycled_at_once_) {
             life.is_due = true;
-            meant.push_back(generation);
         } else if (!goes_on_in_doubt) {
             life.requested = life.requested.value_or(now_);
         }
+        if (life.was_spawned && (is_recycled_at_once_ || !life.answered)) {
+            to_end_now.push_back(generation);
+        }
     }
-    feed(RecycleRequested{chance(0.5) ? StopReason::schedule : StopReason::requested, only,
+    if (!is_for_schedule) {
+        forget_what_failed(only);
+    }
+    feed(RecycleRequested{is_for_schedule ? StopReason::schedule : StopReason::requested, only,
                           is_recycled_at_once_ ? RecycleRequested::Urgency::at_once
                                                : RecycleRequested::Urgency::in_turn});
-    for (const Generation generation : meant) {
-        check(lives_.at(generation).was_stopped, "4: what was to be recycled at once was kept");
+    check(is_for_schedule || !nothing_lives_since_, "7: an operator asked, and a pause went on");
+    for (const Generation generation : to_end_now) {
+        check(lives_.at(generation).was_stopped, "4: what was to be ended now was kept");
     }
     is_recycled_at_once_ = false;
+}
+
+// Of those that live and are another instance, nothing is forgotten.
+void World::forget_what_failed(std::optional<InstanceId> only) {
+    for (auto& [id, place] : places_) {
+        const Life* const life = place.occupant ? &lives_.at(*place.occupant) : nullptr;
+        if (!only || !life || life->was_stopped || life->served_as == only) {
+            place.wasted = 0;
+            place.failed_in_a_row = 0;
+            failed_starts_ = 0;
+        }
+    }
 }
 
 // An operator has other limits obeyed, and perhaps a backend that is made of something else.
@@ -295,10 +314,8 @@ void World::change_policy() {
     }
     for (auto& [id, place] : places_) {
         place.needs_aftermath &= policy_.hooks.session_timeout;
-        place.wasted = 0;
-        place.failed_in_a_row = 0;
     }
-    failed_starts_ = 0;
+    forget_what_failed({});
     feed(PolicyChanged{policy_, needs_fresh_backends});
     check(!nothing_lives_since_, "7: what failed before was held against what is new");
     for (const auto& [generation, life] : lives_) {
@@ -1324,7 +1341,8 @@ bool World::is_open(const Life& life) const {
 void World::check_turn(const Life& life, StopReason reason) {
     const bool is_turn = reason == StopReason::max_age || reason == StopReason::schedule ||
                          reason == StopReason::requested || reason == StopReason::reload;
-    if (!is_turn || is_recycled_at_once_ || (reason == StopReason::reload && !life.answered)) {
+    const bool may_end_a_start = reason == StopReason::requested || reason == StopReason::reload;
+    if (!is_turn || is_recycled_at_once_ || (may_end_a_start && !life.answered)) {
         return;
     }
     const auto since = planned_since(life);

@@ -98,8 +98,8 @@ private:
         bool is_idle = false;
         bool has_left = false;
         bool is_cut = false;
-        Duration limit{};          // of its session, as it was when it was admitted
-        Duration paused_before{};  // when it came, for how long the gate had been paused in all
+        Duration limit{};            // of its session, as it was when it was admitted
+        Duration paused_before{};    // when it came, for how long the gate had been paused in all
         Duration unserved_before{};  // and for how long nobody had been served
     };
 
@@ -184,6 +184,7 @@ private:
     void leave(ClientId client);
     void end_session(ClientId client, SessionEnded::How how);
     void request_recycle();
+    void forget_what_failed(std::optional<InstanceId> only);
     void change_policy();
     void obey_policy(Life& life, bool needs_fresh_backends);
     void request_cut();
@@ -245,7 +246,7 @@ private:
     std::optional<Instant> quiet_since_;  // nobody waits and nobody is inside
     bool is_asleep_ = false;
     std::optional<Instant> paused_since_;
-    Duration paused_for_{};              // in all, but for the pause that runs
+    Duration paused_for_{};  // in all, but for the pause that runs
     std::optional<Instant> unserved_since_;
     Duration unserved_for_{};            // in all, but for the time that runs
     std::optional<ClientId> to_be_cut_;  // this very moment, by an operator

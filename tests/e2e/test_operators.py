@@ -148,6 +148,31 @@ class CommandsTest(unittest.TestCase):
             self.assertEqual((wrong.returncode, wrong.stderr), (1, "there is no instance 2, only 0 to 1\n"))
             self.assertEqual(supervisor.terminate(), 0)
 
+    def test_a_recycle_begins_a_start_again(self):
+        with fake.supervisor("--never-listen", backend={"start_timeout": "5min"}) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend starting")
+            said(supervisor, "recycle")
+            self.assertEqual(supervisor.log.wait("backend recycling")["reason"], "requested")
+            supervisor.log.wait("backend starting", nth=2)
+            self.assertEqual(supervisor.log.count("backend start failed"), 0)
+            self.assertEqual(supervisor.terminate(), 0)
+
+    def test_a_recycle_waits_for_no_pause(self):
+        one_that_can_be_mended = "test -e @DIRECTORY@/mended || exit 3; exec \"$$@\""
+        config = fake.config(backend={"restart_backoff": {"first": "5min", "max": "5min"}})
+        config["backend"]["command"] = [
+            "/bin/sh", "-c", one_that_can_be_mended, "sh", *config["backend"]["command"]
+        ]  # fmt: skip
+        with Supervisor(config) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend start failed")
+            with open(os.path.join(supervisor.directory, "mended"), "w"):
+                pass
+            said(supervisor, "recycle", "0")
+            supervisor.log.wait("backend ready")
+            self.assertEqual(supervisor.terminate(), 0)
+
     def test_a_drain_serves_who_waits_for_as_long_as_it_takes(self):
         with fake.supervisor(shutdown_timeout="100ms") as supervisor:
             supervisor.start()
