@@ -256,16 +256,33 @@ def opening():
     return struct.pack(">II", len(body), 1) + body
 
 
-def guest(port):
-    """A client that is inside, and says nothing but its first words: the office has greeted it."""
+def caller(port):
+    """A client that has said its first words, and waits to be let in."""
     client = crowd.Client(port, timeout=60)
     client.sock.sendall(opening())
+    return client
+
+
+def guest(port):
+    """A client that is inside, and says nothing but its first words: the office has greeted it."""
+    return greeted(caller(port))
+
+
+def greeted(client):
+    """The same client, once it is inside."""
     greeting = b""
     while len(greeting) < URP_GREETING_SIZE:
         block = client.sock.recv(URP_GREETING_SIZE)
         assert block, "closed instead of a greeting"
         greeting += block
     return client
+
+
+def leaves(client):
+    """It says that it is done, and goes when the office has closed as well."""
+    client.finish_sending()
+    client.rest()
+    client.close()
 
 
 def assert_served_in_order(test, supervisor):
