@@ -226,10 +226,8 @@ void doubt_listeners(const std::vector<Listen>& listeners, Doubts& doubts) {
         const auto endpoint = parse_endpoint(listeners[i].address);
         const auto* const known = std::get_if<Endpoint>(&endpoint);
         for (const Network& network : listeners[i].allow) {
-            // An IPv6 wildcard may take IPv4 clients too.
-            const bool may_meet =
-                known == nullptr || known->family == family_of(network) ||
-                (known->family == Family::v6 && known->reach == Reach::every_address);
+            // Of sockets that are passed nobody knows it yet. Ours at [::] take no IPv4.
+            const bool may_meet = known == nullptr || known->family == family_of(network);
             if (!may_meet) {
                 doubts.add("listen[" + std::to_string(i) + "].allow",
                            network.text + " never connects to " + listeners[i].address +

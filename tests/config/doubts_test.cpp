@@ -155,6 +155,9 @@ TEST(Doubts, NameANetworkThatNeverConnects) {
         (Lines{"f:3: listen[0].allow: fd00::/8 never connects to 0.0.0.0:2002, which is of the "
                "other address family"}));
     EXPECT_EQ(doubts_about("listen:\n  - {address: \"[::]:2002\", allow: [10.0.0.0/8]}\n"),
+              (Lines{"f:2: listen[0].allow: 10.0.0.0/8 never connects to [::]:2002, which is of the "
+                     "other address family"}));
+    EXPECT_EQ(doubts_about("listen:\n  - {address: \"[::]:2002\", allow: [\"fd00::/8\"]}\n"),
               Lines{});
 }
 
