@@ -159,11 +159,17 @@ config::Config configuration(const Arguments& arguments) {
 // Whoever connected there would wait for ever, and -l be taken, perhaps by that very socket.
 void take_no_sockets() {
     const daemon::PassedSockets passed = daemon::take_passed_sockets();
-    if (!passed.empty()) {
-        throw WrongStart(passed.front().what +
-                         " was passed by a socket unit, and tcplock takes none, expected no socket "
-                         "unit, or tcplock-supervisor with \"- address: systemd\" under listen");
+    if (passed.empty()) {
+        return;
     }
+    const auto& first = passed.front();
+    if (!first.no_socket.empty()) {
+        throw WrongStart(first.what + ", of which LISTEN_FDS tells, " + first.no_socket +
+                         ", and tcplock takes nothing that is passed, expected no LISTEN_FDS");
+    }
+    throw WrongStart(first.what +
+                     " was passed by a socket unit, and tcplock takes none, expected no socket "
+                     "unit, or tcplock-supervisor with \"- address: systemd\" under listen");
 }
 
 int obey(const Arguments& arguments) {

@@ -41,6 +41,13 @@ std::string key_of(const config::Config& config, decltype(config.listen.begin())
 // Who connects there would wait until the service manager closes it.
 void note_nobody_listens(const PassedSockets& passed, Problems& problems) {
     for (const io::PassedSocket& socket : passed) {
+        if (!socket.no_socket.empty()) {
+            problems.add("listen", socket.what + ", of which LISTEN_FDS tells, " +
+                                       socket.no_socket +
+                                       ", expected nothing to be passed without \"- address: "
+                                       "systemd\" in this list");
+            continue;
+        }
         problems.add("listen", socket.what +
                                    " was passed by a socket unit, and nobody would accept clients "
                                    "there, expected \"- address: systemd\" in this list, or no "

@@ -79,6 +79,7 @@ std::string why_not(const Descriptor& socket) {
 PassedSocket look_at(Descriptor descriptor, std::string name) {
     PassedSocket passed;
     passed.why_not = why_not(descriptor);
+    passed.no_socket = option(descriptor, SO_TYPE) ? "" : "is no socket";
     const auto address = address_of(descriptor);
     if (address && passed.why_not.empty()) {
         passed.address = as_tcp(*address);
@@ -94,6 +95,7 @@ PassedSocket look_at(Descriptor descriptor, std::string name) {
 PassedSocket missing(int descriptor) {
     PassedSocket passed;
     passed.what = "descriptor " + std::to_string(descriptor);
+    passed.no_socket = "is not open";
     passed.why_not = "is not open, expected as many sockets as LISTEN_FDS says";
     return passed;
 }

@@ -19,6 +19,9 @@ struct PassedSocket {
     std::string what;
     // No client can be accepted from it: what it is, and what it should be. Empty if one can.
     std::string why_not;
+    // What it is if it is no socket of whatever kind: "is no socket" (OpenFile= in
+    // systemd.service(5) passes files), or "is not open".
+    std::string no_socket;
     // Of one that clients can be accepted from: what it was bound to, and where they come to it.
     tcp::endpoint address;
     std::vector<tcp::endpoint> endpoints;

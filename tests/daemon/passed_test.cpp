@@ -83,6 +83,15 @@ TEST(Passed, AreNotExpected) {
     EXPECT_EQ(problems(at({"127.0.0.1:7"}), ""), (Lines{"f: listen: 127.0.0.1:7 (gate)" + why}));
 }
 
+TEST(Passed, AreNotExpectedAndNoSockets) {
+    PassedSockets passed = at({"127.0.0.1:7"});
+    passed[0].what = "descriptor 3 (file)";
+    passed[0].no_socket = "is no socket";
+    EXPECT_EQ(problems(passed, ""),
+              (Lines{"f: listen: descriptor 3 (file), of which LISTEN_FDS tells, is no socket, "
+                     "expected nothing to be passed without \"- address: systemd\" in this list"}));
+}
+
 TEST(Passed, AreOfTheWrongKind) {
     PassedSockets passed = at({"127.0.0.1:2002"});
     passed[0].why_not = "is no socket of TCP";

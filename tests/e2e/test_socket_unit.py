@@ -505,6 +505,25 @@ class WrongTest(unittest.TestCase):
                 "systemd\" under listen\n",
             )
 
+    def test_what_is_no_socket_is_not_called_one(self):
+        # As OpenFile= in a service unit passes it.
+        with open("/dev/null", "rb") as file, SocketUnit(file, names=["null"]) as unit:
+            start = types.SimpleNamespace()
+            unit.pass_to(start)
+            ended = tcplock.run_command(
+                "-l", str(reserve_ports()), "-p", "1", under=start.under, pass_fds=start.pass_fds
+            )
+            self.assertEqual(ended.returncode, 2)
+            self.assertEqual(
+                ended.stderr,
+                "tcplock: descriptor 3 (null), of which LISTEN_FDS tells, is no socket, and tcplock "
+                "takes nothing that is passed, expected no LISTEN_FDS\n",
+            )
+            line = self.refused(unit, fake.config())
+            self.assertRegex(line, r"^:\d+: listen: ")
+            self.assertIn("descriptor 3 (null), of which LISTEN_FDS tells, is no socket, expected "
+                          "nothing to be passed without", line)  # fmt: skip
+
     def test_it_can_be_checked_without_a_socket(self):
         with Supervisor(config(probe={"timeout": "500ms"})) as supervisor:
             checked = run_command("check", "-c", supervisor.config_file)

@@ -140,6 +140,8 @@ TEST_F(PassedSockets, ThatAreFewerThanToldAreNamed) {
     EXPECT_EQ(passed[0].why_not, "");
     EXPECT_EQ(passed[1].what, "descriptor 4");
     EXPECT_EQ(passed[1].why_not, "is not open, expected as many sockets as LISTEN_FDS says");
+    EXPECT_EQ(passed[0].no_socket, "");
+    EXPECT_EQ(passed[1].no_socket, "is not open");
 }
 
 TEST_F(PassedSockets, FromWhichNoClientCanBeAcceptedAreNamed) {
@@ -157,6 +159,9 @@ TEST_F(PassedSockets, FromWhichNoClientCanBeAcceptedAreNamed) {
     EXPECT_EQ(passed[2].what, "descriptor 5 (c)");
     EXPECT_EQ(passed[2].why_not,
               "is no socket, expected one of TCP: ListenStream= with an address and a port");
+    EXPECT_EQ(passed[0].no_socket, "");
+    EXPECT_EQ(passed[1].no_socket, "");
+    EXPECT_EQ(passed[2].no_socket, "is no socket");
 }
 
 TEST_F(PassedSockets, InTheFileSystemAreNamed) {
