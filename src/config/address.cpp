@@ -42,6 +42,19 @@ std::string to_text(const Address& address) {
     return text.data();
 }
 
+// IPv4's own address for one in IPv6's notation.
+Address unmapped(const Address& address) {
+    constexpr std::size_t prefix = 12;
+    constexpr std::array<unsigned char, prefix> of_ipv4{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (address.family == Family::v4 ||
+        !std::equal(of_ipv4.begin(), of_ipv4.end(), address.bytes.begin())) {
+        return address;
+    }
+    Address plain{Family::v4, {}};
+    std::copy(address.bytes.begin() + prefix, address.bytes.end(), plain.bytes.begin());
+    return plain;
+}
+
 Reach reach_of(const Address& address) {
     if (address == Address{address.family, {}}) {
         return Reach::every_address;
@@ -113,7 +126,8 @@ Parsed<Endpoint> parse_endpoint(std::string_view text) {
     if (!port) {
         return wrong(text, "has no possible port", "a port from 1 to 65535");
     }
-    return Endpoint{to_text(*address), *port, address->family, reach_of(*address)};
+    const Address plain = unmapped(*address);
+    return Endpoint{to_text(plain), *port, plain.family, reach_of(plain)};
 }
 
 std::optional<Wrong> wrong_socket_path(std::string_view text) {
@@ -155,6 +169,13 @@ std::string to_text(const Endpoint& endpoint) {
     const std::string port = std::to_string(endpoint.port);
     return endpoint.family == Family::v6 ? "[" + endpoint.host + "]:" + port
                                          : endpoint.host + ":" + port;
+}
+
+bool overlap(const Endpoint& one, const Endpoint& other) {
+    const bool is_one_of_all =
+        one.reach == Reach::every_address || other.reach == Reach::every_address;
+    return one.port == other.port && one.family == other.family &&
+           (one.host == other.host || is_one_of_all);
 }
 
 Parsed<Network> parse_network(std::string_view text) {

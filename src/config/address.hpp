@@ -36,8 +36,10 @@ struct Endpoint {
     std::uint16_t port = 0;
     Family family = Family::v4;
     Reach reach = Reach::loopback;
+    bool operator==(const Endpoint&) const = default;
 };
 
+// IPv4's address in IPv6's notation, ::ffff:127.0.0.1, is the IPv4 address that it stands for.
 Parsed<Endpoint> parse_endpoint(std::string_view text);
 
 // "unix:/run/service.sock"; nothing if it is one, and what is wrong with it otherwise. The kernel
@@ -50,6 +52,10 @@ Parsed<std::string> parse_service(std::string_view text);
 
 // "127.0.0.1:2002", "[::1]:2002".
 std::string to_text(const Endpoint& endpoint);
+
+// Whether a client of the one may come to the other: the system lets no two sockets listen so. What
+// listens at [::] is taken to be of IPv6 alone, as our own listeners are.
+bool overlap(const Endpoint& one, const Endpoint& other);
 
 // A bare address is the network of that address alone.
 Parsed<Network> parse_network(std::string_view text);

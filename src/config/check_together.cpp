@@ -12,7 +12,8 @@
 namespace tcplock::config {
 namespace {
 
-// What the backend's address would be if its port were the gate's.
+// What the backend's address would be if its port were the gate's. `localhost` is IPv4's: where it
+// is IPv6's as well, a gate that listens there leaves the other.
 Parsed<Endpoint> backend_at(const std::string& address, std::uint16_t port) {
     constexpr std::string_view local = "localhost:";
     const bool is_local =
@@ -69,6 +70,24 @@ void check_placeholders(const Section& root, const Config& config) {
     }
 }
 
+// Who connects to every address comes to the loopback one. Somebody else's service may have our
+// port on another machine.
+bool is_reached(const Endpoint& gate, const Endpoint& service) {
+    const bool is_here = service.reach != Reach::one_address;
+    const bool takes_loopback = gate.reach == Reach::every_address ||
+                                gate.host == (gate.family == Family::v4 ? "127.0.0.1" : "::1");
+    const bool is_met = gate.host == service.host ||
+                        (gate.reach == Reach::every_address && is_here) ||
+                        (service.reach == Reach::every_address && takes_loopback);
+    return gate.family == service.family && is_met;
+}
+
+// At [::] a backend takes IPv4's clients too, if it does as most do.
+bool is_in_the_way(const Endpoint& gate, const Endpoint& backend) {
+    return overlap(gate, backend) ||
+           (backend.family == Family::v6 && backend.reach == Reach::every_address);
+}
+
 void check_own_client(const Section& root, const Config& config) {
     Reading& reading = root.reading();
     for (const Listen& listen : config.listen) {
@@ -104,9 +123,7 @@ bool is_own_client(const Endpoint& gate, const Backend& backend) {
     if (has_placeholder(backend.address, "port") && !is_in_range) {
         return false;
     }
-    // Somebody else's service may have our port on another machine.
-    const bool is_here = !backend.command.empty() || endpoint->reach != Reach::one_address;
-    return endpoint->host == gate.host || (gate.reach == Reach::every_address && is_here);
+    return backend.command.empty() ? is_reached(gate, *endpoint) : is_in_the_way(gate, *endpoint);
 }
 
 void check_together(const Section& root, const Config& config) {

@@ -36,7 +36,13 @@ void read_command(const Section& section, std::vector<std::string>& command);
 // has said who may connect.
 std::string why_allow_is_needed(bool is_written, std::string_view address);
 
-// Whether a gate that listens there would become its own client.
+// What is read already and listens there, at the same address or at one of which a part is the
+// same: the system would not let both. All are numeric, so that no resolver is asked.
+std::optional<Listening> listening_at(const Reading& reading, const std::string& address);
+
+// Whether a gate that listens there would become its own client, or be in the way of a backend that
+// we start. Of names `localhost` alone is known: what others stand for is seen when they are looked
+// up, which no configuration waits for.
 bool is_own_client(const Endpoint& gate, const Backend& backend);
 
 // That the gate would not become its own client, and what only some backends can have.

@@ -2,17 +2,18 @@
 #include "config/kinds.hpp"
 #include "config/read.hpp"
 
-#include <algorithm>
+#include <optional>
 #include <string>
 
 namespace tcplock::config {
 namespace {
 
 // Whoever can reach it reads who is inside and who waits, and no more.
-void check_http(const Section& section, const Config& config) {
-    const auto& http = config.admin.http;
-    if (http && std::ranges::find(config.listen, *http, &Listen::address) != config.listen.end()) {
-        section.note("http", *http + " is where clients connect, expected an address of its own");
+void check_http(const Section& section, const std::optional<std::string>& http) {
+    const auto listening = http ? listening_at(section.reading(), *http) : std::nullopt;
+    if (listening) {
+        section.note("http", *http + " is where clients connect, at " + listening->address + " " +
+                                 listening->where + ", expected an address of its own");
     }
 }
 
@@ -34,7 +35,7 @@ void read_admin(const Section& section, Config& config) {
     section.read("socket_mode", admin.socket_mode, file_mode());
     section.read("socket_group", admin.socket_group, group_name());
     section.read("http", admin.http, or_off(http_address()));
-    check_http(section, config);
+    check_http(section, admin.http);
 }
 
 }  // namespace tcplock::config

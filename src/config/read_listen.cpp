@@ -63,6 +63,20 @@ void check_allow(const Section& section, Protocol protocol, Listen& listen) {
     section.note("allow", why_allow_is_needed(written != nullptr, listen.address));
 }
 
+// True if nothing more is to be said of it.
+bool is_written_twice(const Section& section, const std::string& address) {
+    const auto other = listening_at(section.reading(), address);
+    if (!other) {
+        return false;
+    }
+    const bool is_same = other->address == address;
+    section.note("address",
+                 is_same ? "the same address twice, first " + other->where + ", expected each once"
+                         : address + " and " + other->address + " " + other->where +
+                               " are in part the same, expected each address once");
+    return is_same;
+}
+
 void read_one(const Section& section, Config& config) {
     Listen listen;
     section.read<std::string>("address", listen.address,
@@ -75,10 +89,12 @@ void read_one(const Section& section, Config& config) {
         return;
     }
     check_allow(section, config.protocol, listen);
-    if (std::ranges::find(config.listen, listen.address, &Listen::address) != config.listen.end()) {
-        section.note("address", "the same address twice, expected each once");
+    if (is_written_twice(section, listen.address)) {
         return;
     }
+    Reading& reading = section.reading();
+    const int line = line_of(reading.positions, section.path_of("address"));
+    reading.listening.push_back({listen.address, "in line " + std::to_string(line)});
     config.listen.push_back(std::move(listen));
 }
 
@@ -97,6 +113,19 @@ std::string why_allow_is_needed(bool is_written, std::string_view address) {
            " can be reached from other machines, and whoever reaches a UNO socket can run programs";
 }
 
+std::optional<Listening> listening_at(const Reading& reading, const std::string& address) {
+    const auto sought = parse_endpoint(address);
+    const auto is_there = [&](const Listening& listening) {
+        const auto known = parse_endpoint(listening.address);
+        return listening.address == address ||
+               (std::holds_alternative<Endpoint>(sought) &&
+                std::holds_alternative<Endpoint>(known) &&
+                overlap(std::get<Endpoint>(sought), std::get<Endpoint>(known)));
+    };
+    const auto found = std::ranges::find_if(reading.listening, is_there);
+    return found == reading.listening.end() ? std::nullopt : std::optional{*found};
+}
+
 void read_listen(const Section& root, Config& config) {
     constexpr std::string_view example =
         "expected at least one listener like \"- address: 127.0.0.1:2002\"";
@@ -105,6 +134,9 @@ void read_listen(const Section& root, Config& config) {
         if (config.listen.empty()) {
             root.note_missing("listen",
                               "missing, protocol tcp has no default, " + std::string{example});
+        }
+        for (const Listen& listen : config.listen) {
+            root.reading().listening.push_back({listen.address, "by default"});
         }
         return;
     }

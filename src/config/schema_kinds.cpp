@@ -184,7 +184,10 @@ Kind allow() {
 }
 
 Kind beyond_loopback() {
-    return {{"not", {{"pattern", R"(^127\.|^\[[0:]*1\]:|^systemd$|\$)"}}}};
+    // IPv4's, IPv6's, and IPv4's in the notation of IPv6.
+    constexpr std::string_view loopback =
+        R"(^127\.|^\[[0:]*1\]:|^\[[0:]*:[Ff]{4}:(127\.|7[Ff][0-9A-Fa-f]{2}:))";
+    return {{"not", {{"pattern", joined({loopback, R"(|^systemd$|\$)"})}}}};
 }
 
 }  // namespace tcplock::config::schema_kinds

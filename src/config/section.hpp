@@ -18,11 +18,18 @@
 
 namespace tcplock::config {
 
+// An address where we are going to listen, and where that was said: "in line 3", "by default".
+struct Listening {
+    std::string address;
+    std::string where;
+};
+
 // What all sections of one reading share.
 struct Reading {
     Environment environment;
     Positions positions;
     std::vector<Problem> problems;
+    std::vector<Listening> listening = {};  // so far
     // If not, what only one protocol demands or forbids is not said.
     bool is_protocol_known = true;
 

@@ -165,8 +165,12 @@ void Clients::open_beside_others(std::list<Door>& doors, const config::Listen& l
         open(doors, listen, address);
     } catch (const std::system_error& error) {
         const bool is_taken = error.code() == std::errc::address_in_use;
+        const auto is_part = [&address](const auto& endpoint) {
+            return config::overlap(as_configured(endpoint), as_configured(address));
+        };
         for (const Door& door : doors_) {
-            if (is_taken && io::overlap(door.address(), address)) {
+            const auto& endpoints = door.listener->endpoints();
+            if (is_taken && std::any_of(endpoints.begin(), endpoints.end(), is_part)) {
                 throw std::runtime_error(std::string(error.what()) + ": we listen on " +
                                          io::describe(door.address()) +
                                          " ourselves. That needs a restart");

@@ -1,11 +1,10 @@
 #include "daemon/passed.hpp"
 
-#include "config/address.hpp"
 #include "config/read.hpp"
 #include "io/address.hpp"
-#include "io/reach.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -55,23 +54,30 @@ void note_nobody_listens(const PassedSockets& passed, Problems& problems) {
     }
 }
 
+// None of `systemd`.
+std::optional<config::Endpoint> read(const std::string& address) {
+    const auto parsed = config::parse_endpoint(address);
+    const auto* const endpoint = std::get_if<config::Endpoint>(&parsed);
+    return endpoint == nullptr ? std::nullopt : std::optional(*endpoint);
+}
+
 bool is_in(const io::PassedSocket& socket, const std::string& address) {
-    const auto written = io::parse_endpoint(address);
+    const auto written = read(address);
     return written && std::ranges::any_of(socket.endpoints, [&written](const auto& endpoint) {
-               return io::overlap(endpoint, *written);
+               return config::overlap(as_configured(endpoint), *written);
            });
 }
 
 // We would not get it, this time and every time we were started anew.
 void check_others(const io::PassedSocket& socket, const config::Config& config,
                   Problems& problems) {
-    const std::string passed = io::describe(socket.address);
     for (auto listen = config.listen.begin(); listen != config.listen.end(); ++listen) {
         if (!is_in(socket, listen->address)) {
             continue;
         }
-        const std::string why = listen->address == passed
-                                    ? passed + " is passed by a socket unit already"
+        const bool is_same = read(listen->address) == as_configured(socket.address);
+        const std::string why = is_same
+                                    ? listen->address + " is passed by a socket unit already"
                                     : listen->address + " and " + socket.what +
                                           ", which a socket unit has passed, are in part the same";
         problems.add(key_of(config, listen) + ".address", why + ", expected each address once");
@@ -84,9 +90,7 @@ void check_others(const io::PassedSocket& socket, const config::Config& config,
 
 bool is_where_the_backend_listens(const io::PassedSocket& socket, const config::Config& config) {
     return std::ranges::any_of(socket.endpoints, [&config](const auto& endpoint) {
-        const auto parsed = config::parse_endpoint(io::describe(endpoint));
-        const auto* const gate = std::get_if<config::Endpoint>(&parsed);
-        return gate != nullptr && config::is_own_client(*gate, config.backend);
+        return config::is_own_client(as_configured(endpoint), config.backend);
     });
 }
 
@@ -111,6 +115,14 @@ void check_one(const io::PassedSocket& socket, const std::string& key, const con
 }
 
 }  // namespace
+
+config::Endpoint as_configured(const io::tcp::endpoint& address) {
+    io::tcp::endpoint plain = address;
+    if (address.address().is_v6()) {
+        plain.address(boost::asio::ip::address_v6(address.address().to_v6().to_bytes()));
+    }
+    return std::get<config::Endpoint>(config::parse_endpoint(io::describe(plain)));
+}
 
 std::vector<config::Problem> problems_with(const PassedSockets& passed,
                                            const config::Config& config) {

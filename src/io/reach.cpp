@@ -38,14 +38,6 @@ std::vector<tcp::endpoint> endpoints_of(const Descriptor& listening) {
     return all;
 }
 
-bool overlap(const tcp::endpoint& one, const tcp::endpoint& other) {
-    const ip::address first = unmapped(one.address());
-    const ip::address second = unmapped(other.address());
-    const bool is_one_of_all = first.is_unspecified() || second.is_unspecified();
-    return one.port() == other.port() && first.is_v4() == second.is_v4() &&
-           (first == second || is_one_of_all);
-}
-
 bool leads_to(const tcp::endpoint& address, const tcp::endpoint& gate) {
     const ip::address reached = reached_by(unmapped(address.address()));
     const ip::address at = unmapped(gate.address());

@@ -1,4 +1,4 @@
-// Where clients reach a TCP socket that listens, and whether two such places are in part the same.
+// Where clients reach a TCP socket that listens.
 //
 // A socket of IPv6 for every address may take IPv4's clients as well, and is at two addresses then.
 // Those that a socket unit opens do (BindIPv6Only=default in systemd.socket(5)); ours do not.
@@ -11,11 +11,8 @@
 
 namespace tcplock::io {
 
-// Each in the notation of the clients that come there. None of a socket that is not TCP's.
+// Each in the notation of the clients that come there. None of a socket that is not IP's.
 std::vector<tcp::endpoint> endpoints_of(const Descriptor& listening);
-
-// Whether a client of the one may come to the other: the system lets no two sockets listen so.
-bool overlap(const tcp::endpoint& one, const tcp::endpoint& other);
 
 // Whether who connects to an address comes to a socket that listens at `gate`.
 bool leads_to(const tcp::endpoint& address, const tcp::endpoint& gate);

@@ -38,7 +38,29 @@ TEST(Endpoint, KnowsWhoReachesIt) {
     EXPECT_EQ(endpoint("[::]:1").reach, Reach::every_address);
     EXPECT_EQ(endpoint("10.0.0.1:1").reach, Reach::one_address);
     EXPECT_EQ(endpoint("[fe80::1]:1").reach, Reach::one_address);
-    EXPECT_EQ(endpoint("[::ffff:127.0.0.1]:1").reach, Reach::one_address);
+    EXPECT_EQ(endpoint("[::ffff:127.0.0.1]:1").reach, Reach::loopback);
+}
+
+TEST(Endpoint, OfIpv4InIpv6sNotationIsOfIpv4) {
+    EXPECT_EQ(to_text(endpoint("[::ffff:127.0.0.1]:2002")), "127.0.0.1:2002");
+    EXPECT_EQ(to_text(endpoint("[::ffff:0:0]:2002")), "0.0.0.0:2002");
+    EXPECT_EQ(to_text(endpoint("[::127.0.0.1]:2002")), "[::127.0.0.1]:2002");
+    EXPECT_EQ(endpoint("[::ffff:10.0.0.1]:2002"), endpoint("10.0.0.1:2002"));
+}
+
+TEST(Endpoint, OverlapsWhereAClientOfTheOneMayComeToTheOther) {
+    const auto overlaps = [](std::string_view one, std::string_view other) {
+        EXPECT_EQ(overlap(endpoint(one), endpoint(other)), overlap(endpoint(other), endpoint(one)));
+        return overlap(endpoint(one), endpoint(other));
+    };
+    EXPECT_TRUE(overlaps("127.0.0.1:7", "127.0.0.1:7"));
+    EXPECT_TRUE(overlaps("127.0.0.1:7", "0.0.0.0:7"));
+    EXPECT_TRUE(overlaps("127.0.0.1:7", "[::ffff:127.0.0.1]:7"));
+    EXPECT_TRUE(overlaps("[::]:7", "[0:0:0:0:0:0:0:1]:7"));
+    EXPECT_FALSE(overlaps("127.0.0.1:7", "127.0.0.2:7"));
+    EXPECT_FALSE(overlaps("127.0.0.1:7", "0.0.0.0:8"));
+    EXPECT_FALSE(overlaps("127.0.0.1:7", "[::]:7"));
+    EXPECT_FALSE(overlaps("0.0.0.0:7", "[::]:7"));
 }
 
 TEST(Endpoint, IsNamedWhenWrong) {

@@ -30,6 +30,7 @@ BEYOND = [
     ("two keys must agree", "among the backend's own ports"),
     ("two keys must agree", "the gate itself listens on"),
     ("two keys must agree", "is where clients connect"),
+    ("two keys must agree", "are in part the same"),
     ("bytes, which are not characters", r"is too long by \d+ bytes"),
     ("two keys must agree", "has no effect without backend.command"),
     ("two keys must agree", "which there is not without backend.command"),

@@ -224,7 +224,14 @@ TEST(WrongConfiguration, HasAWayInForOperatorsThatIsNone) {
          {"f:1: admin.http: \"localhost:9180\" does not begin with a numeric address, expected a "
           "numeric address and a port like 127.0.0.1:2002 or [::1]:2002, or off"}},
         {"listen: [{address: \"127.0.0.1:1\"}]\nadmin: {http: \"127.0.0.1:1\"}\n",
-         {"f:2: admin.http: 127.0.0.1:1 is where clients connect, expected an address of its own"}},
+         {"f:2: admin.http: 127.0.0.1:1 is where clients connect, at 127.0.0.1:1 in line 1, "
+          "expected an address of its own"}},
+        {"listen:\n  - address: 127.0.0.1:1\n  - address: \"[::1]:2\"\nadmin: {http: \"[::]:2\"}\n",
+         {"f:4: admin.http: [::]:2 is where clients connect, at [::1]:2 in line 3, expected an "
+          "address of its own"}},
+        {"admin:\n  http: 0.0.0.0:2002\n",
+         {"f:2: admin.http: 0.0.0.0:2002 is where clients connect, at 127.0.0.1:2002 by default, "
+          "expected an address of its own"}},
     });
 }
 
@@ -346,7 +353,7 @@ TEST(WrongConfiguration, HasWrongListeners) {
         {"listen: [{address: sytemd}]\n",
          {"f:1: listen[0].address: \"sytemd\" is no address with a port, expected " + listener}},
         {"listen:\n  - address: systemd\n  - address: systemd\n",
-         {"f:3: listen[1].address: the same address twice, expected each once"}},
+         {"f:3: listen[1].address: the same address twice, first in line 2, expected each once"}},
         {"listen: [{address: systemd, allow: [10.0.0.1/8]}]\n",
          {"f:1: listen[0].allow[0]: \"10.0.0.1/8\" has bits set beyond its prefix, expected "
           "10.0.0.0/8"}},
@@ -370,7 +377,30 @@ TEST(WrongConfiguration, HasWrongListeners) {
          {"f:1: listen[0].allow: any stands beside networks, expected [any] alone or networks "
           "alone"}},
         {"listen:\n  - address: \"[::1]:2002\"\n  - address: \"[0::1]:2002\"\n",
-         {"f:3: listen[1].address: the same address twice, expected each once"}},
+         {"f:3: listen[1].address: the same address twice, first in line 2, expected each once"}},
+        {"listen:\n  - address: 127.0.0.1:2\n  - address: \"[0:0::ffff:7f00:1]:2\"\n",
+         {"f:3: listen[1].address: the same address twice, first in line 2, expected each once"}},
+        {"listen:\n  - address: 127.0.0.1:2\n  - address: \"[::ffff:127.0.0.1]:2\"\n",
+         {"f:3: listen[1].address: the same address twice, first in line 2, expected each once"}},
+    });
+}
+
+// The system lets no two sockets listen so: it would be found out at the start, again and again.
+TEST(WrongConfiguration, HasListenersOfWhichAPartIsTheSame) {
+    const std::string each_once = " are in part the same, expected each address once";
+    const std::string any = "protocol: tcp\nbackend: {address: \"unix:/s\"}\n";
+    expect_all({
+        {any + "listen:\n  - address: 127.0.0.1:2\n  - address: 0.0.0.0:2\n",
+         {"f:5: listen[1].address: 0.0.0.0:2 and 127.0.0.1:2 in line 4" + each_once}},
+        {any + "listen:\n  - address: 0.0.0.0:2\n  - address: 127.0.0.2:2\n",
+         {"f:5: listen[1].address: 127.0.0.2:2 and 0.0.0.0:2 in line 4" + each_once}},
+        {any + "listen: [{address: \"[::1]:2\"},\n  {address: \"127.0.0.1:2\"},\n"
+               "  {address: \"[::]:2\"}]\n",
+         {"f:5: listen[2].address: [::]:2 and [::1]:2 in line 3" + each_once}},
+        {any + "listen: [{address: \"0.0.0.0:2\"},\n  {address: nowhere},\n"
+               "  {address: \"[::ffff:10.0.0.1]:2\"}]\n",
+         {"f:4: listen[1].address: \"nowhere\" is no address with a port, expected " + listener,
+          "f:5: listen[2].address: 10.0.0.1:2 and 0.0.0.0:2 in line 3" + each_once}},
     });
 }
 
@@ -383,6 +413,19 @@ TEST(WrongConfiguration, HasTheGateAsItsOwnClient) {
          {"f:2: backend.ports: the gate itself listens on 127.0.0.1:2002, expected an address of "
           "the "
           "backend's own"}},
+        {alone + "backend: {address: \"0.0.0.0:7000\"}\n",
+         {"f:3: backend.address: the gate itself listens on 127.0.0.1:7000, expected an address "
+          "of the backend's own"}},
+        {alone + "backend: {address: \"[::ffff:127.0.0.1]:7000\"}\n",
+         {"f:3: backend.address: the gate itself listens on 127.0.0.1:7000, expected an address "
+          "of the backend's own"}},
+        {"protocol: tcp\nlisten: [{address: \"192.0.2.1:7000\"}]\n"
+         "backend: {command: [serve], address: \"0.0.0.0:7000\"}\n",
+         {"f:3: backend.address: the gate itself listens on 192.0.2.1:7000, expected an address "
+          "of the backend's own"}},
+        {alone + "backend: {command: [serve], address: \"[::]:7000\"}\n",
+         {"f:3: backend.address: the gate itself listens on 127.0.0.1:7000, expected an address "
+          "of the backend's own"}},
         {"listen: [{address: \"0.0.0.0:2002\", allow: [any]}]\nbackend: {address: "
          "127.0.0.1:2002}\n",
          {"f:2: backend.address: the gate itself listens on 0.0.0.0:2002, expected an address of "

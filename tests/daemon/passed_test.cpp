@@ -119,6 +119,13 @@ TEST(Passed, AreInTheFileAsWell) {
     EXPECT_EQ(problems(at({"127.0.0.1:2002"}), systemd + "  - address: 127.0.0.1:2002\n"),
               (Lines{"f:3: listen[1].address: 127.0.0.1:2002 is passed by a socket unit already, "
                      "expected each address once"}));
+    // As the system may tell it, and as somebody may write it.
+    EXPECT_EQ(problems(at({"[::1]:2002"}), systemd + "  - address: \"[0:0:0:0:0:0:0:1]:2002\"\n"),
+              (Lines{"f:3: listen[1].address: [::1]:2002 is passed by a socket unit already, "
+                     "expected each address once"}));
+    EXPECT_EQ(problems(at({"[::ffff:127.0.0.1]:2002"}), systemd + "  - address: 127.0.0.1:2002\n"),
+              (Lines{"f:3: listen[1].address: 127.0.0.1:2002 is passed by a socket unit already, "
+                     "expected each address once"}));
 }
 
 TEST(Passed, AreInPartInTheFileAsWell) {
@@ -135,6 +142,9 @@ TEST(Passed, AreInPartInTheFileAsWell) {
     EXPECT_EQ(problems(at({"[::1]:7"}), beside("[::]:7")), part("[::]:7", "[::1]:7"));
     EXPECT_EQ(problems(at_every_address(7), beside("127.0.0.1:7")), part("127.0.0.1:7", "[::]:7"));
     EXPECT_EQ(problems(at_every_address(7), beside("[::1]:7")), part("[::1]:7", "[::]:7"));
+    const auto of_one_link = at({"[fe80::1%1]:7"});
+    EXPECT_EQ(problems(of_one_link, beside("[::]:7")),
+              part("[::]:7", io::describe(of_one_link[0].address)));
     EXPECT_EQ(problems(at({"[::]:7"}), beside("127.0.0.1:7")), Lines{});
     EXPECT_EQ(problems(at({"127.0.0.1:7"}), beside("127.0.0.2:7")), Lines{});
     EXPECT_EQ(problems(at({"0.0.0.0:7"}), beside("127.0.0.1:8")), Lines{});
@@ -161,6 +171,49 @@ TEST(Passed, AreWhereTheBackendListens) {
     EXPECT_EQ(problems(at({"127.0.0.1:9"}), tcp + systemd), why("127.0.0.1:9"));
     EXPECT_EQ(problems(at_every_address(9), tcp + systemd), why("[::]:9"));
     EXPECT_EQ(problems(at({"127.0.0.2:9"}), tcp + systemd), Lines{});
+}
+
+TEST(Passed, AreWhereTheBackendListensHoweverThatIsWritten) {
+    const auto named = [](const PassedSockets& passed, const std::string& backend) {
+        return problems(passed, "protocol: tcp\nbackend: {" + backend + "}\n" + systemd).size();
+    };
+    // Somebody else's, and ours.
+    for (const std::string command : {"", "command: [serve], "}) {
+        const auto clashes = [&](const PassedSockets& passed, const std::string& address) {
+            return named(passed, command + "address: \"" + address + "\"") == 1U;
+        };
+        EXPECT_TRUE(clashes(at({"127.0.0.1:9"}), "0.0.0.0:9"));
+        EXPECT_TRUE(clashes(at({"0.0.0.0:9"}), "0.0.0.0:9"));
+        EXPECT_TRUE(clashes(at_every_address(9), "0.0.0.0:9"));
+        EXPECT_TRUE(clashes(at({"[::1]:9"}), "[::]:9"));
+        EXPECT_TRUE(clashes(at({"[::1]:9"}), "[0:0:0:0:0:0:0:1]:9"));
+        EXPECT_TRUE(clashes(at({"[::]:9"}), "[::1]:9"));
+        EXPECT_TRUE(clashes(at({"127.0.0.1:9"}), "[::ffff:127.0.0.1]:9"));
+        EXPECT_FALSE(clashes(at({"[::]:9"}), "127.0.0.1:9")) << "of IPv6 alone";
+        EXPECT_FALSE(clashes(at({"0.0.0.0:9"}), "[::1]:9"));
+        EXPECT_FALSE(clashes(at({"0.0.0.0:9"}), "0.0.0.0:8"));
+    }
+    EXPECT_EQ(named(at({"127.0.0.1:9"}), "address: \"localhost:9\""), 1U);
+    EXPECT_EQ(named(at_every_address(9), "address: \"LOCALHOST:9\""), 1U);
+    EXPECT_EQ(named(at({"[::]:9"}), "address: \"localhost:9\""), 0U) << "IPv4's is left";
+    EXPECT_EQ(named(at({"127.0.0.1:9"}), "address: \"myself.test:9\""), 0U) << "not looked up";
+}
+
+TEST(Passed, AreNamedEach) {
+    const Lines lines =
+        problems(at({"127.0.0.1:9", "0.0.0.0:7"}),
+                 tcp + systemd + "  - address: 127.0.0.3:7\n" + "admin: {http: \"127.0.0.1:7\"}\n");
+    EXPECT_EQ(lines, (Lines{"f:4: listen[0].address: 127.0.0.1:9 (gate) is where the backend "
+                            "listens, expected another port in the socket unit",
+                            "f:5: listen[1].address: 127.0.0.3:7 and 0.0.0.0:7 (gate), which a "
+                            "socket unit has passed, are in part the same, expected each address "
+                            "once",
+                            "f:6: admin.http: 127.0.0.1:7 is where clients connect, at 0.0.0.0:7 "
+                            "(gate) passed by a socket unit, expected an address of its own"}));
+    EXPECT_EQ(
+        problems(at({"127.0.0.1:7", "127.0.0.2:7"}), tcp + systemd + "  - address: 0.0.0.0:7\n")
+            .size(),
+        2U);
 }
 
 TEST(Passed, AreCountedEach) {

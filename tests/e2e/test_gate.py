@@ -309,6 +309,31 @@ class ListenerTest(unittest.TestCase):
             self.assertEqual(entered, list(range(11)))
             self.assertEqual(sum("::1" in peer for peer in peers), 5)
 
+    def test_every_address_of_both_families_is_at_one_port(self):
+        if not socket.has_ipv6:
+            self.skipTest("no IPv6 here")
+        listen = [{"address": "[::]:@PORT@"}, {"address": "0.0.0.0:@PORT@"}]
+        with Supervisor(fake.config(listen=listen)) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("listening", nth=2)
+            for number, host in enumerate(("127.0.0.1", "::1"), 1):
+                client = Client(supervisor.port, number, host=host)
+                self.assertEqual(client.answer(), f"{number} g1")
+                client.close()
+            self.assertEqual(supervisor.terminate(), 0)
+
+    def test_an_address_of_ipv4_may_be_written_as_one_of_ipv6(self):
+        # The system lets no socket of IPv6 alone be there: the start failed.
+        listen = [{"address": "[::ffff:127.0.0.1]:@PORT@"}]
+        with Supervisor(fake.config(listen=listen)) as supervisor:
+            supervisor.start()
+            line = supervisor.log.wait("listening")
+            self.assertEqual(line["address"], f"127.0.0.1:{supervisor.port}")
+            client = Client(supervisor.port, 1)
+            self.assertEqual(client.answer(), "1 g1")
+            client.close()
+            self.assertEqual(supervisor.terminate(), 0)
+
 
 class DescriptorTest(unittest.TestCase):
     def test_the_backend_has_three_descriptors_while_two_hundred_wait(self):

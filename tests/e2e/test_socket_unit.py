@@ -490,6 +490,33 @@ class WrongTest(unittest.TestCase):
                 self.assertIn("(door0) is where the backend listens, expected another port in the "
                               "socket unit", line)  # fmt: skip
 
+    def test_it_is_where_a_backend_listens_that_is_written_in_another_way(self):
+        for passed, backend in (("127.0.0.1", "0.0.0.0"), ("127.0.0.1", "localhost"),
+                                ("::", "localhost"), ("127.0.0.1", "[::ffff:127.0.0.1]")):  # fmt: skip
+            with self.subTest(passed=passed, backend=backend), SocketUnit(listening(passed)) as unit:
+                alone = {"protocol": "tcp", "listen": PASSED,
+                         "backend": {"address": f"{backend}:{unit.port()}"}}  # fmt: skip
+                self.assertIn("(door0) is where the backend listens, expected another port in the "
+                              "socket unit", self.refused(unit, alone))  # fmt: skip
+
+    def test_one_of_ipv6_alone_is_not_in_the_way_of_ipv4(self):
+        door = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        door.bind(("::", 0))
+        door.listen(10)
+        with SocketUnit(door) as unit, tcplock.Service(unit.port()) as service:
+            service.start()
+            alone = {"protocol": "tcp", "listen": PASSED,
+                     "backend": {"address": f"127.0.0.1:{unit.port()}"}}  # fmt: skip
+            with Supervisor(alone) as supervisor:
+                unit.pass_to(supervisor)
+                supervisor.start()
+                supervisor.log.wait("backend ready")
+                client = Client(unit.port(), "1", host="::1")
+                self.assertEqual(client.answer(), "1 s")
+                client.close()
+                self.assertEqual(supervisor.terminate(), 0)
+
     def test_tcplock_takes_none(self):
         with SocketUnit(listening()) as unit:
             start = types.SimpleNamespace()

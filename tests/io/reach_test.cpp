@@ -51,24 +51,9 @@ TEST(Reach, IsTwoWhereIpv6TakesIpv4AsWell) {
     EXPECT_EQ(endpoints_at("[::]:0", false), (std::vector<std::string>{"[::]:0", "0.0.0.0:0"}));
 }
 
-TEST(Reach, IsNowhereWithoutTcp) {
+TEST(Reach, IsNowhereWithoutIp) {
     EXPECT_TRUE(endpoints_of(Descriptor()).empty());
     EXPECT_TRUE(endpoints_of(Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))).empty());
-}
-
-TEST(Reach, OverlapsWhereAClientOfTheOneMayComeToTheOther) {
-    const auto overlaps = [](std::string_view one, std::string_view other) {
-        EXPECT_EQ(overlap(at(one), at(other)), overlap(at(other), at(one)));
-        return overlap(at(one), at(other));
-    };
-    EXPECT_TRUE(overlaps("127.0.0.1:7", "127.0.0.1:7"));
-    EXPECT_TRUE(overlaps("127.0.0.1:7", "0.0.0.0:7"));
-    EXPECT_TRUE(overlaps("127.0.0.1:7", "[::ffff:127.0.0.1]:7"));
-    EXPECT_TRUE(overlaps("[::]:7", "[::1]:7"));
-    EXPECT_FALSE(overlaps("127.0.0.1:7", "127.0.0.2:7"));
-    EXPECT_FALSE(overlaps("127.0.0.1:7", "0.0.0.0:8"));
-    EXPECT_FALSE(overlaps("127.0.0.1:7", "[::]:7"));
-    EXPECT_FALSE(overlaps("0.0.0.0:7", "[::]:7"));
 }
 
 TEST(Reach, LeadsToWhereAConnectionArrives) {
