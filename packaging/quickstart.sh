@@ -2,10 +2,17 @@
 # From nothing to a converted document, on Debian 12 or 13: installs what is missing, builds, starts the
 # supervisor with LibreOffice on config/tcplock.yaml, and converts a sample through the gate.
 #
+# usage: packaging/quickstart.sh
+#
 # Run it as root, or as somebody who may use sudo. Run again, it stops the supervisor it started
 # the last time and starts a new one. What it makes is in build/quickstart/, and in $STATE_DIRECTORY
 # if that is set.
 set -eu
+
+[ $# -eq 0 ] || {
+    echo "usage: packaging/quickstart.sh" >&2
+    exit 2
+}
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$top/build/quickstart

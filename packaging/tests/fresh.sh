@@ -13,16 +13,18 @@ set -eu
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$tests/../.." && pwd)
 
+usage() {
+    echo "usage: packaging/tests/fresh.sh 12|13 [--quickstart | ARGUMENT...]" >&2
+    exit 2
+}
 case ${1-} in
     12) suite=bookworm ;;
     13) suite=trixie ;;
-    *)
-        echo "usage: packaging/tests/fresh.sh 12|13 [--quickstart | ARGUMENT...]" >&2
-        exit 2
-        ;;
+    *) usage ;;
 esac
 release=$1
 shift
+[ "${1-}" != --quickstart ] || [ $# -eq 1 ] || usage
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
