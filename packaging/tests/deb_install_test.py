@@ -1,21 +1,29 @@
 """The package's own life: installed with and without LibreOffice, upgraded, removed, purged."""
 
+import os
 import re
+import subprocess
+import tempfile
 import time
 import unittest
 
-from deb_machine import APT, OFFICE, TOP
+from deb_machine import APT, OFFICE, TOP, without_systemd
 from deb_service import (
     CONFIGURATION,
+    DEB,
     EXCHANGE,
     NAME,
     PACKAGES,
+    PORT,
     RELEASE,
+    ROOTS,
     SOURCE,
+    InOrder,
     Installation,
     Package,
-    in_order,
+    Steps,
 )
+from hardening import SIGNS, missing
 from supervisor import result, wait_until
 
 # What dpkg, apt and the loader keep of everything that was ever installed, logs, what systemd makes
@@ -25,6 +33,10 @@ KEPT_BY_OTHERS = re.compile(
     r"|etc/((passwd|group|shadow|gshadow|subuid|subgid)-?|ld\.so\.cache|\.pwd\.lock)$"
     r"|run/systemd/(incoming|propagate|unit-root)|home/clerk/)"
 )
+
+
+# Whatever is called after it, and is neither dpkg's nor ours to see.
+LEFT = r"find / /run -xdev -name '*tcplock*' | grep -vE '^/var/(lib/(dpkg|apt)|cache/apt)/' || true"
 
 
 def setUpModule():
@@ -94,6 +106,52 @@ def assert_converts_all_kinds(here):
             raise AssertionError(f"{kind}: the words did not come back")
 
 
+class ProgramsTest(unittest.TestCase):
+    def test_they_are_hardened(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["dpkg-deb", "--extract", DEB, folder], check=True)
+            for name in (NAME, "tcplock"):
+                with self.subTest(name):
+                    self.assertEqual(missing(os.path.join(folder, "usr/bin", name)), [])
+        result("hardened", has=",".join(SIGNS).replace(" ", "_"))
+
+
+class WithoutSystemdTest(unittest.TestCase):
+    """In a container or a chroot, where no service manager runs."""
+
+    SCRIPT = f"""
+exec 2>&1
+export DEBIAN_FRONTEND=noninteractive
+test ! -e /run/systemd/system
+apt="{" ".join(APT)}"
+for version in first second; do
+    echo "== $version"
+    $apt install {PACKAGES}/$version.deb
+    tcplock-supervisor check -c {CONFIGURATION}
+    stat -c "exchange %a %U:%G" {EXCHANGE}
+done
+echo == remove
+$apt remove {NAME}
+test -e {CONFIGURATION}
+echo == again, and purge
+$apt install {PACKAGES}/first.deb
+$apt purge {NAME}
+echo == left
+{LEFT}
+echo == end
+"""
+
+    def test_it_is_installed_upgraded_removed_and_purged(self):
+        package.later("second", "+1")
+        seen = [(TOP, SOURCE), (package.folder, PACKAGES)]
+        said = without_systemd(ROOTS.office(package.depends()), seen, self.SCRIPT, 300)
+        steps, left = said.split("== end\n")[0].split("== left\n")
+        self.assertEqual(steps.count(f"exchange 2770 {NAME}:tcplock-exchange\n"), 2, said)
+        self.assertNotRegex(steps, r"(?i)\b(error|fail(ed)?|cannot|not found|unable)\b", said)
+        self.assertEqual(left, "")
+        result("without_systemd", installed="yes", upgraded="yes", removed="yes", purged="yes")
+
+
 class WithoutLibreOfficeTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -153,7 +211,7 @@ class ReadmeTest(unittest.TestCase):
         result("install_as_the_readme_says", took=took, **replaced, converted="docx,xlsx,odp")
 
 
-class LifeTest(unittest.TestCase):
+class LifeTest(Steps):
     """Where LibreOffice is installed already: what is there at the end is what was there before."""
 
     @classmethod
@@ -181,9 +239,7 @@ class LifeTest(unittest.TestCase):
         inside = here.hold("inside at the upgrade")
         waiting = here.start_client("waiting at the upgrade")
         wait_until(lambda: here.status()["line"]["waiting"] == 1, 60, "one waits", pause=0.2)
-        options = ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
-        install = [*APT, *options, "install", f"{PACKAGES}/{name}.deb"]
-        upgrade = here.machine.start(*install, timeout=300)
+        upgrade = here.upgrade(name)
         wait_until(lambda: "draining" in here.show("StatusText"), 120, "it drains", pause=0.1)
         inside.go_on()
         self.assertIs(inside.was_served(), True)
@@ -334,9 +390,137 @@ class LifeTest(unittest.TestCase):
         self.assertNotEqual(here.run("test", "-e", f"{state}-gone", check=False).returncode, 0)
 
 
-def load_tests(*_):
-    return in_order(WithoutLibreOfficeTest, ReadmeTest, LifeTest)
+class SocketLifeTest(Steps):
+    """With the socket unit enabled, which holds the address."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.here = cls.enterClassContext(Installation(package, "install-socket"))
+        cls.here.run("useradd", "--create-home", "clerk")
+
+    def states(self):
+        """Of the socket and the service: (enabled, active)."""
+        show = self.here.show
+        units = (f"{NAME}.socket", f"{NAME}.service")
+        return [(show("UnitFileState", unit), show("ActiveState", unit)) for unit in units]
+
+    def listens(self):
+        return self.here.run("grep", "-c", f":{PORT:04X} 00000000:0000 0A", "/proc/net/tcp", check=False)
+
+    def test_installed_and_enabled(self):
+        here = self.here
+        here.install()
+        self.assertEqual(here.show("UnitFileState", f"{NAME}.socket"), "disabled")
+        here.run("sed", "-i", "s/^  - address: 127.0.0.1:2002/  - address: systemd/", CONFIGURATION)
+        here.run("systemctl", "stop", NAME)
+        here.run("systemctl", "enable", "--now", f"{NAME}.socket")
+        here.run("systemctl", "start", NAME)
+        self.assertTrue(here.convert("by the socket"))
+        self.assertEqual(self.states(), [("enabled", "active")] * 2)
+
+    def test_upgraded_and_who_comes_meanwhile_is_served_by_the_new_one(self):
+        here = self.here
+        package.later("socket", "+1")
+        here.wait_ready()
+        old = here.main_pid()
+        inside = here.hold("inside at the upgrade")
+        upgrade = here.upgrade("socket")
+        wait_until(lambda: "draining" in here.show("StatusText"), 120, "it drains", pause=0.1)
+        late = here.start_client("late at the upgrade")
+        inside.go_on()
+        self.assertIs(inside.was_served(), True)
+        said, _ = upgrade.communicate(timeout=300)
+        self.assertEqual(upgrade.returncode, 0, said)
+        self.assertIs(late.was_served(), True)
+        self.assertNotEqual(here.main_pid(), old)
+        self.assertEqual(self.states(), [("enabled", "active")] * 2)
+        result("upgrade_with_the_socket", inside="served", late="served")
+
+    def test_removed_and_the_address_is_free(self):
+        here = self.here
+        here.run(*APT, "remove", NAME, timeout=120)
+        self.assertEqual(here.owned_processes(), set())
+        self.assertEqual(self.listens().stdout, "0\n")
+
+    def test_installed_again_it_serves_by_the_socket(self):
+        here = self.here
+        here.install("socket")
+        self.assertTrue(here.convert("by the socket again"))
+        self.assertEqual(self.states(), [("enabled", "active")] * 2)
+        result("install_after_remove_with_the_socket", serves="yes")
+
+    def test_purged_when_the_service_had_failed(self):
+        here = self.here
+        here.run("systemctl", "stop", f"{NAME}.socket", NAME, timeout=90)
+        self.assertNotEqual(here.run("systemctl", "start", NAME, check=False).returncode, 0)
+        self.assertEqual(here.show("ActiveState"), "failed", "there is no socket to listen on")
+        here.run(*APT, "purge", NAME, timeout=120)
+        units = here.shell("systemctl list-units --all --no-legend 'tcplock*'").strip()
+        left = here.shell(LEFT).split()
+        result("purge_with_the_socket", left=left, units=repr(units), listens=self.listens().stdout)
+        self.assertEqual(left, [])
+        self.assertEqual(units, "")
+        self.assertEqual(here.owned_processes(), set())
+        self.assertEqual(self.listens().stdout, "0\n")
+
+
+class MaskedTest(Steps):
+    """Where the administrator says what is not to be started."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.here = cls.enterClassContext(Installation(package, "install-masked"))
+        cls.here.run("useradd", "--create-home", "clerk")
+
+    def upgrade(self, name, suffix):
+        version = package.later(name, suffix)
+        upgrade = self.here.upgrade(name)
+        said, _ = upgrade.communicate(timeout=300)
+        self.assertEqual(upgrade.returncode, 0, said)
+        self.assertEqual(self.here.installed_version(), version)
+        self.assertEqual(self.here.run("dpkg", "--audit").stdout, "")
+
+    def test_installed_where_a_policy_forbids_to_start_it(self):
+        here = self.here
+        policy = "/usr/sbin/policy-rc.d"
+        here.machine.write(policy, b"#!/bin/sh\nexit 101\n", mode="0755")
+        here.install()
+        self.assertEqual(here.show("ActiveState"), "inactive")
+        self.assertEqual(here.show("UnitFileState"), "enabled")
+        here.run("rm", policy)
+        here.run("systemctl", "start", NAME)
+        self.assertTrue(here.convert("by hand"))
+        result("install_with_a_policy", started="no", enabled="yes")
+
+    def test_upgraded_while_it_is_masked_it_stays_so(self):
+        here = self.here
+        here.run("systemctl", "mask", "--now", NAME, timeout=90)
+        self.upgrade("masked", "+1")
+        self.assertEqual(here.show("ActiveState"), "inactive")
+        self.assertEqual(here.show("UnitFileState"), "masked")
+        self.assertEqual(here.owned_processes(), set())
+        here.run("systemctl", "unmask", NAME)
+        self.assertEqual(here.show("UnitFileState"), "enabled")
+        here.run("systemctl", "start", NAME)
+        self.assertTrue(here.convert("unmasked"))
+        result("upgrade_while_masked", started="no", afterwards="enabled")
+
+    def test_upgraded_while_it_runs_and_may_not_be_started(self):
+        here = self.here
+        pid = here.main_pid()
+        here.run("systemctl", "mask", NAME)
+        self.upgrade("masked-and-running", "+2")
+        self.assertEqual(here.main_pid(), pid, "stopped, it could not be started again")
+        self.assertTrue(here.convert("by the old one"))
+
+    def test_purged_while_it_is_masked(self):
+        here = self.here
+        here.run(*APT, "purge", NAME, timeout=120)
+        self.assertEqual(here.owned_processes(), set())
+        left = here.shell(LEFT).split()
+        result("purge_while_masked", left=",".join(left))
+        self.assertEqual(left, [f"/etc/systemd/system/{NAME}.service"], "the administrator's own")
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, testLoader=InOrder())

@@ -148,6 +148,23 @@ def fetch(root, apt, packages):
         in_root(root, satisfy, 600)
 
 
+def nspawn(root, folders):
+    """The command that runs something in a root, of which nothing that is written is kept."""
+    options = ["--quiet", "--register=no", "--keep-unit", "--volatile=overlay", "--machine=debian"]
+    options += ["--private-network", "--resolv-conf=off", "--timezone=off", "--console=pipe"]
+    options += ["--system-call-filter=bpf"]  # units filter addresses by it
+    options += [f"--bind-ro={here}:{there}" for here, there in folders]
+    # Told to end if whoever runs the tests is killed.
+    start = ["setpriv", "--pdeathsig", "TERM", "systemd-nspawn"]
+    return [*start, *options, f"--directory={root}"]
+
+
+def without_systemd(root, folders, script, timeout):
+    """What a shell prints there, as in a container or a chroot: no service manager runs."""
+    clean = ["env", "-i", *(f"{name}={value}" for name, value in ENVIRONMENT.items())]
+    return succeed([*nspawn(root, folders), "--as-pid2", *clean, "sh", "-euc", script], timeout)
+
+
 class Machine:
     """One that runs, from `with` to its end. What a test wrote is gone afterwards."""
 
@@ -159,15 +176,9 @@ class Machine:
         self._nspawn = None
 
     def __enter__(self):
-        options = ["--quiet", "--register=no", "--keep-unit", "--boot", "--volatile=overlay"]
-        options += ["--private-network", "--resolv-conf=off", "--timezone=off", "--console=pipe"]
-        options += ["--system-call-filter=bpf"]  # units filter addresses by it
-        options += [f"--bind-ro={here}:{there}" for here, there in self.folders]
         with open(self.console, "wb") as log:
-            # Told to end if whoever runs the tests is killed.
             self._nspawn = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", "systemd-nspawn", *options]
-                + ["--machine=debian", f"--directory={self.root}"],
+                [*nspawn(self.root, self.folders), "--boot"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -70,10 +70,12 @@ class Package:
 class Installation:
     """A machine, and in it the package once install() has been called."""
 
-    def __init__(self, package, name, office=True, recommends=False):
-        """What it said is kept by this name, its console and its journal."""
+    def __init__(self, package, name, office=True, recommends=False, tools=""):
+        """What it said is kept by this name, its console and its journal. The tools, which are
+        packages, can be installed there too."""
         wanted = package.recommends() if recommends else ""
-        root = ROOTS.office(package.depends()) if office else ROOTS.bare(package.depends(), wanted)
+        needed = ", ".join(filter(None, (package.depends(), tools)))
+        root = ROOTS.office(needed) if office else ROOTS.bare(needed, wanted)
         self.kept = os.path.join(ROOTS.folder, name)
         seen = [(TOP, SOURCE), (package.folder, PACKAGES)]
         self.machine = Machine(root, f"{self.kept}-console.log", seen)
@@ -103,6 +105,12 @@ class Installation:
             self.run("useradd", "--create-home", user)
             if group:
                 self.run("usermod", "--append", "--groups", group, user)
+
+    def upgrade(self, name):
+        """Begins that, with the configuration that is there."""
+        options = ["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"]
+        install = [*APT, *options, "install", f"{PACKAGES}/{name}.deb"]
+        return self.machine.start(*install, timeout=300)
 
     def installed_version(self):
         return self.run("dpkg-query", "--show", "--showformat", "${Version}", NAME).stdout
@@ -245,9 +253,28 @@ class Client:
         return self.words in self.installation.run("cat", self.target).stdout or "not his words"
 
 
-def in_order(*cases):
-    """The tests of these classes as they are written down: they are one machine's life."""
-    suite = unittest.TestSuite()
-    for case in cases:
-        suite.addTests(case(name) for name in vars(case) if name.startswith("test_"))
-    return suite
+class InOrder(unittest.TestLoader):
+    """The classes of a module, and the tests of a class, as they are written down."""
+
+    def getTestCaseNames(self, case):
+        return steps_of(case)
+
+    def loadTestsFromModule(self, module, **_):
+        mine = [one for one in vars(module).values() if getattr(one, "__module__", "") == module.__name__]
+        cases = [one for one in mine if isinstance(one, type) and issubclass(one, unittest.TestCase)]
+        return self.suiteClass(map(self.loadTestsFromTestCase, cases))
+
+
+def steps_of(case):
+    return [name for name in vars(case) if name.startswith("test_")]
+
+
+class Steps(unittest.TestCase):
+    """One machine's life, of which each test is a step that follows upon the others."""
+
+    def setUp(self):
+        case = type(self)
+        earlier = case.__dict__.get("done", [])
+        case.done = [*earlier, self._testMethodName]
+        expected = steps_of(case)[: len(case.done)]
+        self.assertEqual(case.done, expected, f"a step of one life: run all of {case.__name__}")
