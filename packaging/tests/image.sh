@@ -5,8 +5,9 @@
 # usage: image.sh [12|13] [TEST...]
 #
 # It needs root and podman, which it installs, and the archives of Debian. The base images are made
-# from those, under the names that the Dockerfile has for them, if there are none; they are kept in
-# build/image/. Images are called localhost/tcplock-test, and stay, so that the next run is quick.
+# from those, under the names that the Dockerfile has for them, if there are none. They, and the last
+# images of each release, localhost/tcplock-test, are kept so that the next run is quick: for a week,
+# and then whoever comes first removes them all. Whatever is made of such a base has its label.
 set -eu
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -19,6 +20,9 @@ packages=(
     python3 python3-yaml prometheus docker-compose
 )
 build_limit=5400 # seconds; most of it is the compiler's
+label=tcplock-test
+kept_for=168h
+revision=of-the-test
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -66,14 +70,31 @@ END
     mv "$work/debian-$suite-slim.tar.part" "$work/debian-$suite-slim.tar"
 }
 
+# Of those with the label, unless a container has it.
+prune() { "${podman[@]}" image prune --force --filter "label=$label" "$@" >/dev/null; }
+
+finish() {
+    prune || echo "image.sh: podman keeps images that were made here; see podman ps --all --external" >&2
+}
+
+# A base image of ours is as old as the rest: Debian has had security updates since.
+remove_if_old() {
+    local old
+    old=$("${podman[@]}" image list --quiet --filter "label=$label" --filter "until=$kept_for")
+    [ -n "$old" ] || return 0
+    say "Removing the images of earlier runs, which are older than $kept_for"
+    prune --all
+}
+
 # Under the name that the Dockerfile has for it. One that is here already, Debian's own perhaps, is
 # taken as it is.
 have_base_image() {
     local suite=$1 name=docker.io/library/debian:$1-slim
     ! "${podman[@]}" image exists "$name" || return 0
     say "Making a base image $name"
-    [ -s "$work/debian-$suite-slim.tar" ] || make_base_archive "$suite"
-    "${podman[@]}" import --quiet "$work/debian-$suite-slim.tar" "$name"
+    make_base_archive "$suite"
+    "${podman[@]}" import --quiet --change "LABEL $label=yes" "$work/debian-$suite-slim.tar" "$name"
+    rm "$work/debian-$suite-slim.tar"
 }
 
 # The format is Docker's, since the other has no health check.
@@ -83,7 +104,8 @@ build() {
     timeout "$build_limit" "${podman[@]}" build --format docker --pull=never "${limits[@]}" \
         --volume "$work/apt.conf:/etc/apt/apt.conf.d/99host:ro" \
         --file "$top/packaging/docker/Dockerfile" --tag "localhost/tcplock-test:$tag" \
-        "$@" "$top"
+        --label "$label=yes" "$@" "$top" >>"$log" 2>&1 ||
+        { tail -n 40 "$log" >&2; fail "the build of \"$tag\" failed; all of it is in $log"; }
 }
 
 case $release in
@@ -99,19 +121,21 @@ say "Installing what is missing"
 "$top/packaging/quickstart/install-missing.sh" "${packages[@]}"
 
 mkdir -p "$work"
+# Only the last image of each name, and what that is made of, outlives this.
+trap finish EXIT
+remove_if_old
 write_apt_settings
 have_base_image bookworm # where the programs are built
 have_base_image "$suite"
 
 say "Building the image, Debian $release ($suite)"
 log=$work/build-$release.log
-for target in program client; do
-    build "$target-$suite" --target "$target" --build-arg "DEBIAN=$suite" >"$log" 2>&1 ||
-        { tail -n 40 "$log" >&2; fail "the build of \"$target\" failed; all of it is in $log"; }
-done
-build "$suite" --build-arg "DEBIAN=$suite" >"$log" 2>&1 ||
-    { tail -n 40 "$log" >&2; fail "the build failed; all of it is in $log"; }
+: >"$log"
+build libraries --target libraries # by name, or they would not be kept
+build "program-$suite" --target program
+build "client-$suite" --target client --build-arg "DEBIAN=$suite"
+build "$suite" --build-arg "DEBIAN=$suite" --build-arg "REVISION=$revision"
 
 say "Testing it, Debian $release"
 # The Python that has Debian's modules is the system's own.
-SUITE=$suite exec /usr/bin/python3 "$top/packaging/tests/image_test.py" --verbose "$@"
+SUITE=$suite REVISION=$revision /usr/bin/python3 "$top/packaging/tests/image_test.py" --verbose "$@"

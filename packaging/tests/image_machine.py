@@ -24,6 +24,7 @@ IMAGE = f"localhost/tcplock-test:{SUITE}"
 CLIENT_IMAGE = f"localhost/tcplock-test:client-{SUITE}"
 DEBIAN_IMAGE = f"docker.io/library/debian:{SUITE}-slim"
 PROGRAM_IMAGE = f"localhost/tcplock-test:program-{SUITE}"
+REVISION = os.environ.get("REVISION", "")  # that the image was built with
 BARE_IMAGE = "docker.io/library/debian:bookworm-slim"  # glibc, and as little else as there can be
 
 PODMAN = ["podman", "--runtime", "runc"]

@@ -25,12 +25,14 @@ from image_machine import (
     PORT,
     PROGRAM_IMAGE,
     PYTHON,
+    REVISION,
     TOP,
     Container,
     Network,
     podman,
     run,
 )
+from hardening import SIGNS, missing
 from supervisor import result, wait_until
 
 import yaml
@@ -479,6 +481,7 @@ class Contents(ImageTest):
         about = json.loads(podman("image", "inspect", "--format", "{{json .Config}}", IMAGE).stdout)
         version = self.inside("tcplock-supervisor", "--version").split()[1]
         self.assertEqual(about["Labels"]["org.opencontainers.image.version"], version)
+        self.assertEqual(about["Labels"]["org.opencontainers.image.revision"], REVISION)
         self.assertEqual(about["User"], "1001:0")
         self.assertEqual(about["StopSignal"], "SIGTERM")
         self.assertEqual(list(about["ExposedPorts"]), ["2002/tcp"])
@@ -529,6 +532,12 @@ class Program(ImageTest):
                 needs=",".join(sorted(needed)),
                 glibc=".".join(map(str, max(versions))),
             )
+
+    def test_is_hardened(self):
+        for name in os.listdir(self.folder):
+            with self.subTest(name):
+                self.assertEqual(missing(os.path.join(self.folder, name)), [])
+        result("image_hardened", has=",".join(SIGNS).replace(" ", "_"))
 
     def bare(self, program, *arguments):
         done = podman("run", "--rm", *LIMITS, "--network", "none",
