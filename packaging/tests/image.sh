@@ -59,15 +59,14 @@ Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 END
     # Both are smaller with the package that says so of a merged /usr than with the one that merges.
-    mmdebstrap --variant=minbase --include=usr-is-merged --aptopt="$work/apt.conf" \
+    mmdebstrap --quiet --format=tar --variant=minbase --include=usr-is-merged --aptopt="$work/apt.conf" \
         --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --customize-hook='rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"' \
         --customize-hook='cd "$1/etc/apt/sources.list.d" && mv 0000* debian.sources' \
-        "$suite" "$work/debian-$suite-slim.tar.part" "$work/debian.sources"
-    mv "$work/debian-$suite-slim.tar.part" "$work/debian-$suite-slim.tar"
+        "$suite" "$work/debian-$suite-slim.tar" "$work/debian.sources"
 }
 
 # Of those with the label, unless a container has it.
@@ -121,6 +120,9 @@ say "Installing what is missing"
 "$top/packaging/quickstart/install-missing.sh" "${packages[@]}"
 
 mkdir -p "$work"
+# One that prunes would take from another what that is about to use.
+exec 9>/run/lock/tcplock-test-image
+flock -n 9 || fail "another one builds or tests images on this machine; wait for its end"
 # Only the last image of each name, and what that is made of, outlives this.
 trap finish EXIT
 remove_if_old
