@@ -448,7 +448,10 @@ class AutopkgtestTest(unittest.TestCase):
         tree = "/root/source"  # as a source package has it
         run("mkdir", tree)
         run("cp", "-r", f"{SOURCE}/packaging", f"{SOURCE}/packaging/debian", tree)
-        done = run("autopkgtest", "--no-built-binaries", f"{PACKAGES}/first.deb", tree, "--", "null", timeout=600, check=False)
+        # The machine is what it asks for, of which the runner of Debian 13 knows nothing.
+        how = ["--no-built-binaries", "--ignore-restrictions=isolation-container"]
+        command = ["autopkgtest", *how, f"{PACKAGES}/first.deb", tree, "--", "null"]
+        done = run(*command, timeout=600, check=False)
         said = done.stdout + done.stderr
         passed = re.findall(r"^(\w+) +(PASS.*?)\s*$", said, re.M)
         result("autopkgtest", status=done.returncode, **dict(passed))
