@@ -1,7 +1,6 @@
 #include "io/listener.hpp"
 
 #include "io/address.hpp"
-#include "io/interruption.hpp"
 #include "io/reach.hpp"
 #include "io/socket.hpp"
 
@@ -68,40 +67,14 @@ void prepare_client(int fd) {
     }
 }
 
+// That an accept blocks nobody is a property of the open file, and whoever has it can change it:
+// systemd does when it starts another service that shares the socket (NonBlocking= in
+// systemd.service(5)). An accept that waited would wait with everything.
 void let_block_nobody(int fd) {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
         (void)::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     }
-}
-
-struct Accepted {
-    Descriptor client;  // or none
-    tcp::endpoint peer;
-    int error = 0;
-};
-
-Accepted accept(int fd) {
-    Accepted accepted;
-    auto size = static_cast<socklen_t>(accepted.peer.capacity());
-    accepted.client =
-        Descriptor(::accept4(fd, accepted.peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    accepted.error = accepted.client ? 0 : errno;
-    if (accepted.client) {
-        accepted.peer.resize(size);
-    }
-    return accepted;
-}
-
-// That an accept blocks nobody is a property of the open file, and whoever has it can change it:
-// systemd does when it starts another service that shares the socket (NonBlocking= in
-// systemd.service(5)). An accept that waited would wait with everything. So it is changed back
-// first, which helps but for one who is quicker than the accept and takes the client as well; then
-// the accept is interrupted.
-Accepted accept_from_shared(int fd) {
-    let_block_nobody(fd);
-    const Interruption limit;
-    return accept(fd);
 }
 
 tcp::endpoint local_address(int fd) {
@@ -255,25 +228,32 @@ Listener::Outcome Listener::accept_one() {
     if (!socket_.is_open()) {
         return Outcome::nobody;  // The last callback closed us.
     }
-    const int fd = socket_.native_handle();
-    Accepted accepted = is_shared_ ? accept_from_shared(fd) : accept(fd);
-    if (accepted.client) {
+    tcp::endpoint peer;
+    auto size = static_cast<socklen_t>(peer.capacity());
+    if (is_shared_) {
+        let_block_nobody(socket_.native_handle());
+    }
+    Descriptor client(
+        ::accept4(socket_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (client) {
+        peer.resize(size);
         if (may_lack_options_) {
-            prepare_client(accepted.client.get());
+            prepare_client(client.get());
         }
-        callbacks_.accepted(std::move(accepted.client), accepted.peer);
+        callbacks_.accepted(std::move(client), peer);
         return Outcome::accepted;
     }
-    if (accepted.error == EAGAIN) {
+    const int error = errno;
+    if (error == EAGAIN) {
         may_lack_options_ = false;  // All who had come before have been accepted.
         return Outcome::nobody;
     }
-    if (concerns_one_client(accepted.error)) {
+    if (concerns_one_client(error)) {
         return Outcome::skipped;
     }
     // EMFILE, ENFILE, ENOBUFS, ENOMEM, or what we have not thought of: the client is still in the
     // queue, the socket stays readable, and going on at once would spin.
-    note_exhausted(std::error_code(accepted.error, std::generic_category()));
+    note_exhausted(std::error_code(error, std::generic_category()));
     return Outcome::exhausted;
 }
 

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
-#include <future>
 #include <memory>
 #include <netinet/tcp.h>
 #include <string>
@@ -30,17 +29,6 @@ namespace {
 int accept_error = 0;
 int accept_calls = 0;
 int accepts_that_would_block = 0;
-bool somebody_is_quicker = false;
-int quick_accepts = 0;
-
-// Between our look at the socket and our accept: makes it block, and takes who was there. We are
-// then told to wait for the next one.
-void be_quicker(int fd) {
-    const int client = ::accept(fd, nullptr, nullptr);
-    quick_accepts += client >= 0 ? 1 : 0;
-    ::close(client);
-    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-}
 
 }  // namespace
 
@@ -51,10 +39,6 @@ extern "C" int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
         ++accepts_that_would_block;  // It does not, so that the test comes to an end.
         errno = EAGAIN;
         return -1;
-    }
-    if (somebody_is_quicker) {
-        somebody_is_quicker = false;
-        be_quicker(fd);
     }
     if (accept_error != 0) {
         errno = accept_error;
@@ -384,28 +368,6 @@ TEST_F(Listening, OverASocketThatWasPassedBlocksNobodyWhateverOthersDoToIt) {
         ASSERT_TRUE(run_until([&] { return clients.size() == i; }));
     }
     EXPECT_EQ(accepts_that_would_block, 0);
-}
-
-TEST_F(Listening, OverASocketThatWasPassedStandsStillForNobodyWhoIsQuicker) {
-    const Descriptor kept = opened_by_somebody_else();
-    listen_over(Descriptor(::dup(kept.get())));
-    const auto address = listener->local_endpoint();
-    run_listener();
-    // Comes late, so that an accept that waits ends all the same.
-    std::promise<void> going_on;
-    std::thread late([&, went_on = going_on.get_future()] {
-        EXPECT_EQ(went_on.wait_for(5s), std::future_status::ready) << "it has waited for the next";
-        (void)connect_to(address);
-    });
-    quick_accepts = 0;
-    somebody_is_quicker = true;
-    const Descriptor taken = connect_to(address);
-    EXPECT_TRUE(run_until([&] { return quick_accepts == 1; }));
-    const Descriptor caller = connect_to(address);
-    EXPECT_TRUE(run_until([&] { return !clients.empty(); }));
-    going_on.set_value();
-    late.join();
-    EXPECT_TRUE(run_until([&] { return clients.size() == 2; }));
 }
 
 TEST_F(Listening, ThatIsLetGoOfLeavesThoseWhoComeToWhoeverElseHasTheSocket) {
