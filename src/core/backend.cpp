@@ -107,9 +107,7 @@ void Backend::spawn_failed() {
     enter(Phase::vacant, std::nullopt);
 }
 
-void Backend::forget_failures() noexcept {
-    failed_in_a_row_ = 0;
-    doubtful_starts_ = 0;
+void Backend::forget_pauses() noexcept {
     backoff_.healthy();
     not_before_ = {};
 }
@@ -254,6 +252,7 @@ Backend::News Backend::judge(ProbeEnded::Verdict verdict, Instant now) {
         }
         answered_at_ = free_since_ = now;
         fresh_profile_seen_ = false;
+        has_begun_again_ = false;
         doubtful_starts_ = 0;
         has_remade_profile_ = false;
         needs_preparation_ = policy_.hooks.before_admission;

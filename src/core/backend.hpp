@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace tcplock::core {
 
@@ -89,6 +90,15 @@ public:
     [[nodiscard]] bool spawn(Generation generation, Instant now);
     void spawned(double jitter, Instant now);
     void spawn_failed();
+    bool is_beginning() const noexcept {
+        return phase_ == Phase::spawning || phase_ == Phase::starting;
+    }
+    // Since somebody asked. Whether it has been already, since a start last failed or succeeded.
+    bool begin_again() noexcept { return std::exchange(has_begun_again_, true); }
+    // What has failed before says nothing of the next start.
+    void forget_pauses() noexcept;
+    // The next start need not wait; if it fails, the pause after it is as long as it would be.
+    void end_pause() noexcept { not_before_ = {}; }
     StopBackend stop(StopReason reason, StopHow how, Instant now);
     // It must answer again before the next client, as after a session.
     DoubtBackend doubt(StopReason reason, Instant now);
@@ -161,10 +171,11 @@ public:
     bool must_remake_profile() const noexcept;
 
     // In a row, until clients may go in here.
-    void start_failed() noexcept { ++failed_in_a_row_; }
+    void start_failed() noexcept {
+        ++failed_in_a_row_;
+        has_begun_again_ = false;
+    }
     void forget_failed_starts() noexcept { failed_in_a_row_ = 0; }
-    // Nor are there pauses after it, or doubts: what has failed says nothing of the next start.
-    void forget_failures() noexcept;
     std::size_t failed_in_a_row() const noexcept { return failed_in_a_row_; }
 
     // An exit by which a backend asks to be started again, believed once before the next answer.
@@ -227,6 +238,7 @@ private:
 
     bool needs_preparation_ = false;
     bool is_preparing_ = false;
+    bool has_begun_again_ = false;
     bool has_aftermath_ = false;
     bool is_aftermath_due_ = false;
 

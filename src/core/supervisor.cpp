@@ -208,7 +208,8 @@ void Supervisor::on(const PolicyChanged& event, Instant now, Effects& effects) {
     gate_.obey(policy_.gate);
     pool_.obey(policy_, now);
     for (Backend& backend : pool_.places()) {
-        forget_failures(backend);
+        forget_failed_starts(backend);  // Whatever it was, it may be mended.
+        backend.forget_pauses();
         if (event.needs_fresh_backends) {
             replace(backend, StopReason::reload, now, effects);
         }
@@ -216,7 +217,7 @@ void Supervisor::on(const PolicyChanged& event, Instant now, Effects& effects) {
 }
 
 // What was found when its start began may have changed since: one that starts is begun again, and
-// one that is being spawned as soon as it has been. Nobody waits for a pause to end.
+// one that is being spawned as soon as it has been.
 void Supervisor::replace(Backend& backend, StopReason reason, Instant now, Effects& effects) {
     if (backend.phase() == Phase::starting) {
         stop(backend, reason, now, effects);
@@ -356,6 +357,9 @@ void Supervisor::on(const PlaceCleared& event, Instant, Effects&) {
 }
 
 void Supervisor::on(const RecycleRequested& event, Instant now, Effects& effects) {
+    if (mode_ != Mode::serving) {
+        return;  // Who waits has no time for another start.
+    }
     for (Backend& backend : pool_.places()) {
         // What comes after one that has ended may become any instance.
         const bool is_meant =
@@ -363,7 +367,7 @@ void Supervisor::on(const RecycleRequested& event, Instant now, Effects& effects
         if (is_meant && event.reason == StopReason::schedule) {
             recycle_in_turn(backend, event.reason, now, effects);
         } else if (is_meant) {
-            forget_failures(backend);
+            backend.end_pause();
             recycle_as_asked(backend, event, now, effects);
         }
     }
@@ -382,11 +386,15 @@ void Supervisor::recycle_in_turn(Backend& backend, StopReason reason, Instant no
 // At once, whoever is inside is cut, and so nobody is waited for: it is retired in this very turn.
 void Supervisor::recycle_as_asked(Backend& backend, const RecycleRequested& event, Instant now,
                                   Effects& effects) {
-    if (backend.phase() != Phase::ready) {
-        replace(backend, event.reason, now, effects);
-    } else if (event.urgency == RecycleRequested::Urgency::in_turn) {
+    const bool is_at_once = event.urgency == RecycleRequested::Urgency::at_once;
+    if (backend.is_beginning()) {
+        // Once, or who asks again and again would never let it answer.
+        if (!backend.begin_again() || is_at_once) {
+            replace(backend, event.reason, now, effects);
+        }
+    } else if (!is_at_once) {
         recycle_in_turn(backend, event.reason, now, effects);
-    } else {
+    } else if (backend.phase() == Phase::ready) {
         backend.make_due(event.reason);
         cut_all_inside(backend.generation(), CutReason::recycle_requested,
                        CutReason::recycle_requested, effects);
@@ -425,12 +433,6 @@ void Supervisor::count_failed_start(Backend& backend) noexcept {
 
 void Supervisor::forget_failed_starts(Backend& backend) noexcept {
     backend.forget_failed_starts();
-    failed_starts_ = 0;
-}
-
-// Whatever it was, it may be mended.
-void Supervisor::forget_failures(Backend& backend) noexcept {
-    backend.forget_failures();
     failed_starts_ = 0;
 }
 

@@ -117,7 +117,6 @@ private:
     enum class HasFailed { to_start, to_last };
     void count_failed_start(Backend& backend) noexcept;
     void forget_failed_starts(Backend& backend) noexcept;
-    void forget_failures(Backend& backend) noexcept;
     void back_off(Backend& backend, HasFailed what, Instant now, Effects& effects);
     void refuse(Waiter waiter, RefuseReason reason, Instant now, Effects& effects);
     void cut(ClientId client, Session& session, CutReason reason, Effects& effects);

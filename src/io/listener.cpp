@@ -69,7 +69,8 @@ void prepare_client(int fd) {
 
 // That an accept blocks nobody is a property of the open file, and whoever has it can change it:
 // systemd does when it starts another service that shares the socket (NonBlocking= in
-// systemd.service(5)). An accept that waited would wait with everything.
+// systemd.service(5)). An accept that waited would wait with everything. A way is left open: whoever
+// changes it between these two calls, and takes the client as well.
 void let_block_nobody(int fd) {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags >= 0 && (flags & O_NONBLOCK) == 0) {

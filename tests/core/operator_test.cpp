@@ -199,21 +199,42 @@ TEST_F(RecycleAsked, ByScheduleLeavesAStartAlone) {
     expect({});
 }
 
-TEST_F(RecycleAsked, WaitsForNoPauseAndForgetsWhatHasFailed) {
-    policy.backend.remakes_profiles = true;
+TEST_F(RecycleAsked, BeginsAStartAgainOnceUntilItHasAnswered) {
     starts();
-    for (std::uint64_t generation = 1; generation <= doubtful_after; ++generation) {
-        spawned(generation);
-        exits(generation, 1);
-        cleared(generation);
-        if (generation < doubtful_after) {
-            after(policy.backend.restart_backoff.max);
-        }
-    }
+    spawned(1);
+    recycle_requested();
+    cleared(1);
+    spawned(2);
+    skip();
+    recycle_requested();
+    expect({});
+    recycle_requested_at_once();
+    expect({StopBackend{2_gen, StopReason::requested, StopHow::ask, 0, 0s}});
+}
+
+TEST_F(RecycleAsked, WaitsForNoPauseAndMakesTheNextNoShorter) {
+    starts();
+    spawned(1);
+    exits(1, 1);
+    cleared(1);
     skip();
     recycle_requested(0);
-    expect({SpawnBackend{0_place, 4_gen, 0_instance}});
-    EXPECT_EQ(core().snapshot().places[0].failed_in_a_row, 0U);
+    expect({SpawnBackend{0_place, 2_gen, 0_instance}});
+    spawned(2);
+    skip();
+    exits(2, 1);
+    expect({StopBackend{2_gen, StopReason::died, StopHow::kill, 0, 0s},
+            BackOff{2_gen, 2 * policy.backend.restart_backoff.first, 2}});
+}
+
+TEST_F(RecycleAsked, WhileItDrainsLeavesAStartToThoseWhoWait) {
+    starts();
+    arrives(1);
+    spawned(1);
+    asked_to_end();
+    skip();
+    recycle_requested();
+    expect({});
 }
 
 // ---- A cut -------------------------------------------------------------------------------------

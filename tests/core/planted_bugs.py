@@ -159,8 +159,7 @@ BUGS = [
      "if (const auto waiter = gate_.take(event.client); false) {"),
     (3, "supervisor.cpp", "!found->second.is_cut && !found->second.has_left) {\n        send_away(event.client, found->second, CutReason::requested",
      "!found->second.has_left) {\n        send_away(event.client, found->second, CutReason::requested"),
-    (4, "supervisor.cpp", "const bool is_meant = !event.instance ||",
-     "const bool is_meant = true ||"),
+    (4, "supervisor.cpp", "!event.instance || backend.served_as()", "true || backend.served_as()"),
     (4, "backend.cpp",
      "was_instance_ = instance || phase_ != Phase::ready ? std::nullopt : instance_;", ";"),
     (4, "supervisor.cpp", "backend.make_due(event.reason);\n        cut_all_inside", "cut_all_inside"),
@@ -176,12 +175,16 @@ BUGS = [
      "Phase::ready) {\n        backend.plan_recycle(reason, now);\n    }\n}\n\n// ---- Backends", "Phase::ready) {\n        ;\n    }\n}\n\n// ---- Backends"),
     (4, "supervisor.cpp",
      "Phase::starting) {\n        stop(backend, reason, now, effects);", "Phase::starting) {\n        ;"),
-    (7, "supervisor.cpp", "        forget_failures(backend);\n        if", "        if"),
-    (7, "supervisor.cpp", "            forget_failures(backend);\n            recycle", "            recycle"),
+    (7, "supervisor.cpp", "forget_failed_starts(backend);  // Whatever it was, it may be mended.", ";"),
+    (7, "supervisor.cpp", "        backend.forget_pauses();", ";"),
+    (7, "supervisor.cpp", "backend.end_pause();", ";"),
     (4, "supervisor.cpp", "replace(backend, event.reason, now, effects);", ";"),
+    (7, "supervisor.cpp", "if (!backend.begin_again() || is_at_once) {", "if (true) {"),
+    (7, "backend.cpp", "has_begun_again_ = false;", ";"),
+    (3, "supervisor.cpp", "if (mode_ != Mode::serving) {\n        return;  // Who waits has no",
+     "if (false) {\n        return;  // Who waits has no"),
     (8, "supervisor.cpp", "if (is_meant && event.reason == StopReason::schedule) {", "if (false) {"),
     (7, "supervisor.cpp", "!backend.is_alive();\n        if (is_meant &&", "false;\n        if (is_meant &&"),
-    (7, "backend.cpp", "failed_in_a_row_ = 0;\n    doubtful", "doubtful"),
     (5, "backend.cpp", "next_probe_ = std::min(next_probe_, now + policy.probe.interval);", ";"),
     (4, "supervisor.cpp", "if (outdated_by &&", "if (false &&"),
     (7, "backend.cpp", "not_before_ = {};", ";"),
@@ -239,11 +242,16 @@ def plant(folder, file, line, bug):
     for original in (SOURCE / "core").iterdir():
         text = original.read_text()
         if original.name == file:
-            if line not in text:
-                sys.exit(f"{file} has no line with: {line}\nThe table of bugs is out of date.")
             text = text.replace(line, bug, 1)
         (include / "core" / original.name).write_text(text)
     return include
+
+
+def check_table():
+    """Before anything is compiled: every line is there."""
+    for _, file, line, _ in BUGS:
+        if line not in (SOURCE / "core" / file).read_text():
+            sys.exit(f"{file} has no line with: {line}\nThe table of bugs is out of date.")
 
 
 def try_bug(compiler, headers, clean, seeds, file, line, bug):
@@ -269,6 +277,7 @@ def main():
     arguments = parser.parse_args()
     compiler, seeds = arguments.compiler, arguments.seeds
     survivors = 0
+    check_table()
     with tempfile.TemporaryDirectory(prefix="planted-bugs-") as name:
         folder = pathlib.Path(name)
         headers = compile_headers(compiler, folder)

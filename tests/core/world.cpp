@@ -241,6 +241,11 @@ void World::run() {
 }
 
 void World::request_recycle() {
+    if (is_ending()) {
+        tell("recycle requested in vain");
+        feed(RecycleRequested{chance(0.5) ? StopReason::schedule : StopReason::requested});
+        return;
+    }
     std::optional<InstanceId> only;
     if (chance(0.3)) {
         only = InstanceId{static_cast<std::uint32_t>(ticks(0, 2) / tick)};
@@ -250,10 +255,18 @@ void World::request_recycle() {
     tell(std::string("recycle requested") + (is_for_schedule ? " by schedule" : "") +
          (is_recycled_at_once_ ? " at once" : "") + (only ? say(" of", *only) : ""));
     std::vector<Generation> to_end_now;
+    std::set<Generation> spared;
     for (auto& [generation, life] : lives_) {
         const bool is_meant = !only || life.served_as == only;
         const bool goes_on_in_doubt = !policy_.backend.is_ours && is_waited_for(life);
         if (!is_meant || life.was_stopped || (is_for_schedule && !life.answered)) {
+            continue;
+        }
+        // A start is begun again once, until one succeeds or fails.
+        const bool was_begun_again =
+            !life.answered && std::exchange(places_[life.place].has_begun_again, true);
+        if (was_begun_again && !is_recycled_at_once_) {
+            spared.insert(generation);
             continue;
         }
         if (is_recycled_at_once_) {
@@ -266,7 +279,7 @@ void World::request_recycle() {
         }
     }
     if (!is_for_schedule) {
-        forget_what_failed(only);
+        end_pauses(only);
     }
     feed(RecycleRequested{is_for_schedule ? StopReason::schedule : StopReason::requested, only,
                           is_recycled_at_once_ ? RecycleRequested::Urgency::at_once
@@ -275,17 +288,22 @@ void World::request_recycle() {
     for (const Generation generation : to_end_now) {
         check(lives_.at(generation).was_stopped, "4: what was to be ended now was kept");
     }
+    for (const auto& [generation, life] : lives_) {
+        check(!spared.contains(generation) || !life.was_stopped,
+              "7: whoever asks again and again never lets it answer");
+    }
     is_recycled_at_once_ = false;
+    if (chance(0.3)) {  // Who sees no change asks again.
+        at(ticks(0, 6), [this] { request_recycle(); });
+    }
 }
 
-// Of those that live and are another instance, nothing is forgotten.
-void World::forget_what_failed(std::optional<InstanceId> only) {
+// But of those that live and are another instance.
+void World::end_pauses(std::optional<InstanceId> only) {
     for (auto& [id, place] : places_) {
         const Life* const life = place.occupant ? &lives_.at(*place.occupant) : nullptr;
         if (!only || !life || life->was_stopped || life->served_as == only) {
-            place.wasted = 0;
-            place.failed_in_a_row = 0;
-            failed_starts_ = 0;
+            place.ended = {};
         }
     }
 }
@@ -314,8 +332,10 @@ void World::change_policy() {
     }
     for (auto& [id, place] : places_) {
         place.needs_aftermath &= policy_.hooks.session_timeout;
+        place.wasted = 0;
+        place.failed_in_a_row = 0;
     }
-    forget_what_failed({});
+    failed_starts_ = 0;
     feed(PolicyChanged{policy_, needs_fresh_backends});
     check(!nothing_lives_since_, "7: what failed before was held against what is new");
     for (const auto& [generation, life] : lives_) {
@@ -924,6 +944,7 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
             life.answered = life.prepared = now_;
             life.needs_preparation = policy_.hooks.before_admission;
             places_[life.place].saw_fresh_exit = false;
+            places_[life.place].has_begun_again = false;
             places_[life.place].remade_profile = false;
         }
     }
@@ -1252,6 +1273,7 @@ void World::note_failed_start(Generation generation) {
     Record& place = places_[lives_.at(generation).place];
     place.was_failed_start = true;
     ++place.failed_in_a_row;
+    place.has_begun_again = false;
     const bool serves = std::any_of(lives_.begin(), lives_.end(), [generation](const auto& entry) {
         const auto& [other, life] = entry;
         return other != generation && life.has_been_open && !life.was_stopped;

@@ -115,6 +115,7 @@ private:
         bool remade_profile = false;  // since the last answer
         bool needs_aftermath = false;
         bool has_aftermath = false;
+        bool has_begun_again = false;  // somebody asked, and none has succeeded or failed since
     };
 
     struct Due {
@@ -184,7 +185,7 @@ private:
     void leave(ClientId client);
     void end_session(ClientId client, SessionEnded::How how);
     void request_recycle();
-    void forget_what_failed(std::optional<InstanceId> only);
+    void end_pauses(std::optional<InstanceId> only);
     void change_policy();
     void obey_policy(Life& life, bool needs_fresh_backends);
     void request_cut();
