@@ -263,8 +263,11 @@ class LifeTest(Steps):
         two_are_ready = lambda: len(ready_among(offices_now(here))) == 2  # noqa: E731
         wait_until(two_are_ready, 60, "an office and its standby", pause=0.5)
         before = requests(here)
+        second = f"{NAME}@second"
+        of_second = len(here.journal(REQUEST, unit=second))
         here.run(*APT, "install", "--reinstall", "libreoffice-writer-nogui", timeout=300)
         replaced = wait_offices_replaced(here, before)
+        here.wait_journal(REQUEST, nth=of_second + 1, unit=second)
         self.assertTrue(here.convert("after LibreOffice came again"))
         result("libreoffice_came_again", **replaced)
         self.assertGreaterEqual(replaced["ready_then"], 1, "the test saw nothing replaced")
@@ -372,6 +375,7 @@ class LifeTest(Steps):
             here.run("touch", f"{state}-{name}/file")
         here.run("chown", "--recursive", owner, f"{state}-gone", f"{state}-mounted", "/srv/elsewhere")
         here.run("chown", "--no-dereference", owner, f"{state}-link")
+        here.run("touch", "/etc/tcplock-supervisor/elses.yaml")
         done = here.run(*APT, "purge", NAME, timeout=120)
         left = sorted(here.shell(f"find -L {state}* -type f").split())
         result("purge_of_others", left=",".join(left))

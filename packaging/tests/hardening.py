@@ -1,5 +1,6 @@
 """Whether a program was compiled and linked as Debian hardens its own; told by readelf."""
 
+import os
 import re
 import subprocess
 
@@ -18,6 +19,10 @@ def missing(path):
     """What of it this program does not have."""
     asked = ["--file-header", "--program-headers", "--dynamic", "--dyn-syms"]
     told = subprocess.run(
-        ["readelf", "--wide", *asked, path], check=True, capture_output=True, text=True
+        ["readelf", "--wide", *asked, path],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LC_ALL": "C"},
     ).stdout
     return [name for name, sign in SIGNS.items() if not re.search(sign, told, re.M)]

@@ -281,11 +281,11 @@ class BytesTest(unittest.TestCase):
 
 
 def has_ipv6():
-    with socket.socket(socket.AF_INET6) as probe:
-        try:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
-        except OSError:
-            return False
+    except OSError:
+        return False
     return True
 
 
