@@ -76,7 +76,7 @@ bool Backend::spawn(Generation generation, Instant now) {
     missed_probes_ = 0;
     next_miss_ = now;
     prove_by_.reset();
-    needs_preparation_ = is_preparing_ = false;
+    needs_preparation_ = is_preparing_ = was_asked_again_ = false;
     enter(Phase::spawning, std::nullopt);
     return remakes_profile_ = must_remake_profile();
 }
@@ -248,15 +248,16 @@ Backend::News Backend::judge(ProbeEnded::Verdict verdict, Instant now) {
     if (verdict == ProbeEnded::Verdict::answered) {
         prove_by_.reset();
         if (phase_ != Phase::starting) {
-            return std::exchange(has_been_open_, true) ? News::nothing : News::opened;
+            return open_up();
         }
         answered_at_ = free_since_ = now;
         fresh_profile_seen_ = false;
-        has_begun_again_ = false;
         doubtful_starts_ = 0;
         has_remade_profile_ = false;
         needs_preparation_ = policy_.hooks.before_admission;
-        has_been_open_ = !needs_preparation_;
+        if (!needs_preparation_) {
+            open_up();
+        }
         enter(Phase::ready, std::nullopt);
         return News::first_answer;
     }
@@ -278,6 +279,11 @@ Backend::News Backend::judge(ProbeEnded::Verdict verdict, Instant now) {
 // that it is a miss as ever, once an interval.
 bool Backend::is_missed() const noexcept {
     return !prove_by_ || (policy_.probe.beside_clients && probe_began_ >= next_miss_);
+}
+
+Backend::News Backend::open_up() noexcept {
+    has_begun_again_ = false;
+    return std::exchange(has_been_open_, true) ? News::nothing : News::opened;
 }
 
 bool Backend::proof_is_overdue(Instant now) const noexcept {
@@ -345,6 +351,9 @@ void Backend::leave_slot(HadJob had_job, Instant now) {
 void Backend::session_ended(HadJob had_job, Instant now) {
     leave_slot(had_job, now);
     has_served_ = has_served_ || had_job == HadJob::yes;
+    if (has_served_ && was_asked_again_) {
+        plan_recycle(StopReason::requested, now);
+    }
     if (policy_.hooks.before_admission) {
         needs_preparation_ = true;  // The proof follows.
     } else if (policy_.probe.admission) {
@@ -372,8 +381,14 @@ void Backend::make_due(StopReason reason) noexcept {
     }
 }
 
+bool Backend::begin_again() noexcept {
+    was_asked_again_ = std::exchange(has_begun_again_, true);
+    return !was_asked_again_;
+}
+
 void Backend::plan_recycle(StopReason reason, Instant now) noexcept {
     planned_ = planned_.value_or(Plan{reason, now});
+    was_asked_again_ = false;
 }
 
 std::optional<StopReason> Backend::planned() const noexcept {
@@ -386,6 +401,11 @@ std::optional<Instant> Backend::planned_since(Instant now) noexcept {
         plan_recycle(StopReason::max_age, now);
     }
     return planned_ ? std::optional(planned_->since) : std::nullopt;
+}
+
+void Backend::start_failed() noexcept {
+    ++failed_in_a_row_;
+    has_begun_again_ = false;
 }
 
 bool Backend::is_fresh_profile_exit(const Exit& exit) noexcept {

@@ -23,7 +23,6 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <utility>
 
 namespace tcplock::core {
 
@@ -90,11 +89,11 @@ public:
     [[nodiscard]] bool spawn(Generation generation, Instant now);
     void spawned(double jitter, Instant now);
     void spawn_failed();
-    bool is_beginning() const noexcept {
-        return phase_ == Phase::spawning || phase_ == Phase::starting;
-    }
-    // Since somebody asked. Whether it has been already, since a start last failed or succeeded.
-    bool begin_again() noexcept { return std::exchange(has_begun_again_, true); }
+    // Nobody may have gone in yet.
+    bool is_beginning() const noexcept { return is_alive() && !has_been_open_; }
+    // Somebody has asked for it. It is done once until a start fails or succeeds, or who asks again
+    // and again would let nobody in: where this is false, it is recycled after its first job.
+    [[nodiscard]] bool begin_again() noexcept;
     // What has failed before says nothing of the next start.
     void forget_pauses() noexcept;
     // The next start need not wait; if it fails, the pause after it is as long as it would be.
@@ -171,10 +170,7 @@ public:
     bool must_remake_profile() const noexcept;
 
     // In a row, until clients may go in here.
-    void start_failed() noexcept {
-        ++failed_in_a_row_;
-        has_begun_again_ = false;
-    }
+    void start_failed() noexcept;
     void forget_failed_starts() noexcept { failed_in_a_row_ = 0; }
     std::size_t failed_in_a_row() const noexcept { return failed_in_a_row_; }
 
@@ -200,6 +196,7 @@ private:
     void prove_within(Duration limit, Instant now);
     ProbePurpose next_purpose() const noexcept;
     News judge(ProbeEnded::Verdict verdict, Instant now);
+    News open_up() noexcept;
     void leave_slot(HadJob had_job, Instant now);
 
     PlaceId place_;
@@ -239,6 +236,7 @@ private:
     bool needs_preparation_ = false;
     bool is_preparing_ = false;
     bool has_begun_again_ = false;
+    bool was_asked_again_ = false;
     bool has_aftermath_ = false;
     bool is_aftermath_due_ = false;
 

@@ -113,8 +113,8 @@ struct PlaceCleared {
 
 // Every generation that serves now is to be recycled, or those of one instance: the one that is it,
 // and one that another has taken over from. Unless it is for a schedule, one that has not answered
-// yet is ended as well, once until one answers or fails, and nobody waits for a pause: what was in
-// the way may be mended.
+// yet is ended as well, or recycled after its first job if that has just been done, and nobody waits
+// for a pause: what was in the way may be mended.
 struct RecycleRequested {
     enum class Urgency {
         in_turn,  // after its running sessions

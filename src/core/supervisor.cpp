@@ -387,14 +387,14 @@ void Supervisor::recycle_in_turn(Backend& backend, StopReason reason, Instant no
 void Supervisor::recycle_as_asked(Backend& backend, const RecycleRequested& event, Instant now,
                                   Effects& effects) {
     const bool is_at_once = event.urgency == RecycleRequested::Urgency::at_once;
-    if (backend.is_beginning()) {
-        // Once, or who asks again and again would never let it answer.
-        if (!backend.begin_again() || is_at_once) {
-            replace(backend, event.reason, now, effects);
-        }
+    if (backend.is_beginning() && !backend.begin_again() && !is_at_once) {
+        return;
+    }
+    if (backend.phase() != Phase::ready) {
+        replace(backend, event.reason, now, effects);
     } else if (!is_at_once) {
         recycle_in_turn(backend, event.reason, now, effects);
-    } else if (backend.phase() == Phase::ready) {
+    } else {
         backend.make_due(event.reason);
         cut_all_inside(backend.generation(), CutReason::recycle_requested,
                        CutReason::recycle_requested, effects);

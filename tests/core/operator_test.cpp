@@ -212,6 +212,37 @@ TEST_F(RecycleAsked, BeginsAStartAgainOnceUntilItHasAnswered) {
     expect({StopBackend{2_gen, StopReason::requested, StopHow::ask, 0, 0s}});
 }
 
+TEST_F(RecycleAsked, OfAStartThatWasBegunAgainComesAfterItsFirstJob) {
+    policy.probe.admission.reset();
+    arrives(1);
+    arrives(2);
+    starts();
+    spawned(1);
+    recycle_requested();
+    cleared(1);
+    spawned(2);
+    recycle_requested();
+    skip();
+    answers(2);
+    expect({AnnounceReady{2_gen, 0s}, AdmitClient{1_client, 2_gen, 0s}});
+    begins_job(1);
+    session_ends(1);
+    expect({StopBackend{2_gen, StopReason::requested, StopHow::ask, 1, 0s}});
+}
+
+TEST_F(RecycleAsked, AgainAndAgainWhileAHookPreparesItLetsItOpen) {
+    policy.hooks.before_admission = true;
+    starts();
+    spawned(1);
+    recycle_requested();
+    cleared(1);
+    spawned(2);
+    answers(2);
+    skip();
+    recycle_requested();
+    expect({});
+}
+
 TEST_F(RecycleAsked, WaitsForNoPauseAndMakesTheNextNoShorter) {
     starts();
     spawned(1);

@@ -264,7 +264,8 @@ void World::request_recycle() {
         }
         // A start is begun again once, until one succeeds or fails.
         const bool was_begun_again =
-            !life.answered && std::exchange(places_[life.place].has_begun_again, true);
+            !life.has_been_open && std::exchange(places_[life.place].has_begun_again, true);
+        life.was_asked_again = !life.has_been_open && was_begun_again;
         if (was_begun_again && !is_recycled_at_once_) {
             spared.insert(generation);
             continue;
@@ -663,6 +664,9 @@ void World::end_session(ClientId client, SessionEnded::How how) {
         tell(say("session ended", client));
         how = SessionEnded::How::released;
         life.served += guest.has_job ? 1 : 0;
+        if (life.served > 0 && std::exchange(life.was_asked_again, false)) {
+            life.requested = life.requested.value_or(now_);
+        }
         if (!is_friendly_ && chance(0.1)) {
             life.computes_until = chance(0.2) ? Instant::max() : now_ + ticks(0, 40);
         }
@@ -944,7 +948,6 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
             life.answered = life.prepared = now_;
             life.needs_preparation = policy_.hooks.before_admission;
             places_[life.place].saw_fresh_exit = false;
-            places_[life.place].has_begun_again = false;
             places_[life.place].remade_profile = false;
         }
     }
@@ -952,6 +955,7 @@ void World::probe_ends(Generation generation, ProbePurpose purpose) {
     if (opens && !std::exchange(life.has_been_open, true)) {
         failed_starts_ = 0;
         places_[life.place].failed_in_a_row = 0;
+        places_[life.place].has_begun_again = false;
     }
     if (counts && has_leftovers && life.inside.empty()) {
         tell(say("has leftovers", generation));

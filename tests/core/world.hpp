@@ -69,6 +69,7 @@ private:
         bool was_quarantined = false;
         bool is_due = false;
         std::optional<Instant> requested;  // to be recycled, in its turn
+        bool was_asked_again = false;      // to be recycled after its first job
         Instant left;                      // the last who was inside
         std::uint64_t jobs = 0;
         std::size_t served = 0;
