@@ -1,6 +1,7 @@
 #include "admin/command.hpp"
 
 #include "admin/ask.hpp"
+#include "admin/table.hpp"
 #include "admin/terminal.hpp"
 #include "admin/words.hpp"
 
@@ -16,14 +17,15 @@ namespace {
 namespace json = boost::json;
 
 bool say(const Reply& reply) {
-    (reply.is_fine() ? std::cout : std::cerr) << reply.body;
+    (reply.is_fine() ? std::cout : std::cerr) << harmless(reply.body, LineEnds::kept);
     return reply.is_fine();
 }
 
 json::value read(const Command& command, const std::string& path) {
     const Reply reply = ask(command.socket, "GET", path);
     if (!reply.is_fine()) {
-        throw NoAnswer("the answer at " + command.socket + " is: " + reply.body);
+        throw NoAnswer("the answer at " + command.socket +
+                       " is: " + harmless(reply.body, LineEnds::kept));
     }
     boost::system::error_code error;
     json::value value = json::parse(reply.body, error);
@@ -40,7 +42,7 @@ bool show_status(const Command& command) {
     }
     const json::value status = read(command, "/v1/status");
     if (command.wants_json) {
-        std::cout << json::serialize(status) << '\n';
+        std::cout << harmless(json::serialize(status), LineEnds::replaced) << '\n';
         return true;
     }
     for (const std::string& line : status_in_words(status, {may_use_colour()})) {
@@ -52,7 +54,7 @@ bool show_status(const Command& command) {
 bool show_clients(const Command& command) {
     const json::value clients = read(command, "/v1/clients");
     if (command.wants_json) {
-        std::cout << json::serialize(clients) << '\n';
+        std::cout << harmless(json::serialize(clients), LineEnds::replaced) << '\n';
         return true;
     }
     for (const std::string& line : clients_in_words(clients)) {

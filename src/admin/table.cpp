@@ -33,6 +33,24 @@ std::vector<std::string> Table::lines() const {
     return lines;
 }
 
+std::string harmless(std::string_view text, LineEnds line_ends) {
+    std::string shown(text);
+    unsigned char before = 0;
+    for (char& letter : shown) {
+        const auto byte = static_cast<unsigned char>(letter);
+        const bool is_line_end = byte == '\n' && line_ends == LineEnds::kept;
+        const bool is_control = (byte < 0x20 && !is_line_end) || byte == 0x7f;
+        // U+0080 to U+009F, in UTF-8 or by itself, and not as the end of another character.
+        const bool is_upper_control =
+            byte >= 0x80 && byte < 0xa0 && (before < 0x80 || before == 0xc2);
+        if (is_control || is_upper_control) {
+            letter = '?';
+        }
+        before = byte;
+    }
+    return shown;
+}
+
 std::string span_in_words(std::int64_t milliseconds) {
     constexpr std::int64_t second = 1000;
     constexpr std::int64_t minute = 60;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tcplock::admin {
@@ -21,6 +22,11 @@ public:
 private:
     std::vector<std::vector<std::string>> rows_;
 };
+
+// What a terminal would obey becomes a question mark: who answers at a socket in the file system
+// may be somebody else, who put it there. Line ends are kept only where there may be several lines.
+enum class LineEnds { replaced, kept };
+std::string harmless(std::string_view text, LineEnds line_ends);
 
 // "250 ms", "12.3 s", "4 min 5 s", "3 h 12 min", "2 d 7 h".
 std::string span_in_words(std::int64_t milliseconds);

@@ -21,7 +21,9 @@ std::string text(const json::value& value) {
     if (value.is_null()) {
         return std::string(unknown);
     }
-    return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+    const std::string plain =
+        value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+    return harmless(plain, LineEnds::replaced);
 }
 
 std::string span(const json::value& value) {

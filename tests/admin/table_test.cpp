@@ -15,6 +15,20 @@ TEST(Table, HasColumnsAsWideAsTheyNeedToBe) {
               (std::vector<std::string>{"A      LONGER  C", "first  x       y", "b"}));
 }
 
+TEST(Harmless, IsWhatATerminalDoesNotObey) {
+    EXPECT_EQ(harmless("\x1b]0;title\x07 a\tb\r\n\x7f", LineEnds::replaced), "?]0;title? a?b???");
+    EXPECT_EQ(harmless("one\ntwo\x1b[2J\n", LineEnds::kept), "one\ntwo?[2J\n");
+    EXPECT_EQ(harmless("\xc2\x9b"
+                       "31m \x9b",
+                       LineEnds::kept),
+              "\xc2?31m ?");
+}
+
+TEST(Harmless, LeavesWhatIsText) {
+    const std::string text = "Größe 漢字 \xe2\x80\x93 \xc2\xa0 ~";
+    EXPECT_EQ(harmless(text, LineEnds::replaced), text);
+}
+
 TEST(Spans, AreInTheTwoUnitsThatMatter) {
     EXPECT_EQ(span_in_words(0), "0 ms");
     EXPECT_EQ(span_in_words(999), "999 ms");

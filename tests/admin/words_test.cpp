@@ -34,6 +34,15 @@ TEST(StatusInWords, SaysWhoIsInsideWhoWaitsAndWhatWasRecycled) {
             "2026-11-28T07:00:00Z  0         1    max_jobs  100   1 h 0 min   1.5 GiB"}));
 }
 
+TEST(StatusInWords, HoldsNothingThatATerminalWouldObey) {
+    boost::json::value told = status(example());
+    told.as_object()["version"] = "\x1b]0;title\x07";
+    told.as_object()["why"] = "two\nlines";
+    const Lines lines = status_in_words(told, {});
+    EXPECT_EQ(lines[0], "tcplock-supervisor ?]0;title?, process 4242, up 3 h 12 min");
+    EXPECT_EQ(lines[1], "state      serving: two?lines");
+}
+
 TEST(StatusInWords, SaysWhyItIsNotReadyAndWhatAPlaceWaitsFor) {
     View view = example();
     view.core.paused_since = view.instant - 61s;
