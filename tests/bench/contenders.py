@@ -102,7 +102,9 @@ class Program(Contender):
                     pass_fds=self.pass_fds, start_new_session=True,
                 )  # fmt: skip
             try:
-                wait_until(lambda: process.poll() is not None or self.serves(process.pid), 20, self.name)
+                wait_until(
+                    lambda: process.poll() is not None or self.serves(process.pid), 20, self.name
+                )
                 if process.poll() is not None:
                     with open(output) as file:
                         raise AssertionError(f"{self.name} does not start: {file.read()[-2000:]}")
@@ -170,8 +172,8 @@ class HAProxy(Program):
 
 
 class SocketProxyd(Program):
-    """It has no line: it takes part where there is one client at a time. With --connections-max=1 it
-    would close a client who comes while it still tidies up after the last one."""
+    """It has no line, and takes part where there is one client at a time. With --connections-max=1
+    it would close a client who comes while it still tidies up after the last one."""
 
     keeps_line = False
     settings = "everybody goes in at once"
@@ -278,6 +280,6 @@ def all_of(build):
         Tcplock("tcplock", [*gate, "status"], {}, "protocol tcp, " + usual),
         TcplockUno("uno-unprobed", ["uno"], {"probe": {"admission": "off"}},
                    "protocol uno, probe.admission off, an office that only answers", office),
-        TcplockUno("uno", ["uno"], {}, "the same, probe.admission 15s", office),
+        TcplockUno("uno", ["uno"], {}, "protocol uno, probe.admission 15s, an office that only answers", office),
     ]  # fmt: skip
     return {contender.name: contender for contender in contenders}

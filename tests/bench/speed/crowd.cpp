@@ -13,9 +13,12 @@
 
 namespace tcplock::bench {
 
+using std::chrono::milliseconds;
+
 namespace {
 
 constexpr std::size_t request_size = 20;
+constexpr std::size_t between_turns = 16;
 
 std::string request_of(Number number) {
     std::string request(request_size, '.');
@@ -42,11 +45,12 @@ void Crowd::come(std::size_t count, Says says) {
     constexpr std::size_t most_unaccepted = 2048;  // of 4096, the system's usual limit
     for (std::size_t i = 1; i <= count; ++i) {
         come(says);
+        if (i % between_turns == 0)
+            loop_.turn(milliseconds{0});
         if (i % look_after == 0)
             loop_.turn_until(
                 "the accept queue is emptied",
-                [this] { return accept_queue(front_) < most_unaccepted; },
-                std::chrono::milliseconds{1});
+                [this] { return accept_queue(front_) < most_unaccepted; }, milliseconds{1});
     }
 }
 
@@ -80,8 +84,11 @@ void Crowd::leave(int fd) {
 }
 
 void Crowd::leave_all() {
-    while (!clients_.empty())
+    for (std::size_t i = 1; !clients_.empty(); ++i) {
         leave(clients_.begin()->first);
+        if (i % between_turns == 0)
+            loop_.turn(milliseconds{0});
+    }
 }
 
 }  // namespace tcplock::bench

@@ -33,11 +33,12 @@ public:
 
     const Client& come() { return come(says_); }
     const Client& come(Says says);
-    // So many, but no faster than they are accepted: what the system cannot keep any more it drops,
-    // and the order is lost.
+    // So many, with turns of the loop in between, but no faster than they are accepted: what the
+    // system cannot keep any more it drops, and the order is lost.
     void come(std::size_t count, Says says);
     void say(const Client& client, const std::string& what);
     void leave(int fd);
+    // With turns of the loop in between.
     void leave_all();
 
 private:

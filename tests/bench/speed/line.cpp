@@ -83,6 +83,7 @@ Figures drain(const Scene& scene) {
     const int first = let_one_in(scene, crowd);
     crowd.come(plan.waiting, Crowd::Says::its_number);
     wait_until_all_are_accepted(scene);
+    check_promises(scene);
     std::size_t done = 0;
     crowd.answered = [&](const Crowd::Client& client) {
         crowd.leave(client.fd);
