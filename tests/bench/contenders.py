@@ -138,13 +138,16 @@ class Yardstick(Program):
 
 
 class HAProxy(Program):
-    def __init__(self, name, takes, pipe_size=None, has_log=False):
+    """Its "auto" copies where what comes at once is little, 16 KiB at a time: so for bulk it is told
+    to splice in any case, too."""
+
+    def __init__(self, name, takes, splice=("auto",), pipe_size=None, has_log=False):
         super().__init__(name, takes)
-        self.pipe_size, self.has_log = pipe_size, has_log
-        self.settings = "maxconn 1, option splice-auto, nbthread 1, " + ", ".join(
-            [f"tune.pipesize {pipe_size}"] * bool(pipe_size)
-            + ["option tcplog to a file" if has_log else "no log"]
-        )
+        self.splice, self.pipe_size, self.has_log = splice, pipe_size, has_log
+        options = [f"option splice-{kind}" for kind in splice]
+        pipes = [f"tune.pipesize {pipe_size}"] * bool(pipe_size)
+        log = "option tcplog to a file" if has_log else "no log"
+        self.settings = ", ".join(["maxconn 1", "nbthread 1", *options, *pipes, log])
 
     def command(self, directory):
         lines = [
@@ -158,7 +161,7 @@ class HAProxy(Program):
             "defaults",
             "mode tcp",
             *["log global", "option tcplog"] * self.has_log,
-            "option splice-auto",
+            *[f"option splice-{kind}" for kind in self.splice],
             "timeout connect 5s",
             *[f"timeout {what} 1h" for what in ("client", "server", "queue")],
             "listen gate",
@@ -275,6 +278,7 @@ def all_of(build):
         Yardstick("yardstick-splice", "splice", yardstick),
         HAProxy("haproxy", gate),
         HAProxy("haproxy-1m", ONE_INSIDE, pipe_size=1048576),
+        HAProxy("haproxy-splice", ONE_INSIDE, ("request", "response"), pipe_size=1048576),
         HAProxy("haproxy-log", ["handover-64"], has_log=True),
         SocketProxyd(),
         Tcplock("tcplock", [*gate, "status"], {}, "protocol tcp, " + usual),

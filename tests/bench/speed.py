@@ -218,7 +218,8 @@ class Results:
 
     def best_haproxy(self, workload, figure):
         """Whichever of its settings did best by this figure; not with a log, which costs."""
-        names = [name for name in ("haproxy", "haproxy-1m") if self.values(workload, name, figure)]
+        settings = ("haproxy", "haproxy-1m", "haproxy-splice")
+        names = [name for name in settings if self.values(workload, name, figure)]
         best = max if figure in MORE_IS_BETTER else min
         return best(names, key=lambda name: self.median(workload, name, figure), default="haproxy")
 
