@@ -259,6 +259,8 @@ class TcplockUno(Tcplock):
                 "command": [self.office, "127.0.0.1:{port}"],
                 "address": "127.0.0.1:{port}",
                 "profile_template": "none",
+                # A build with the address sanitizer reserves terabytes of addresses.
+                "limits": {"address_space": "off"},
                 "standby": 0,
             },
             "recycle": {"max_jobs": "off", "max_age": "off"},
