@@ -226,7 +226,10 @@ class Tcplock(Contender):
             log = os.path.join(supervisor.directory, "log")
             supervisor.under = ["bash", "-c", f'exec "$0" "$@" 2>{log}']
             supervisor.start()
-            wait_until(lambda: is_ready(supervisor, log), 20, self.name)
+            try:
+                wait_until(lambda: is_ready(supervisor, log), 20, "the first answer")
+            except AssertionError as error:
+                raise AssertionError(f"{error}: {text_of(log)[-2000:]}") from None
             self.admin_socket = supervisor.admin_socket
             self.pids = [supervisor.pid, *filter(None, [supervisor.warden()])]
             yield
@@ -234,13 +237,15 @@ class Tcplock(Contender):
 
 
 def is_ready(supervisor, log):
-    text = ""
-    if os.path.exists(log):
-        with open(log) as file:
-            text = file.read()
     if not supervisor.running():
-        raise AssertionError("it does not start: " + text[-2000:])
-    return " backend ready " in text
+        raise AssertionError("it does not start")
+    return " backend ready " in text_of(log)
+
+
+def text_of(file):
+    with open(file, "a+") as log:  # It may not be there yet.
+        log.seek(0)
+        return log.read()
 
 
 class TcplockUno(Tcplock):
@@ -269,7 +274,7 @@ class TcplockUno(Tcplock):
 
 def all_of(build):
     """By name, in the order of the table."""
-    programs = os.path.join(build, "tests", "bench", "speed")
+    programs = os.path.abspath(os.path.join(build, "tests", "bench", "speed"))
     yardstick = os.path.join(programs, "bench_yardstick")
     office = os.path.join(programs, "bench_office")
     gate = [*ALONE, *LINES, *LONG_LINES]
