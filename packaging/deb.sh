@@ -111,11 +111,12 @@ unpack_sources() {
     sed -i "1s/([^)]*) [a-z]*;/($version) $codename;/" "$tree/debian/changelog"
 }
 
-# build_in PLACE UMASK TIMEZONE AT_ONCE WERROR
+# build_in PLACE UMASK USER TIMEZONE LOCALE AT_ONCE WERROR
 build_in() {
     unpack_sources "$1"
-    (umask "$2" && inside /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$1" LC_ALL=C.UTF-8 \
-        TZ="$3" DEB_BUILD_OPTIONS="parallel=$4" TCPLOCK_WERROR="$5" \
+    inside chown -R "$3:" "$1"
+    (umask "$2" && inside setpriv --reuid="$3" --regid="$3" --clear-groups --reset-env /usr/bin/env \
+        HOME="$1" TZ="$4" LC_ALL="$5" DEB_BUILD_OPTIONS="parallel=$6" TCPLOCK_WERROR="$7" \
         sh -c 'cd "$0" && exec dpkg-buildpackage -us -uc' "$1/tcplock-supervisor-$upstream")
 }
 
@@ -182,13 +183,13 @@ build_release() {
     tar --directory "$root" -xf "$root_tar"
 
     say "Debian $1: building $package, held to no warning"
-    quietly "$results/build.log" build_in /build/here 022 UTC "$(nproc)" ON
+    quietly "$results/build.log" build_in /build/here 022 root UTC C.UTF-8 "$(nproc)" ON
     inside cc --version | head -n 1
     count_compiled
     if [ "$once" = no ]; then
         say "Debian $1: building it again, elsewhere, as somebody else would"
         quietly "$results/build-again.log" \
-            build_in /srv/somewhere/else 0002 XXX-13 "$(($(nproc) + 1))" OFF
+            build_in /srv/somewhere/else 0002 games XXX-13 C "$(($(nproc) + 1))" OFF
         compare /build/here /srv/somewhere/else
     fi
 
