@@ -8,7 +8,7 @@
 # Without a release: 12. --once leaves out the second build. It runs as root on Debian 12 or 13, and
 # installs what it needs. The packages are put in build/deb/debian12/ or build/deb/debian13/, with
 # the output of each step beside them. The root with the compiler in it is kept for a week.
-set -eu
+set -eu -o pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$top/build/deb
@@ -68,7 +68,8 @@ make_root() {
         echo "Kept from before: $root_tar"
         return
     fi
-    quietly "$results/root.log" mmdebstrap --variant=buildd \
+    "$top/packaging/apt-settings.sh" >"$results/apt.conf"
+    quietly "$results/root.log" mmdebstrap --variant=buildd --aptopt="$results/apt.conf" \
         --include=lintian,systemd --dpkgopt=force-unsafe-io --aptopt='Acquire::Languages "none"' \
         --customize-hook='mkdir -p "$1/build/debian"' \
         --customize-hook="copy-in $debian/control /build/debian" \

@@ -32,13 +32,8 @@ fail() {
     exit 1
 }
 
-# How this machine reaches Debian's archives.
-apt_settings() {
-    apt-config dump | grep -E '^Acquire::(https?|Check-[A-Za-z-]+|Retries)\b' || true
-}
-
 make_root() {
-    apt_settings >"$work/apt.conf"
+    "$top/packaging/apt-settings.sh" >"$work/apt.conf"
     mmdebstrap --quiet --variant=minbase --aptopt="$work/apt.conf" "$suite" "$root"
     git clone --quiet --no-hardlinks "$top" "$root/root/tcplock-supervisor"
 }

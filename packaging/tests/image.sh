@@ -35,13 +35,6 @@ podman=(podman --runtime runc)
 # may be no bridge.
 limits=(--ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --network host)
 
-# How this machine reaches Debian's archives (proxies, what is believed of their dates), for the apt
-# of the images. The Dockerfile knows nothing of it.
-write_apt_settings() {
-    apt-config dump | grep -E '^Acquire::(https?|Check-[A-Za-z-]+|Retries)\b' >"$work/apt.conf" ||
-        : >"$work/apt.conf"
-}
-
 # As Debian's own image: the smallest system, without manual pages and translations.
 make_base_archive() {
     local suite=$1
@@ -126,7 +119,7 @@ flock -n 9 || fail "another one builds or tests images on this machine; wait for
 # Only the last image of each name, and what that is made of, outlives this.
 trap finish EXIT
 remove_if_old
-write_apt_settings
+"$top/packaging/apt-settings.sh" >"$work/apt.conf" # The Dockerfile knows nothing of it.
 have_base_image bookworm # where the programs are built
 have_base_image "$suite"
 
