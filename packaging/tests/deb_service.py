@@ -193,6 +193,16 @@ class Installation:
             pause=0.3,
         )
 
+    def wait_both_ready(self):
+        """The office that serves and the one beside it: both have answered."""
+
+        def both():
+            places = self.status()["places"]
+            ready = [place["pid"] for place in places if place["phase"] == "ready"]
+            return self.offices() if len(ready) == 2 else None
+
+        return wait_until(both, READY_LIMIT, "an office and its standby", pause=0.2)
+
     # Its clients.
 
     def letter(self, user, folder, words, mode="0640", kind="docx"):

@@ -161,7 +161,7 @@ class Running(ImageTest):
         cls.addClassCleanup(cls.shared.__exit__)
         begin = time.monotonic()
         cls.shared.start_and_wait()
-        ready = cls.shared.log.wait("backend ready", timeout=1)
+        ready = cls.shared.log.wait("backend ready", timeout=30)
         took = time.monotonic() - begin
         result("image_start", healthy_after=f"{took:.1f}s", office=ready["after"])
 
