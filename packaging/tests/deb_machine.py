@@ -16,7 +16,6 @@ run in it by entering its namespaces.
 import contextlib
 import fcntl
 import os
-import re
 import shutil
 import signal
 import subprocess
