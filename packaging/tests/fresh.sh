@@ -38,9 +38,10 @@ make_root() {
     git clone --quiet --no-hardlinks "$top" "$root/root/tcplock-supervisor"
 }
 
-# As root on a machine of his own, but for its kernel and its network.
+# As root on a machine of his own, but for its kernel, its network and its limits.
 inside() {
     systemd-nspawn --quiet --register=no --keep-unit --as-pid2 --capability=all --resolv-conf=off \
+        --rlimit="RLIMIT_NOFILE=$(ulimit -Sn):$(ulimit -Hn)" \
         --console=pipe --directory="$root" --chdir=/root/tcplock-supervisor "$@"
 }
 

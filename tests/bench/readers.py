@@ -65,7 +65,7 @@ async def read_all(path, pause):
 
 def start_readers(path, pause):
     readers = subprocess.Popen(
-        [sys.executable, __file__, sys.argv[1], fake.FAKE_BACKEND, "--read", path, str(pause)],
+        [sys.executable, __file__, sys.argv[1], fake.program(), "--read", path, str(pause)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     readers.stdout.readline()

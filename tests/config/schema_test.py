@@ -88,6 +88,9 @@ def is_at(error, key):
         return True
     if place != key[: len(place)]:
         return False
+    # Of a key that may not be there at all, jsonschema 4.19 tells only the mapping around it.
+    if error.validator is None and place == key[:-1]:
+        return True
     # A key that is missing or that there is not is an error of the mapping around it.
     name = key[len(place)]
     if error.validator in ("required", "additionalProperties"):

@@ -26,7 +26,7 @@ class Service:
         self.process = None
 
     def start(self):
-        command = [fake.FAKE_BACKEND, "--port", str(self.port), "--journal", self.journal_file,
+        command = [fake.program(), "--port", str(self.port), "--journal", self.journal_file,
                    "--marker", self._marker, *self._options]  # fmt: skip
         listening = self.journal().count["listening"]
         self.process = subprocess.Popen(
