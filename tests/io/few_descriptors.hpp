@@ -1,5 +1,5 @@
-// Running out of descriptors, for a while. Not for a build with sanitizers: they need some of their
-// own for what they check.
+// How many descriptors a test may open: as many as it is allowed to, or, for a while, too few. The
+// latter is not for a build with sanitizers: they need some of their own for what they check.
 #pragma once
 
 #include <sys/resource.h>
@@ -18,6 +18,14 @@ inline rlim_t lowest_free_descriptor() {
     const int lowest = ::dup(STDIN_FILENO);
     ::close(lowest);
     return static_cast<rlim_t>(lowest);
+}
+
+// A login begins with 1024, and may have more.
+inline void allow_many_descriptors() {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // Lowers the limit of open descriptors for as long as it lives.

@@ -299,6 +299,7 @@ TEST_F(Listening, TakesEverybodyWhoHadConnectedWhenItCloses) {
 
 // Clients storm it while it closes: each of them is either handed over or refused.
 TEST_F(Listening, ResetsNobodyByClosing) {
+    allow_many_descriptors();
     for (int round = 0; round < 5; ++round) {
         clients.clear();
         listen();
