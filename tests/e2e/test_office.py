@@ -190,6 +190,7 @@ class StopTest(unittest.TestCase):
             kept = office.kept_by(pid)
             for kind in ("/lu", "/OSL_PIPE_"):
                 self.assertTrue([path for path in kept if kind in path], kept)
+            supervisor.log.wait("session closed")  # The office has let go of its client.
             before(pid)
             supervisor.signal(signal.SIGUSR1)
             line = supervisor.log.wait("backend stopped", timeout=20, generation=1)
