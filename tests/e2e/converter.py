@@ -21,9 +21,7 @@ import sys
 import time
 
 import uno
-import unohelper
 from com.sun.star.beans import PropertyValue
-from com.sun.star.io import XInputStream, XSeekable
 
 ENDLESS_MACRO = "Sub Main\n  Dim i As Long\n  Do\n    i = (i + 1) Mod 1000\n  Loop\nEnd Sub\n"
 
@@ -32,23 +30,20 @@ def value(name, content):
     return PropertyValue(Name=name, Value=content)
 
 
+def create(context, service):
+    return context.ServiceManager.createInstanceWithContext(f"com.sun.star.{service}", context)
+
+
 def connect(port):
-    """The office's component context and service manager, by way of the gate."""
-    local = uno.getComponentContext()
-    resolver = local.ServiceManager.createInstanceWithContext(
-        "com.sun.star.bridge.UnoUrlResolver", local
-    )
+    """The office's component context, by way of the gate."""
+    resolver = create(uno.getComponentContext(), "bridge.UnoUrlResolver")
     address = f"uno:socket,host=127.0.0.1,port={port},tcpNoDelay=1;urp;StarOffice.ComponentContext"
-    context = resolver.resolve(address)
-    return context.ServiceManager.createInstanceWithContext("com.sun.star.frame.Desktop", context)
+    return resolver.resolve(address)
 
 
 def leave():
     """Close the bridge in order: the office sees the end of the stream."""
-    local = uno.getComponentContext()
-    factory = local.ServiceManager.createInstanceWithContext(
-        "com.sun.star.bridge.BridgeFactory", local
-    )
+    factory = create(uno.getComponentContext(), "bridge.BridgeFactory")
     for bridge in factory.getExistingBridges():
         bridge.dispose()
 
@@ -79,38 +74,13 @@ def numbered(path, number):
     return f"{stem}-{number}{extension}"
 
 
-class Stream(unohelper.Base, XInputStream, XSeekable):
-    """A file's bytes, which the office asks us for."""
-
-    def __init__(self, path):
-        with open(path, "rb") as file:
-            self.content = file.read()
-        self.at = 0
-
-    def readBytes(self, _, count):
-        part = self.content[self.at : self.at + count]
-        self.at += len(part)
-        return len(part), uno.ByteSequence(part)
-
-    readSomeBytes = readBytes
-
-    def skipBytes(self, count):
-        self.at = min(len(self.content), self.at + count)
-
-    def available(self):
-        return len(self.content) - self.at
-
-    def closeInput(self):
-        pass
-
-    def seek(self, position):
-        self.at = position
-
-    def getPosition(self):
-        return self.at
-
-    def getLength(self):
-        return len(self.content)
+def as_stream(context, path):
+    """A file's bytes, which the office then has. Of one that the client would give them piece by
+    piece LibreOffice 25.2 dies."""
+    stream = create(context, "io.SequenceInputStream")
+    with open(path, "rb") as file:
+        stream.initialize((uno.ByteSequence(file.read()),))
+    return (value("InputStream", stream),)
 
 
 def convert(desktop, source, target, export_filter, loaded=lambda: None, more=()):
@@ -158,15 +128,15 @@ def run(port, verb, arguments, loaded=tell_loaded):
     begin = time.monotonic()
     report = {"ok": False}
     try:
-        desktop = connect(port)
+        context = connect(port)
+        desktop = create(context, "frame.Desktop")
         report["connected"] = round(time.monotonic() - begin, 3)
         if verb == "convert":
             convert(desktop, *arguments, loaded)
         elif verb == "convert_when_told":
             convert(desktop, *arguments, loaded=lambda: (tell_loaded(), sys.stdin.read()))
         elif verb == "stream":
-            stream = (value("InputStream", Stream(arguments[0])),)
-            convert(desktop, *arguments, more=stream)
+            convert(desktop, *arguments, more=as_stream(context, arguments[0]))
         elif verb == "pool":
             pool(desktop, *arguments)
         elif verb == "compute":
