@@ -26,6 +26,21 @@ from deb_service import (
 from hardening import SIGNS, missing
 from supervisor import result, wait_until
 
+# Where people and programs look for it, beside the commands, the units and the configuration.
+BROUGHT = [
+    "/usr/share/bash-completion/completions/tcplock",
+    f"/usr/share/bash-completion/completions/{NAME}",
+    f"/usr/share/zsh/vendor-completions/_{NAME}",
+    "/usr/share/man/man1/tcplock.1.gz",
+    "/usr/share/man/man5/tcplock.yaml.5.gz",
+    f"/usr/share/man/man8/{NAME}.8.gz",
+    f"/usr/share/{NAME}/{NAME}.schema.json",
+    f"/usr/share/{NAME}/libreoffice-profile/user/registrymodifications.xcu",
+    f"/usr/share/doc/{NAME}/README.Debian.gz",
+    f"/usr/share/doc/{NAME}/examples/gate-alone.yaml",
+    f"/usr/share/doc/{NAME}/examples/prometheus/alerts.yaml",
+]
+
 # What dpkg, apt and the loader keep of everything that was ever installed, logs, what systemd makes
 # for itself when the first sandboxed service starts, and the home of the test's client.
 KEPT_BY_OTHERS = re.compile(
@@ -248,6 +263,7 @@ class LifeTest(Steps):
         here.install()
         here.wait_ready()
         self.assertTrue(here.convert("installed"))
+        here.run("ls", *BROUGHT)  # which fails if one is missing
         here.run("sh", "-c", f"echo left > {EXCHANGE}/left-by-somebody")
         here.machine.write(
             "/etc/tcplock-supervisor/second.yaml",

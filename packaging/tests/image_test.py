@@ -179,6 +179,7 @@ class Running(ImageTest):
         self.assert_pdf(target)
         about = os.stat(target)
         self.assertEqual((about.st_uid, about.st_gid), (1001, 0))
+        self.assertEqual(about.st_mode & 0o7777, 0o644)
         owner = f"{about.st_uid}:{about.st_gid}"
         result("image_exchange", mode=oct(about.st_mode & 0o7777), owner=owner)
 
