@@ -159,7 +159,7 @@ look_with_lintian() {
 look_with_systemd() {
     local unit found
     quietly "$results/install.log" inside dpkg -i "$1/$package"
-    inside systemd-analyze --version | head -n 1
+    inside systemd-analyze --version | sed -n 1p
     found=$(inside systemd-analyze verify --man=no tcplock-supervisor.service \
         tcplock-supervisor@other.service tcplock-supervisor.socket 2>&1) || true
     [ -z "$found" ] || fail "systemd finds something wrong with a unit: $found"
@@ -185,7 +185,7 @@ build_release() {
 
     say "Debian $1: building $package, held to no warning"
     quietly "$results/build.log" build_in /build/here 022 root UTC C.UTF-8 "$(nproc)" ON
-    inside cc --version | head -n 1
+    inside cc --version | sed -n 1p
     count_compiled
     if [ "$once" = no ]; then
         say "Debian $1: building it again, elsewhere, as somebody else would"
