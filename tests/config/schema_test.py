@@ -89,8 +89,8 @@ def is_at(error, key):
     if place != key[: len(place)]:
         return False
     # Of a key that may not be there at all, jsonschema 4.19 tells only the mapping around it.
-    if error.validator is None and place == key[:-1]:
-        return True
+    if error.validator is None and error.schema_path[-1] == "properties":
+        return place == key[:-1]
     # A key that is missing or that there is not is an error of the mapping around it.
     name = key[len(place)]
     if error.validator in ("required", "additionalProperties"):
