@@ -41,6 +41,10 @@ def connect(port):
     return resolver.resolve(address)
 
 
+def desktop_of(context):
+    return create(context, "frame.Desktop")
+
+
 def leave():
     """Close the bridge in order: the office sees the end of the stream."""
     factory = create(uno.getComponentContext(), "bridge.BridgeFactory")
@@ -129,7 +133,7 @@ def run(port, verb, arguments, loaded=tell_loaded):
     report = {"ok": False}
     try:
         context = connect(port)
-        desktop = create(context, "frame.Desktop")
+        desktop = desktop_of(context)
         report["connected"] = round(time.monotonic() - begin, 3)
         if verb == "convert":
             convert(desktop, *arguments, loaded)

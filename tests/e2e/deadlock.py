@@ -4,7 +4,7 @@
 
 It connects to the office itself, past the gate, and has it load a document from a stream that is
 ours and never gives a byte. It prints a line when the office waits, and ends when its standard
-input does.
+input does, or with a line that says why the office does not wait.
 """
 
 import os
@@ -46,20 +46,21 @@ class Silence(unohelper.Base, XInputStream, XSeekable):
 
 
 def load(desktop):
-    desktop.loadComponentFromURL(
-        "private:stream",
-        "_blank",
-        0,
-        (
-            converter.value("Hidden", True),
-            converter.value("InputStream", Silence()),
-            converter.value("FilterName", "writer8"),
-        ),
+    what = (
+        converter.value("Hidden", True),
+        converter.value("InputStream", Silence()),
+        converter.value("FilterName", "writer8"),
     )
+    try:
+        document = desktop.loadComponentFromURL("private:stream", "_blank", 0, what)
+        print(f"the office has loaded {document}", flush=True)
+    except Exception as error:  # Whatever a UNO call throws is why.
+        print(f"the office does not wait: {type(error).__name__}: {error}", flush=True)
+    os._exit(1)
 
 
 if __name__ == "__main__":
-    desktop = converter.connect(int(sys.argv[1]))
+    desktop = converter.desktop_of(converter.connect(sys.argv[1]))
     threading.Thread(target=load, args=(desktop,), daemon=True).start()
     sys.stdin.read()
     os._exit(0)

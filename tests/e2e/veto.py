@@ -28,7 +28,7 @@ class Veto(unohelper.Base, XTerminateListener):
 
 
 def main():
-    desktop = converter.connect(sys.argv[1])
+    desktop = converter.desktop_of(converter.connect(sys.argv[1]))
     desktop.addTerminateListener(Veto())
     print("objects", flush=True)
     sys.stdin.read()
