@@ -2,12 +2,13 @@
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
 import unittest
 
-from deb_machine import APT, OFFICE, TOP, without_systemd
+from deb_machine import APT, OFFICE, TOP, Roots, in_root, without_systemd
 from deb_service import (
     CONFIGURATION,
     DEB,
@@ -158,6 +159,22 @@ echo == end
         result("without_systemd", installed="yes", upgraded="yes", removed="yes", purged="yes")
 
 
+class BootTest(unittest.TestCase):
+    """Installed where nothing runs, as images of machines are made; then the machine boots."""
+
+    def test_it_serves_from_the_first_moment(self):
+        with Roots.layer(ROOTS.office(package.depends())) as root:
+            shutil.copy(os.path.join(package.folder, "first.deb"), os.path.join(root, "root"))
+            in_root(root, [*APT, "install", "/root/first.deb"], 300)
+            with Installation(package, "install-boot", root=root) as here:
+                here.wait_ready()
+                folder = here.run("stat", "-c", "%a:%U:%G", EXCHANGE).stdout.strip()
+                here.run("useradd", "--create-home", "clerk")
+                self.assertTrue(here.convert("after the boot"))
+        result("boot", exchange=folder, converted="yes")
+        self.assertEqual(folder, f"2770:{NAME}:tcplock-exchange")
+
+
 class WithoutLibreOfficeTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -242,18 +259,28 @@ class LifeTest(Steps):
         here = self.here
         here.wait_ready()
         pid = here.main_pid()
-        inside = here.hold("inside at the upgrade")
-        waiting = here.start_client("waiting at the upgrade")
-        wait_until(lambda: here.status()["line"]["waiting"] == 1, 60, "one waits", pause=0.2)
+        inside, waiting = self.one_inside_and_one_waiting("at the upgrade")
         upgrade = here.upgrade(name)
-        wait_until(lambda: "draining" in here.show("StatusText"), 120, "it drains", pause=0.1)
-        inside.go_on()
-        self.assertIs(inside.was_served(), True)
-        self.assertIs(waiting.was_served(), True)
+        self.serve_both(inside, waiting)
         said, _ = upgrade.communicate(timeout=300)
         self.assertEqual(upgrade.returncode, 0, said)
         self.assertNotEqual(here.main_pid(), pid, "the new one runs")
         self.assertTrue(here.convert("after the upgrade"))
+
+    def one_inside_and_one_waiting(self, when):
+        here = self.here
+        inside = here.hold(f"inside {when}")
+        waiting = here.start_client(f"waiting {when}")
+        wait_until(lambda: here.status()["line"]["waiting"] == 1, 60, "one waits", pause=0.2)
+        return inside, waiting
+
+    def serve_both(self, inside, waiting):
+        """Of a supervisor that has been told to end."""
+        here = self.here
+        wait_until(lambda: "draining" in here.show("StatusText"), 120, "it drains", pause=0.1)
+        inside.go_on()
+        self.assertIs(inside.was_served(), True)
+        self.assertIs(waiting.was_served(), True)
 
     def configuration(self):
         return self.here.run("cat", CONFIGURATION).stdout
@@ -322,14 +349,19 @@ class LifeTest(Steps):
     def test_removed(self):
         here = self.here
         mine = self.configuration()
-        here.run(*APT, "remove", NAME, timeout=120)
+        inside, waiting = self.one_inside_and_one_waiting("at the removal")
+        removal = here.machine.start(*APT, "remove", NAME, timeout=300)
+        self.serve_both(inside, waiting)
+        said, _ = removal.communicate(timeout=300)
+        self.assertEqual(removal.returncode, 0, said)
         self.assertEqual(here.owned_processes(), set())
         for unit in (NAME, f"{NAME}@second"):
             self.assertNotIn(here.show("ActiveState", unit), ("active", "activating"), unit)
         self.assertEqual(self.configuration(), mine)
         self.assertIn("left", here.run("cat", f"{EXCHANGE}/left-by-somebody").stdout)
         self.assertNotEqual(here.run("test", "-e", f"/usr/bin/{NAME}", check=False).returncode, 0)
-        result("remove", processes=0, configuration="kept", documents="kept")
+        result("remove", inside="served", waiting="served", processes=0, configuration="kept",
+               documents="kept")  # fmt: skip
 
     def test_installed_again_after_the_removal(self):
         """dpkg calls that an upgrade: the offices are looked after all the same."""
@@ -449,6 +481,17 @@ class SocketLifeTest(Steps):
         self.assertNotEqual(here.main_pid(), old)
         self.assertEqual(self.states(), [("enabled", "active")] * 2)
         result("upgrade_with_the_socket", inside="served", late="served")
+
+    def test_not_removed_after_all_it_serves_by_the_socket(self):
+        """As when dpkg cannot go on with the removal."""
+        here = self.here
+        scripts = f"/var/lib/dpkg/info/{NAME}"
+        here.run(f"{scripts}.prerm", "remove", timeout=90)
+        self.assertEqual(self.listeners(), 0)
+        here.run(f"{scripts}.postinst", "abort-remove", timeout=90)
+        self.assertTrue(here.convert("not removed"))
+        self.assertEqual(self.states(), [("enabled", "active")] * 2)
+        result("removal_given_up", serves="yes")
 
     def test_removed_and_the_address_is_free(self):
         here = self.here

@@ -84,6 +84,24 @@ class Roots:
             fetch(root, APT, depends)
             return root
 
+    @staticmethod
+    @contextlib.contextmanager
+    def layer(root):
+        """A root upon this one: what is written to it is gone at the end."""
+        folder = root + ".layer"
+        os.mkdir(folder)
+        try:
+            succeed(["mount", "-t", "tmpfs", "none", folder], 20)
+            upper, work, merged = (os.path.join(folder, name) for name in ("upper", "work", "merged"))
+            for path in (upper, work, merged):
+                os.mkdir(path)
+            options = f"lowerdir={root},upperdir={upper},workdir={work}"
+            succeed(["mount", "-t", "overlay", "-o", options, "none", merged], 20)
+            yield merged
+        finally:
+            subprocess.run(["umount", "--recursive", folder], check=False)
+            os.rmdir(folder)
+
     @contextlib.contextmanager
     def _alone(self):
         """Whoever tests at the same time waits."""

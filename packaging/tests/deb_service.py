@@ -70,12 +70,12 @@ class Package:
 class Installation:
     """A machine, and in it the package once install() has been called."""
 
-    def __init__(self, package, name, office=True, recommends=False, tools=""):
+    def __init__(self, package, name, office=True, recommends=False, tools="", root=""):
         """What it said is kept by this name, its console and its journal. The tools, which are
-        packages, can be installed there too."""
+        packages, can be installed there too. A root of one's own has what it has."""
         wanted = package.recommends() if recommends else ""
         needed = ", ".join(filter(None, (package.depends(), tools)))
-        root = ROOTS.office(needed) if office else ROOTS.bare(needed, wanted)
+        root = root or (ROOTS.office(needed) if office else ROOTS.bare(needed, wanted))
         self.kept = os.path.join(ROOTS.folder, name)
         seen = [(TOP, SOURCE), (package.folder, PACKAGES)]
         self.machine = Machine(root, f"{self.kept}-console.log", seen)

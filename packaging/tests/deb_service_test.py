@@ -43,6 +43,7 @@ class ServiceTest(unittest.TestCase):
         exposure = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", told).group(1))
         owners = {run("stat", "-c", "%U", f"/proc/{pid}").stdout.strip() for pid in here.processes()}
         self.assertEqual(owners, {NAME})
+        self.assertEqual(here.show("OOMPolicy"), "continue")
         result("security", exposure=exposure, owners=",".join(owners))
         self.assertLessEqual(exposure, EXPOSURE_MAX)
 
@@ -180,6 +181,19 @@ class ExchangeTest(unittest.TestCase):
         folder = run("stat", "-c", "%a:%U:%G", EXCHANGE).stdout.strip()
         self.assertEqual(folder, f"2770:{NAME}:tcplock-exchange")
         result("exchange", folder=folder, converted=mode, removed_by="courier")
+
+    def test_whatever_his_umask_he_makes_a_folder_for_a_job_of_his(self):
+        """What he makes there with no more care than `mkdir` and `cp` is for the office to use."""
+        folder, source = f"{EXCHANGE}/job", here.letter("courier", "/home/courier", "one of many")
+        copied, target = f"{folder}/letter.docx", f"{folder}/letter.txt"
+        script = f"umask 077 && mkdir {folder} && cp {source} {copied}"
+        run("sh", "-c", script, user="courier")
+        self.convert_by_path("courier", copied, target)
+        self.assertIn("one of many", run("cat", target, user="courier").stdout)
+        modes = run("stat", "-c", "%a:%U:%G", folder, copied, target).stdout.split()
+        run("rm", "-r", folder, user="courier")
+        result("exchange_folder", folder=modes[0], source=modes[1], converted=modes[2])
+        self.assertEqual(modes[0], "2770:courier:tcplock-exchange")
 
     def test_a_document_in_his_home_fails_clearly(self):
         source = here.letter("courier", "/home/courier", "at home", mode="0644")
@@ -350,10 +364,12 @@ class SeveralTest(unittest.TestCase):
     SOCKET = "/run/tcplock-supervisor-second/admin.sock"
 
     def test_it_has_its_own_address_state_and_socket(self):
+        path = "/etc/tcplock-supervisor/second.yaml"
         text = 'listen:\n  - address: 127.0.0.1:2003\n' \
-            'backend:\n  state_directory: "${STATE_DIRECTORY}"\n  standby: 0\n' \
-            'admin:\n  socket: "${RUNTIME_DIRECTORY}/admin.sock"\n'  # fmt: skip
-        here.machine.write("/etc/tcplock-supervisor/second.yaml", text.encode())
+            'backend:\n  state_directory: /var/lib/tcplock-supervisor-second\n  standby: 0\n' \
+            f'admin:\n  socket: {self.SOCKET}\n'  # fmt: skip
+        here.machine.write(path, text.encode())
+        run(NAME, "check", "-c", path)
         first, offices = here.main_pid(), here.wait_both_ready()
         run("systemctl", "enable", "--now", self.UNIT)
         self.assertTrue(here.convert("from the second", port=2003))
@@ -361,6 +377,11 @@ class SeveralTest(unittest.TestCase):
         self.assertEqual(here.status(self.SOCKET)["counts"]["admitted"], 1)
         self.assertEqual(here.main_pid(), first)
         self.assertIn("place-0", run("ls", "/var/lib/tcplock-supervisor-second").stdout)
+        second = here.main_pid(self.UNIT)
+        here.machine.write(path, (text + "gate: {queue_limit: 9}\n").encode())
+        run("systemctl", "reload", self.UNIT)
+        self.assertEqual(here.status(self.SOCKET)["line"]["limit"], 9)
+        self.assertEqual(here.main_pid(self.UNIT), second)
         run("systemctl", "stop", self.UNIT)
         self.assertEqual(here.show("Result", self.UNIT), "success")
         self.assertEqual(here.show("ControlGroup", self.UNIT), "", "nothing of it runs")

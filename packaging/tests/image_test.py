@@ -474,6 +474,14 @@ class Contents(ImageTest):
         found = self.inside("sh", "-c", "command -v g++ cmake tini dumb-init || true")
         self.assertEqual(found, "")
 
+    def test_no_copy_is_given_a_mode(self):
+        """With BuildKit 0.21 and newer, folders that it makes would have that too, and nobody could
+        enter them. podman makes them as they should be, so that the image does not show it."""
+        with open(os.path.join(DOCKER, "Dockerfile"), encoding="utf-8") as file:
+            copies = [line for line in file if line.startswith(("COPY ", "ADD "))]
+        self.assertTrue(copies)
+        self.assertEqual([line for line in copies if "--chmod" in line], [])
+
     def test_its_licences_are_there_to_read(self):
         self.assertEqual(self.inside("ls", LICENSES).split(), LINKED_IN)
         self.assertIn("MIT License", self.inside("cat", f"{LICENSES}/tcplock-supervisor"))

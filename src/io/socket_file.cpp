@@ -35,13 +35,11 @@ SocketFile::SocketFile(std::string path, mode_t mode, std::optional<gid_t> group
     }
     device_ = made.st_dev;
     inode_ = made.st_ino;
-    const bool is_done = (!group || ::lchown(path_.c_str(), static_cast<uid_t>(-1), *group) == 0) &&
-                         ::listen(socket_.get(), backlog) == 0;
-    if (!is_done) {
-        const int error = errno;
-        ::unlink(path_.c_str());
-        errno = error;
-        fail();
+    if (group && ::lchown(path_.c_str(), static_cast<uid_t>(-1), *group) != 0) {
+        remove_and_fail("cannot change the group of ");
+    }
+    if (::listen(socket_.get(), backlog) != 0) {
+        remove_and_fail(cannot_listen);
     }
 }
 
@@ -96,8 +94,15 @@ void SocketFile::bind(mode_t mode) {
     }
 }
 
-void SocketFile::fail() const {
-    throw std::system_error(errno, std::generic_category(), "cannot listen on " + path_);
+void SocketFile::fail(const char* what) const {
+    throw std::system_error(errno, std::generic_category(), what + path_);
+}
+
+void SocketFile::remove_and_fail(const char* what) const {
+    const int error = errno;
+    ::unlink(path_.c_str());
+    errno = error;
+    fail(what);
 }
 
 }  // namespace tcplock::io

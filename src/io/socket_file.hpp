@@ -28,9 +28,12 @@ public:
     Descriptor take() noexcept { return std::move(socket_); }
 
 private:
+    static constexpr const char* cannot_listen = "cannot listen on ";
+
     void clear_the_way() const;
     void bind(mode_t mode);
-    [[noreturn]] void fail() const;
+    [[noreturn]] void fail(const char* what = cannot_listen) const;
+    [[noreturn]] void remove_and_fail(const char* what) const;
 
     std::string path_;
     Descriptor socket_;

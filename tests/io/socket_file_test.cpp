@@ -4,11 +4,15 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <grp.h>
+#include <optional>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <variant>
 
 namespace tcplock::io {
@@ -26,9 +30,9 @@ protected:
     bool is_answered() const {
         return std::holds_alternative<Listening>(ask_who_listens(*unix_endpoint(path_.string())));
     }
-    std::string why_not(const std::filesystem::path& path) const {
+    std::string why_not(const std::filesystem::path& path, std::optional<gid_t> group = {}) const {
         try {
-            const SocketFile file(path, 0600, {});
+            const SocketFile file(path, 0600, group);
         } catch (const std::exception& error) {
             return error.what();
         }
@@ -88,6 +92,24 @@ TEST_F(SocketFileTest, MakesItsFolderButNoMore) {
     EXPECT_EQ(why_not(folder_ / "one" / "admin.sock"), "");
     EXPECT_NE(why_not(folder_ / "two" / "three" / "admin.sock").find("No such file"),
               std::string::npos);
+}
+
+// As for a service that the system forbids to change the owners of files.
+TEST_F(SocketFileTest, SaysThatItsGroupCannotBeHad) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "only root can become somebody who is in no group";
+    }
+    std::filesystem::permissions(folder_, std::filesystem::perms::all);
+    EXPECT_EXIT(
+        {
+            const bool is_nobody =
+                ::setgroups(0, nullptr) == 0 && ::setgid(65534) == 0 && ::setuid(65534) == 0;
+            const std::string why = is_nobody ? why_not(path_, gid_t{0}) : "cannot become nobody";
+            std::fputs(why.c_str(), stderr);
+            std::exit(std::filesystem::exists(path_) ? 1 : 0);
+        },
+        testing::ExitedWithCode(0),
+        "cannot change the group of .*/admin.sock: Operation not permitted");
 }
 
 }  // namespace
