@@ -175,7 +175,7 @@ class ExchangeTest(unittest.TestCase):
         self.convert_by_path("courier", source, target)
         self.assertIn("by way of the exchange", run("cat", target, user="courier").stdout)
         mode = run("stat", "-c", "%a:%U:%G", target).stdout.strip()
-        self.assertEqual(mode, f"640:{NAME}:tcplock-exchange")
+        self.assertEqual(mode, f"660:{NAME}:tcplock-exchange")
         run("rm", source, target, user="courier")
         self.assertEqual(run("ls", "-A", EXCHANGE).stdout, "", "nothing is left beside them")
         folder = run("stat", "-c", "%a:%U:%G", EXCHANGE).stdout.strip()
