@@ -232,6 +232,17 @@ def read_proc(path):
         return b""
 
 
+def freeze(pid):
+    """STOP, and until each of its threads has stopped: a busy machine lets them go on for a while."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def has_stopped():
+        threads = [read_proc(f"/proc/{pid}/task/{one}/stat") for one in os.listdir(f"/proc/{pid}/task")]
+        return all(told[told.rindex(b")") + 2 :][:1] == b"T" for told in threads if told)
+
+    wait_until(has_stopped, 20, f"process {pid} stands still")
+
+
 def descendants(pid):
     """Everything below pid now, zombies too."""
     children = collections.defaultdict(list)

@@ -125,7 +125,7 @@ class ContainerTest(unittest.TestCase):
             self.skipTest("needs root, for two users")
         # Without this right root is shown nobody else's processes; group 0 would be shown all.
         hide = "mount -t proc -o hidepid=2,gid=54321 proc /proc"
-        hidden = f'{hide} && exec setpriv --bounding-set=-sys_ptrace "$@"'
+        hidden = f'{hide} && exec setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$@"'
         backend = {"user": "nobody", "stop_grace": "500ms", "stop_timeout": "1s"}
         config = fake.config("--ignore-term", backend=backend)
         with Contained(config, ("/bin/sh", "-c", hidden, "sh")) as supervisor:

@@ -8,7 +8,7 @@ import time
 import unittest
 
 import office
-from supervisor import Supervisor, result
+from supervisor import Supervisor, freeze, result
 
 
 # A machine that stalls for a second is not what these are about.
@@ -209,7 +209,7 @@ class StopTest(unittest.TestCase):
         self.assertEqual(log.count("backend did not end when asked"), 0)
 
     def test_an_office_that_does_not_hear_is_signalled_within_its_grace(self):
-        line, log = self.recycle("4s", lambda pid: os.kill(pid, signal.SIGSTOP))
+        line, log = self.recycle("4s", freeze)
         said = log.wait("the office does not end when asked, signalling it")
         result("deaf_office", took=line["took"], exit=repr(line["exit"]), why=repr(said["why"]))
         self.assertEqual(said["why"], "accepted but sent nothing within 1 s")

@@ -1,12 +1,10 @@
 """An office that is frozen, or busy for ever: found in time, replaced, the next client served."""
 
-import os
-import signal
 import time
 import unittest
 
 import office
-from supervisor import SCHEDULING_MARGIN, Supervisor, result
+from supervisor import SCHEDULING_MARGIN, Supervisor, freeze, result
 
 BOUND = office.INTERVAL * office.THRESHOLD + office.TIMEOUT
 
@@ -17,7 +15,7 @@ class FreezeTest(unittest.TestCase):
         self.assertTrue(pids)
         stopped = time.monotonic()
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+            freeze(pid)
         return stopped, pids
 
     def wait_recycling(self, supervisor):

@@ -8,7 +8,7 @@ import time
 import unittest
 
 import office
-from supervisor import SCHEDULING_MARGIN, Supervisor, result
+from supervisor import SCHEDULING_MARGIN, Supervisor, freeze, result
 
 VETO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "veto.py")
 GRACE = 8  # backend.stop_grace, seconds: it has half of that to end once it has said that it will
@@ -63,7 +63,7 @@ class StopTest(unittest.TestCase):
     def test_one_that_is_frozen_is_signalled_when_it_has_not_answered(self):
         supervisor = self.running()
         (pid,) = office.soffice_pids(supervisor)
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         took, how, signalled = self.stop(supervisor)
         result("stop_frozen", took=f"{took:.2f}s", exit=repr(how), why=repr(signalled))
         self.assertEqual(signalled, [f"accepted but sent nothing within {TO_ANSWER} s"])
@@ -73,7 +73,7 @@ class StopTest(unittest.TestCase):
     def test_a_second_signal_does_not_wait_for_its_answer(self):
         supervisor = self.running()
         (pid,) = office.soffice_pids(supervisor)
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         begin = time.monotonic()
         supervisor.signal(signal.SIGTERM)
         supervisor.log.wait("backend stopping")

@@ -1,7 +1,6 @@
 """A real office behind a socket in the file system: all that holds over TCP, and who may connect."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import unittest
 
 import office
 import test_office
-from supervisor import BINARY, SCHEDULING_MARGIN, Supervisor, result
+from supervisor import BINARY, SCHEDULING_MARGIN, Supervisor, freeze, result
 
 NOBODY = 65534
 
@@ -129,7 +128,7 @@ class FrozenTest(unittest.TestCase):
             path = supervisor.log.wait("backend starting")["address"].removeprefix("unix:")
             (pid,) = office.soffice_pids(supervisor)
             stopped = time.monotonic()
-            os.kill(pid, signal.SIGSTOP)
+            freeze(pid)
             crowd = []
             while True:
                 crowd.append(socket.socket(socket.AF_UNIX))

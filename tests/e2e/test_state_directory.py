@@ -8,7 +8,7 @@ import unittest
 
 import fake
 import office
-from supervisor import BINARY, MAY_MOUNT, Supervisor, result
+from supervisor import BINARY, MAY_MOUNT, Supervisor, freeze, result
 
 NOBODY = 65534
 QUICK = {"restart_backoff": {"first": "50ms", "max": "200ms"}}
@@ -23,7 +23,7 @@ def stopped_office(supervisor):
     """Its processes, which write no more in the folders that are taken from under them."""
     pids = office.soffice_pids(supervisor)
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
     return pids
 
 
