@@ -20,6 +20,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -88,8 +89,7 @@ class Roots:
     @contextlib.contextmanager
     def layer(root):
         """A root upon this one: what is written to it is gone at the end."""
-        folder = root + ".layer"
-        os.mkdir(folder)
+        folder = tempfile.mkdtemp(prefix=f"{root}.layer-")
         try:
             succeed(["mount", "-t", "tmpfs", "none", folder], 20)
             upper, work, merged = (os.path.join(folder, name) for name in ("upper", "work", "merged"))
