@@ -5,13 +5,16 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
-#include <string_view>
+#include <iterator>
 
 namespace tcplock::daemon {
 namespace {
 
 namespace json = boost::json;
+
+constexpr std::size_t usual_line = 256;
 
 // As the configuration calls them.
 std::string_view name_of(config::LogLevel level) {
@@ -32,51 +35,60 @@ bool needs_quotes(std::string_view value) {
     return value.empty() || value.find_first_of(" \"=\\") != std::string_view::npos;
 }
 
-std::string in_quotes(std::string_view value) {
-    std::string text = "\"";
-    for (const char c : value) {
-        if (c == '"' || c == '\\') {
-            text += '\\';
-        }
-        text += c;
-    }
-    return text += '"';
-}
+struct AppendTo {
+    std::string& text;
 
-struct InText {
-    std::string operator()(const std::string& value) const {
+    void operator()(const std::string& value) const {
         const std::string shown = io::printable(value);
-        return needs_quotes(shown) ? in_quotes(shown) : shown;
+        if (!needs_quotes(shown)) {
+            text += shown;
+            return;
+        }
+        text += '"';
+        for (const char c : shown) {
+            if (c == '"' || c == '\\') {
+                text += '\\';
+            }
+            text += c;
+        }
+        text += '"';
     }
-    std::string operator()(std::uint64_t value) const { return std::to_string(value); }
-    std::string operator()(std::chrono::nanoseconds value) const {
-        return fmt::format("{:.3f}s", std::chrono::duration<double>(value).count());
+    void operator()(std::uint64_t value) const { text += fmt::format_int(value).c_str(); }
+    void operator()(std::chrono::nanoseconds value) const {
+        fmt::format_to(std::back_inserter(text), FMT_COMPILE("{:.3f}s"),
+                       std::chrono::duration<double>(value).count());
     }
-    std::string operator()(Bytes value) const {
-        return std::to_string((value.count + (1U << 19)) >> 20) + "MiB";
+    void operator()(Bytes value) const {
+        (*this)((value.count + (1U << 19)) >> 20);
+        text += "MiB";
     }
-    std::string operator()(bool value) const { return value ? "yes" : "no"; }
+    void operator()(bool value) const { text += value ? "yes" : "no"; }
 };
 
 struct Put {
     json::object& object;
-    const std::string& key;
+    std::string_view key;
 
     void operator()(const std::string& value) const { object[key] = io::printable(value); }
     void operator()(std::uint64_t value) const { object[key] = value; }
     void operator()(std::chrono::nanoseconds value) const {
-        object[key + "_ms"] = std::chrono::round<std::chrono::milliseconds>(value).count();
+        object[with_unit("_ms")] = std::chrono::round<std::chrono::milliseconds>(value).count();
     }
-    void operator()(Bytes value) const { object[key + "_bytes"] = value.count; }
+    void operator()(Bytes value) const { object[with_unit("_bytes")] = value.count; }
     void operator()(bool value) const { object[key] = value; }
+
+    std::string with_unit(std::string_view unit) const { return std::string(key).append(unit); }
 };
 
 }  // namespace
 
 std::string as_text(const Entry& entry) {
-    std::string text = std::string(name_of(entry.level)) + " " + entry.message;
+    std::string text;
+    text.reserve(usual_line);
+    text.append(name_of(entry.level)).append(" ").append(entry.message);
     for (const auto& [key, value] : entry.fields) {
-        text.append(" ").append(key).append("=").append(std::visit(InText{}, value));
+        text.append(" ").append(key).append("=");
+        std::visit(AppendTo{text}, value);
     }
     return text;
 }

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -26,7 +27,8 @@ using Value = std::variant<std::string, std::uint64_t, std::chrono::nanoseconds,
 struct Entry {
     config::LogLevel level;
     std::string message;
-    std::vector<std::pair<std::string, Value>> fields;  // in their order, each key once
+    // In their order, each key once; a key is a literal.
+    std::vector<std::pair<std::string_view, Value>> fields;
 };
 
 // info backend ready instance=0 after=2.136s

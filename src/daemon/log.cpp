@@ -8,7 +8,6 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <ctime>
@@ -18,6 +17,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -31,6 +31,10 @@ constexpr std::size_t ring_lines = 4096;
 constexpr auto poll_interval = std::chrono::milliseconds{100};
 // A pipe that poll() calls writable takes at least so much without blocking (pipe(7), PIPE_BUF).
 constexpr std::size_t write_bytes_max = 4096;
+// After a write the writer sleeps for so long, and writes together what came meanwhile: to wake it
+// for each line would cost more than the line.
+constexpr auto pause_between_writes = std::chrono::milliseconds{5};
+constexpr std::size_t batch_bytes_max = 65536;
 
 // Standard error, never to block on. poll() promises room for PIPE_BUF bytes of a pipe only; so a
 // terminal or a pipe is opened a second time, non-blocking, which leaves others' use of it alone.
@@ -104,15 +108,25 @@ std::unique_ptr<spdlog::formatter> make_formatter(bool for_journal) {
     return formatter;
 }
 
-ssize_t write_some(int fd, std::string_view text) {
-    const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    return sent < 0 && errno == ENOTSOCK ? ::write(fd, text.data(), text.size()) : sent;
+bool is_socket(int fd) {
+    struct stat about {};
+    return ::fstat(fd, &about) == 0 && S_ISSOCK(about.st_mode);
+}
+
+// As many whole lines as may be written at once, or a part of one that is longer.
+std::string_view first_piece(std::string_view lines) {
+    const std::string_view most = lines.substr(0, write_bytes_max);
+    const auto end = most.size() == lines.size() ? std::string_view::npos : most.rfind('\n');
+    return end == std::string_view::npos ? most : most.substr(0, end + 1);
 }
 
 // Writes to standard error, but never sits in write() where it could not be called back.
 class StandardError : public spdlog::sinks::base_sink<std::mutex> {
 public:
-    StandardError() : own_(open_standard_error()), fd_(own_ ? own_.get() : STDERR_FILENO) {}
+    StandardError()
+        : own_(open_standard_error()),
+          fd_(own_ ? own_.get() : STDERR_FILENO),
+          is_socket_(is_socket(fd_)) {}
 
     // The ring this sink is written to from; it outlives the sink's last line.
     void serve(spdlog::details::thread_pool* ring) { ring_ = ring; }
@@ -121,11 +135,19 @@ public:
 protected:
     void sink_it_(const spdlog::details::log_msg& message) override {
         tell_of_lost_lines();
-        spdlog::memory_buf_t text;
-        formatter_->format(message, text);
-        write_all({text.data(), text.size()});
+        formatter_->format(message, batch_);
+        const bool is_last = ring_.load()->queue_size() == 0;
+        if (is_last || batch_.size() >= batch_bytes_max) {
+            flush_();
+        }
+        if (is_last) {
+            std::this_thread::sleep_for(pause_between_writes);
+        }
     }
-    void flush_() override {}
+    void flush_() override {
+        write_all({batch_.data(), batch_.size()});
+        batch_.clear();
+    }
 
 private:
     void tell_of_lost_lines() {
@@ -136,9 +158,7 @@ private:
         const std::string text = render(
             {config::LogLevel::warn, "lines lost", {{"count", std::uint64_t{lost - told_lost_}}}});
         told_lost_ = lost;
-        spdlog::memory_buf_t formatted;
-        formatter_->format({"", spdlog::level::warn, text}, formatted);
-        write_all({formatted.data(), formatted.size()});
+        formatter_->format({"", spdlog::level::warn, text}, batch_);
     }
 
     bool is_writable(std::chrono::milliseconds limit) const {
@@ -156,8 +176,7 @@ private:
                 }
                 continue;
             }
-            const std::size_t size = std::min(text.size(), write_bytes_max);
-            const ssize_t written = write_some(fd_, text.substr(0, size));
+            const ssize_t written = write_some(first_piece(text));
             if (written < 0 && (errno == EINTR || (errno == EAGAIN && !has_given_up))) {
                 continue;
             }
@@ -168,8 +187,15 @@ private:
         }
     }
 
+    ssize_t write_some(std::string_view text) const {
+        return is_socket_ ? ::send(fd_, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
+                          : ::write(fd_, text.data(), text.size());
+    }
+
     io::Descriptor own_;
     int fd_;
+    bool is_socket_;
+    spdlog::memory_buf_t batch_;  // whole lines, of which nothing has been written
     std::atomic<spdlog::details::thread_pool*> ring_ = nullptr;
     std::atomic<steady_clock::time_point> give_up_at_{steady_clock::time_point::max()};
     std::size_t told_lost_ = 0;
@@ -197,7 +223,8 @@ void start_logging(config::LogLevel level, config::LogFormat format) {
 void stop_logging(std::chrono::nanoseconds limit) {
     if (the_sink) {
         the_sink->give_up_at(steady_clock::now() + limit);
-        the_ring.reset();  // Writes what it holds, and waits for its thread.
+        the_ring.reset();  // Empties it, and waits for its thread.
+        the_sink->flush();
         spdlog::shutdown();
         the_sink.reset();
     }
@@ -209,6 +236,11 @@ void set_log_level(config::LogLevel level) {
 
 std::size_t lines_lost() {
     return the_ring ? the_ring->overrun_counter() : 0;
+}
+
+Line::Line(Level level, std::string_view message) : entry_{level, std::string(message), {}} {
+    constexpr std::size_t usual_fields = 16;
+    entry_.fields.reserve(usual_fields);
 }
 
 Line::~Line() {

@@ -33,12 +33,12 @@ class Line {
 public:
     using Level = config::LogLevel;
 
-    Line(Level level, std::string_view message) : entry_{level, std::string(message), {}} {}
+    Line(Level level, std::string_view message);
     Line(const Line&) = delete;
     Line& operator=(const Line&) = delete;
     ~Line();
 
-    // Foreign text may hold anything: nothing in it can end the line.
+    // The key is a literal. Foreign text may hold anything: nothing in it can end the line.
     Line& with(std::string_view key, std::string_view value);
     Line& with(std::string_view key, std::uint64_t value);
     Line& with(std::string_view key, std::chrono::nanoseconds value);

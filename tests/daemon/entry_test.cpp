@@ -16,8 +16,8 @@ using namespace std::chrono_literals;
 namespace json = boost::json;
 using Level = config::LogLevel;
 
-Entry with(std::string key, Value value) {
-    return {Level::info, "it", {{std::move(key), std::move(value)}}};
+Entry with(std::string_view key, Value value) {
+    return {Level::info, "it", {{key, std::move(value)}}};
 }
 
 // What a reader makes of one value. A line that is no JSON fails here.

@@ -77,6 +77,10 @@ public:
         }
         return number;
     }
+    bool has_written() const {
+        pollfd state{log_[0], POLLIN, 0};
+        return ::poll(&state, 1, 20'000) == 1;
+    }
     void give_word() const { EXPECT_EQ(::write(heard_[1], "!", 1), 1); }
     std::vector<std::string> read_all() const {
         std::string text;
@@ -132,6 +136,39 @@ std::string value_of(std::string_view value) {
     const std::string line = line_of([&] { Line(Level::info, "it").with("key", value); });
     EXPECT_EQ(line.substr(0, 7), "it key=");
     return line.substr(7);
+}
+
+// What comes soon after one another is written together, and what comes alone at once.
+TEST(Log, WritesLinesWholeAndInOrderHoweverManyAndLongTheyAre) {
+    constexpr int count = 2000;
+    const auto text = [](int number) { return std::string(number % 97 == 0 ? 10'000 : 20, 'x'); };
+    const auto lines = lines_of(Level::info, [&] {
+        for (int number = 0; number < count; ++number) {
+            Line(Level::info, "it")
+                .with("number", static_cast<std::uint64_t>(number))
+                .with("text", text(number));
+        }
+    });
+    ASSERT_EQ(lines.size(), std::size_t{count});
+    for (int number = 0; number < count; ++number) {
+        const std::string expected =
+            " info it number=" + std::to_string(number) + " text=" + text(number);
+        EXPECT_EQ(lines[static_cast<std::size_t>(number)].substr(24), expected);
+    }
+}
+
+TEST(Log, WritesALineThatNoOtherFollows) {
+    const Writer writer([](Writer& self) {
+        start_logging(Level::info, Format::text);
+        Line(Level::info, "first");
+        Line(Level::info, "last");
+        self.wait_for_word();
+        stop_logging(10s);
+    });
+    EXPECT_TRUE(writer.has_written());
+    writer.give_word();
+    EXPECT_EQ(writer.read_all().size(), 2U);
+    EXPECT_EQ(writer.wait_for_its_end(), 0);
 }
 
 TEST(Log, BeginsEachLineWithTheTimeAndTheLevel) {
