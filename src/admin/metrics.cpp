@@ -146,7 +146,10 @@ Metrics::Metrics(std::size_t instances)
       probe_times_(histograms("tcplock_probe_seconds", "How long probes took, by what for.")),
       delays_(
           histograms("tcplock_event_loop_delay_seconds",
-                     "How late the event loop comes to what is due, looked at once a second.")) {
+                     "How late the event loop comes to what is due, looked at once a second.")),
+      waits_of_admitted_(waits_.Add(label(outcome, "admitted"), long_spans)),
+      bytes_in_(bytes_.Add(label("direction", "in"))),
+      bytes_out_(bytes_.Add(label("direction", "out"))) {
     begin_at_zero(instances);
 }
 
@@ -168,7 +171,7 @@ void Metrics::begin_at_zero(std::size_t instances) {
     for (const core::CutReason reason : cut_reasons) {
         cut_.Add(label("reason", core::to_string(reason)));
     }
-    for (const char* const what : {"admitted", "refused", "left"}) {
+    for (const char* const what : {"refused", "left"}) {
         waits_.Add(label(outcome, what), long_spans);
     }
     for (const core::ProbePurpose purpose : purposes) {
@@ -190,9 +193,6 @@ void Metrics::begin_at_zero(std::size_t instances) {
             recycles_.Add(labels(instance, "reason", core::to_string(reason)));
         }
     }
-    for (const char* const direction : {"in", "out"}) {
-        bytes_.Add(label("direction", direction));
-    }
     left_.Add({});
     failed_starts_.Add({});
     delays_.Add({}, short_spans);
@@ -201,7 +201,7 @@ void Metrics::begin_at_zero(std::size_t instances) {
 // ---- What happens ------------------------------------------------------------------------------
 
 void Metrics::admitted(core::Duration waited) {
-    waits_.Add(label(outcome, "admitted"), long_spans).Observe(seconds(waited));
+    waits_of_admitted_.Observe(seconds(waited));
 }
 
 void Metrics::left(core::Duration waited) {
@@ -222,11 +222,24 @@ void Metrics::cut(core::CutReason reason) {
 }
 
 void Metrics::ended(const EndedSession& session) {
-    sessions_.Add(labels(session.instance, "end", session.end)).Increment();
-    lengths_.Add(label("end", session.end), long_spans).Observe(seconds(session.lasted));
-    jobs_.Add(label(label_of_instance, session.instance)).Increment(session.had_job ? 1 : 0);
-    bytes_.Add(label("direction", "in")).Increment(static_cast<double>(session.bytes_in));
-    bytes_.Add(label("direction", "out")).Increment(static_cast<double>(session.bytes_out));
+    OfSessions& known = of_sessions(session.instance, session.end);
+    known.ended.Increment();
+    known.jobs.Increment(session.had_job ? 1 : 0);
+    known.lengths.Observe(seconds(session.lasted));
+    bytes_in_.Increment(static_cast<double>(session.bytes_in));
+    bytes_out_.Increment(static_cast<double>(session.bytes_out));
+}
+
+Metrics::OfSessions& Metrics::of_sessions(const std::string& instance, std::string_view end) {
+    auto& of_instance = known_sessions_[instance];
+    auto found = of_instance.find(end);
+    if (found == of_instance.end()) {
+        const OfSessions first{sessions_.Add(labels(instance, "end", end)),
+                               jobs_.Add(label(label_of_instance, instance)),
+                               lengths_.Add(label("end", end), long_spans)};
+        found = of_instance.emplace(end, first).first;
+    }
+    return found->second;
 }
 
 void Metrics::starts(const std::string& instance) {

@@ -9,11 +9,14 @@
 #include "admin/view.hpp"
 
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <string>
+#include <string_view>
 
 namespace tcplock::admin {
 
@@ -48,6 +51,15 @@ private:
     Histograms& histograms(const std::string& name, const std::string& help);
     void begin_at_zero(std::size_t instances);
 
+    // What each session of one instance, and with one end, adds to. To find them by their labels
+    // each time would cost a third of all that a session does.
+    struct OfSessions {
+        prometheus::Counter& ended;
+        prometheus::Counter& jobs;
+        prometheus::Histogram& lengths;
+    };
+    OfSessions& of_sessions(const std::string& instance, std::string_view end);
+
     prometheus::Registry registry_;
     std::uint64_t unheard_ = 0;  // accepted, and turned away before the core had heard of them
     Counters& refused_;
@@ -65,6 +77,10 @@ private:
     Histograms& start_times_;
     Histograms& probe_times_;
     Histograms& delays_;
+    prometheus::Histogram& waits_of_admitted_;
+    prometheus::Counter& bytes_in_;
+    prometheus::Counter& bytes_out_;
+    std::map<std::string, std::map<std::string, OfSessions, std::less<>>> known_sessions_;
 };
 
 // The content type of that text.
