@@ -6,6 +6,8 @@
 #include "io/opening.hpp"
 #include "io/reach.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 #include <memory>
 #include <stdexcept>
@@ -83,15 +85,16 @@ void tell_refusal(const Session::Client& client, const Refusal& refusal, std::ui
 
 }  // namespace
 
-Clients::Clients(boost::asio::io_context& io, const config::Config& config, PassedSockets& passed,
-                 std::size_t open_files, admin::Record& record, Callbacks callbacks,
-                 io::TaskGroup& tasks, io::TaskGroup& sessions)
+Clients::Clients(boost::asio::io_context& io, io::Watcher& watcher, const config::Config& config,
+                 PassedSockets& passed, std::size_t open_files, admin::Record& record,
+                 Callbacks callbacks, io::TaskGroup& tasks, io::TaskGroup& sessions)
     : io_(io),
       config_(config),
       open_files_(open_files),
       record_(record),
       feed_(callbacks.feed),
-      waiting_(io.get_executor(),
+      watcher_(watcher),
+      waiting_(watcher_,
                [this](std::uint64_t key) {
                    const core::ClientId client{key};
                    left(client, steady_clock::now() - clients_.at(client).since);
@@ -111,7 +114,7 @@ Clients::Clients(boost::asio::io_context& io, const config::Config& config, Pass
                               tell_some_refusals(client, refusal);
                           },
                           [this](const admin::EndedSession& session) { record_.ended(session); },
-                          [this](core::ClientId client, io::Descriptor socket) {
+                          [this](core::ClientId client, io::WatchedDescriptor socket) {
                               waits_again(client, std::move(socket));
                           },
                           [this](core::ClientId client) { has_gone(client); }};
@@ -129,9 +132,8 @@ Clients::Clients(boost::asio::io_context& io, const config::Config& config, Pass
 }
 
 void Clients::start() {
-    tasks_.spawn("waiting", waiting_.run());
     for (Door& door : doors_) {
-        attend(door);
+        door.listener->start();
     }
 }
 
@@ -149,7 +151,7 @@ void Clients::open(std::list<Door>& doors, const config::Listen& listen, Over ov
             .with("address", io::describe(door.address()))
             .with("why", error.message());
     };
-    door.listener.emplace(io_.get_executor(), std::move(over), std::move(callbacks));
+    door.listener.emplace(io_.get_executor(), watcher_, std::move(over), std::move(callbacks));
     permit(door, listen);
 }
 
@@ -180,10 +182,6 @@ void Clients::open_beside_others(std::list<Door>& doors, const config::Listen& l
     }
 }
 
-void Clients::attend(Door& door) {
-    door.task = tasks_.spawn("listener", door.listener->run());
-}
-
 void Clients::listen_at(const std::vector<config::Listen>& listen) {
     const auto is_at = [](const std::string& address) {
         return [&address](const Door& door) { return door.what.address == address; };
@@ -194,7 +192,10 @@ void Clients::listen_at(const std::vector<config::Listen>& listen) {
             open_beside_others(fresh, one);
         }
     }
-    closed_doors_.remove_if([this](const Door& door) { return !tasks_.is_running(door.task); });
+    for (Door& door : fresh) {
+        door.listener->start();
+    }
+    std::list<Door> gone;
     for (auto door = doors_.begin(); door != doors_.end();) {
         const auto kept = std::find_if(listen.begin(), listen.end(), [&door](const auto& one) {
             return one.address == door->what.address;
@@ -206,13 +207,14 @@ void Clients::listen_at(const std::vector<config::Listen>& listen) {
         }
         Line(Line::Level::info, "listening no more").with("address", current->what.address);
         current->listener->close();
-        closed_doors_.splice(closed_doors_.end(), doors_, current);
+        gone.splice(gone.end(), doors_, current);
     }
-    for (Door& door : fresh) {
+    for (const Door& door : fresh) {
         tell_open(door.address());
-        attend(door);
     }
     doors_.splice(doors_.end(), fresh);
+    // The end of one's pause may be among what is to be done next.
+    boost::asio::post(io_, [after = std::move(gone)] {});
 }
 
 void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer) {
@@ -232,7 +234,8 @@ void Clients::accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::e
         return;
     }
     clients_[client] = {io::describe(peer), steady_clock::now()};
-    waiting_.add(core::number(client), std::move(socket), half_close(config_));
+    waiting_.add(core::number(client), io::WatchedDescriptor(watcher_, std::move(socket)),
+                 half_close(config_));
     feed_(core::ClientArrived{client});
 }
 
@@ -278,6 +281,14 @@ bool Clients::is_gate(const io::tcp::endpoint& address) const {
 
 void Clients::close() {
     waiting_.close();
+    is_closing_ = true;
+    close_watcher_if_idle();
+}
+
+void Clients::close_watcher_if_idle() {
+    if (is_closing_ && sessions_.empty()) {
+        watcher_.close();
+    }
 }
 
 // ---- Waiting -----------------------------------------------------------------------------------
@@ -297,7 +308,7 @@ void Clients::perform(const core::RefuseClient& effect) {
     record_.refused({refusal.name, effect.waited});
     tell_refusal({effect.client, clients_.at(effect.client).peer, effect.waited}, refusal, 0);
     clients_.erase(effect.client);
-    io::Descriptor client = waiting_.take(core::number(effect.client));
+    io::Descriptor client = waiting_.take(core::number(effect.client)).release();
     if (config_.protocol == config::Protocol::uno && !is_hurried_ && may_tell_one_more()) {
         auto words = io::say_why_in_uno(
             std::move(client), "tcplock-supervisor: " + refusal.reason + ", try again later",
@@ -334,9 +345,9 @@ void Clients::perform(const core::AdmitClient& effect) {
     // From here its limits run, whenever it is that its turn comes on this thread.
     const auto admitted = client.since + effect.waited;
     const auto session = std::make_shared<Session>(
-        config_, session_callbacks_, session_tasks_,
+        config_, session_callbacks_, session_tasks_, watcher_, relay_store_, io_.get_executor(),
         Session::Client{effect.client, client.peer, effect.waited, admitted, effect.unserved},
-        effect.generation, io::adopt(io_.get_executor(), waiting_.take(key)));
+        effect.generation, waiting_.take(key));
     Line(Line::Level::debug, "client admitted")
         .with("client", key)
         .with("instance", session_callbacks_.instance_of(effect.generation))
@@ -400,14 +411,16 @@ bool Clients::is_visited(core::Generation generation) const {
     });
 }
 
-void Clients::waits_again(core::ClientId client, io::Descriptor socket) {
+void Clients::waits_again(core::ClientId client, io::WatchedDescriptor socket) {
     sessions_.erase(client);
     waiting_.add(core::number(client), std::move(socket), half_close(config_));
+    close_watcher_if_idle();
 }
 
 void Clients::has_gone(core::ClientId client) {
     sessions_.erase(client);
     clients_.erase(client);
+    close_watcher_if_idle();
 }
 
 }  // namespace tcplock::daemon

@@ -18,6 +18,7 @@
 #include "io/relay.hpp"
 #include "io/task_group.hpp"
 #include "io/waiting.hpp"
+#include "io/watcher.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -47,9 +48,9 @@ public:
     // Opens every listener, takes what was passed, and accepts nobody yet. Throws
     // std::system_error, whose text names the address. `sessions` may last longer than `tasks`: a
     // client may still be owed something.
-    Clients(boost::asio::io_context& io, const config::Config& config, PassedSockets& passed,
-            std::size_t open_files, admin::Record& record, Callbacks callbacks,
-            io::TaskGroup& tasks, io::TaskGroup& sessions);
+    Clients(boost::asio::io_context& io, io::Watcher& watcher, const config::Config& config,
+            PassedSockets& passed, std::size_t open_files, admin::Record& record,
+            Callbacks callbacks, io::TaskGroup& tasks, io::TaskGroup& sessions);
 
     void start();
 
@@ -83,7 +84,8 @@ public:
     // Who is turned away gets no words from here on, and no more of them.
     void hurry();
 
-    // Nobody waits any more and nobody is let in: ends what watches the waiting ones.
+    // Nobody waits any more and nobody is let in: when those who are still owed something have got
+    // it, ends what watches them.
     void close();
 
 private:
@@ -92,7 +94,6 @@ private:
         config::Listen what;
         std::optional<io::Listener> listener;
         io::Allow allow = {};
-        io::TaskGroup::Id task = {};
 
         io::tcp::endpoint address() const { return listener->local_endpoint(); }
     };
@@ -102,15 +103,15 @@ private:
     void open(std::list<Door>& doors, const config::Listen& listen, Over over);
     void permit(Door& door, const config::Listen& listen);
     void open_beside_others(std::list<Door>& doors, const config::Listen& listen);
-    void attend(Door& door);
     void accepted(const io::Allow& allow, io::Descriptor socket, io::tcp::endpoint peer);
     void turn_away(core::ClientId client, io::Descriptor socket, const std::string& peer,
                    const Refusal& refusal);
     void tell_some_refusals(const Session::Client& client, const Refusal& refusal);
     void left(core::ClientId client, std::chrono::nanoseconds waited);
     bool may_tell_one_more();
-    void waits_again(core::ClientId client, io::Descriptor socket);
+    void waits_again(core::ClientId client, io::WatchedDescriptor socket);
     void has_gone(core::ClientId client);
+    void close_watcher_if_idle();
 
     struct Client {
         std::string peer;
@@ -123,15 +124,17 @@ private:
     admin::Record& record_;
     std::function<void(core::Event)> feed_;
     Session::Callbacks session_callbacks_;
+    io::Watcher& watcher_;
+    io::RelayStore relay_store_;
     io::Waiting waiting_;
     std::list<Door> doors_;
-    std::list<Door> closed_doors_;              // until their last turn has ended
     std::map<core::ClientId, Client> clients_;  // all who have not ended
     std::map<core::ClientId, std::shared_ptr<Session>>
         sessions_;  // inside, or still owed something
     std::uint64_t last_client_ = 0;
     std::vector<io::TaskGroup::Id> being_told_why_;
     bool is_hurried_ = false;
+    bool is_closing_ = false;
     std::chrono::steady_clock::time_point turned_away_since_;  // the second that is counted
     unsigned turned_away_told_ = 0;
     std::uint64_t turned_away_untold_ = 0;

@@ -102,14 +102,14 @@ Daemon::Daemon(config::Config config, PassedSockets passed, const Warden& warden
       overview_(config_, policy_),
       backends_(make_backends()),
       operators_(
-          io_.get_executor(), config_, open_files_,
+          io_.get_executor(), watcher_, config_, open_files_,
           {[this] { return overview_.take(core_, *backends_, clients_); }, overview_.record(),
            [this](core::Event event, const std::string& what, const std::string& by) {
                order_came(std::move(event), what, by);
            },
            [this](const std::string& by) { return reload(by); }},
           tasks_),
-      clients_(io_, config_, passed_, open_files_, overview_.record(),
+      clients_(io_, watcher_, config_, passed_, open_files_, overview_.record(),
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_->address_of(generation); },
                 [this](core::Generation generation) { return backends_->instance_of(generation); },
@@ -157,6 +157,7 @@ int Daemon::run() {
     tasks_.spawn("pulse", take_pulse());
     systemd_.start(tasks_);
     tasks_.spawn("begin", begin());
+    sessions_.spawn("watcher", watcher_.run());
     operators_.start();
     tasks_.spawn("warden", warden_.watch_over_it());
     try {

@@ -86,6 +86,7 @@ private:
     io::Reaper reaper_{io_};
     Overview overview_;
     std::unique_ptr<Backends> backends_;
+    io::Watcher watcher_{io_.get_executor()};
     Operators operators_;  // before the clients: who reads that they may connect can also ask
     Clients clients_;
     Systemd systemd_;

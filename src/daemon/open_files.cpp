@@ -1,6 +1,7 @@
 #include "daemon/open_files.hpp"
 
 #include "daemon/log.hpp"
+#include "io/relay_lane.hpp"
 
 #include <cerrno>
 #include <stdexcept>
@@ -11,8 +12,9 @@
 namespace tcplock::daemon {
 namespace {
 
-constexpr std::size_t own = 32;        // timers, signals, the child's pipe, the log
-constexpr std::size_t kept_free = 32;  // probes, starts, looks into /proc, operators
+constexpr std::size_t own =
+    32 + io::RelayStore::descriptors_max;  // timers, signals, the log; pipes
+constexpr std::size_t kept_free = 32;      // probes, starts, looks into /proc, operators
 constexpr std::size_t not_for_operators = 16;
 constexpr std::size_t per_session = 2;
 

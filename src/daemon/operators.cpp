@@ -55,9 +55,11 @@ std::string who(const io::Descriptor& visitor) {
 
 }  // namespace
 
-Operators::Operators(boost::asio::any_io_executor executor, const config::Config& config,
-                     std::size_t open_files, Callbacks callbacks, io::TaskGroup& tasks)
+Operators::Operators(boost::asio::any_io_executor executor, io::Watcher& watcher,
+                     const config::Config& config, std::size_t open_files, Callbacks callbacks,
+                     io::TaskGroup& tasks)
     : executor_(std::move(executor)),
+      watcher_(watcher),
       open_files_(open_files),
       callbacks_(std::move(callbacks)),
       desk_({[this]() -> const admin::View& { return look(); }, callbacks_.record,
@@ -76,7 +78,7 @@ Operators::Operators(boost::asio::any_io_executor executor, const config::Config
     }
     if (config.admin.http) {
         const auto address = io::parse_endpoint(*config.admin.http);
-        listeners_.emplace_back(executor_, *address, callbacks_for(http_door_));
+        listeners_.emplace_back(executor_, watcher_, *address, callbacks_for(http_door_));
         Line(Line::Level::info, "operators may read here").with("http", *config.admin.http);
     }
 }
@@ -95,7 +97,7 @@ void Operators::open_socket(const config::Config& config) {
             .with("why", error.what());
         return;
     }
-    listeners_.emplace_back(executor_, file_->take(), callbacks_for(socket_door_));
+    listeners_.emplace_back(executor_, watcher_, file_->take(), callbacks_for(socket_door_));
     Line(Line::Level::info, "operators come in here").with("socket", path);
 }
 
@@ -115,7 +117,7 @@ io::Listener::Callbacks Operators::callbacks_for(Door& door) {
 
 void Operators::start() {
     for (io::Listener& listener : listeners_) {
-        tasks_.spawn("operators", listener.run());
+        listener.start();
     }
 }
 

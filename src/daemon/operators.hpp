@@ -12,6 +12,7 @@
 #include "io/socket.hpp"
 #include "io/socket_file.hpp"
 #include "io/task_group.hpp"
+#include "io/watcher.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -37,8 +38,9 @@ public:
 
     // Opens the sockets, and accepts nobody yet. Throws std::exception with a sentence if one that
     // is written cannot be had; the default one is then done without, with a line in the log.
-    Operators(boost::asio::any_io_executor executor, const config::Config& config,
-              std::size_t open_files, Callbacks callbacks, io::TaskGroup& tasks);
+    Operators(boost::asio::any_io_executor executor, io::Watcher& watcher,
+              const config::Config& config, std::size_t open_files, Callbacks callbacks,
+              io::TaskGroup& tasks);
 
     void start();
     void close();
@@ -60,6 +62,7 @@ private:
     const admin::View& look();
 
     boost::asio::any_io_executor executor_;
+    io::Watcher& watcher_;
     const std::size_t open_files_;
     Callbacks callbacks_;
     admin::Desk desk_;

@@ -1,6 +1,7 @@
 #include "daemon/session.hpp"
 
 #include "daemon/log.hpp"
+#include "io/connecting.hpp"
 #include "io/farewell.hpp"
 #include "io/opening.hpp"
 #include "io/probe.hpp"
@@ -58,16 +59,21 @@ io::HalfClose half_close(const config::Config& config) {
 }
 
 Session::Session(const config::Config& config, const Callbacks& callbacks, io::TaskGroup& tasks,
-                 Client client, core::Generation generation, io::Socket socket)
+                 io::Watcher& watcher, io::RelayStore& relay_store,
+                 boost::asio::any_io_executor executor, Client client, core::Generation generation,
+                 io::WatchedDescriptor socket)
     : config_(config),
       callbacks_(callbacks),
       tasks_(tasks),
       client_(std::move(client)),
       generation_(generation),
       instance_(callbacks.instance_of(generation)),
+      relay_store_(relay_store),
       client_socket_(std::move(socket)),
-      backend_socket_(client_socket_.get_executor()),
-      idleness_(client_socket_.get_executor()) {}
+      client_news_(executor, client_socket_),
+      opening_socket_(executor),
+      backend_socket_(watcher),
+      idleness_(executor) {}
 
 boost::asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
     const bool may_enter = co_await self->speaks_protocol();
@@ -92,7 +98,7 @@ boost::asio::awaitable<bool> Session::speaks_protocol() {
     }
     auto is_wanted = [this] { return !callbacks_.is_ending(generation_); };
     const io::ClientOpening opening =
-        co_await io::await_uno_opening(client_socket_, std::move(is_wanted));
+        co_await io::await_uno_opening(client_news_, std::move(is_wanted));
     if (opening.how == io::ClientOpening::How::uno && !cut_) {
         began_job();
         co_return true;
@@ -101,12 +107,12 @@ boost::asio::awaitable<bool> Session::speaks_protocol() {
         refuse(opening.what);
         co_return false;
     }
-    if (!cut_ && !io::has_finished(client_socket_)) {
+    if (!cut_ && client_socket_ && !io::has_finished(client_socket_.get())) {
         wait_again("it is being ended");
         co_return false;
     }
     io::RelayTotals nothing;
-    const bool was_reset = !cut_ && io::was_reset(client_socket_);
+    const bool was_reset = !cut_ && (!client_socket_ || io::was_reset(client_socket_.get()));
     nothing.how = was_reset ? io::RelayEnd::client_reset : io::RelayEnd::client_closed;
     end(nothing);
     callbacks_.feed(core::SessionEnded{client_.id, core::SessionEnded::How::untouched});
@@ -114,13 +120,10 @@ boost::asio::awaitable<bool> Session::speaks_protocol() {
 }
 
 boost::asio::awaitable<bool> Session::enter() {
-    const bool greets = std::holds_alternative<config::UnoProbe>(config_.probe.kind);
-    const auto way = greets ? io::OpenWay::uno_speaks_first : io::OpenWay::connect;
     std::string error;
     bool is_ending = callbacks_.is_ending(generation_);
     if (!is_ending) {
-        const auto address = callbacks_.address_of(generation_);
-        error = co_await io::open_backend(backend_socket_, address, way, config_.probe.timeout);
+        error = co_await open_backend(callbacks_.address_of(generation_));
         is_ending = callbacks_.is_ending(generation_);
     }
     is_entering_ = false;
@@ -128,7 +131,7 @@ boost::asio::awaitable<bool> Session::enter() {
         opened_ = steady_clock::now();
         co_return true;
     }
-    io::abort(backend_socket_);
+    backend_socket_.abort();
     if (cut_) {
         end({});
         callbacks_.feed(core::SessionEnded{client_.id});
@@ -138,16 +141,29 @@ boost::asio::awaitable<bool> Session::enter() {
     co_return false;
 }
 
+// Most connect at once; an office is there when it has spoken.
+boost::asio::awaitable<std::string> Session::open_backend(io::Destination address) {
+    const bool greets = std::holds_alternative<config::UnoProbe>(config_.probe.kind);
+    io::Attempt attempt = io::begin_connect(address.endpoint);
+    if (!attempt.error && !greets && !address.listener) {
+        backend_socket_.assign(std::move(attempt.socket));
+        co_return std::string();
+    }
+    const auto way = greets ? io::OpenWay::uno_speaks_first : io::OpenWay::connect;
+    std::string error = co_await io::open_backend(opening_socket_, address, way,
+                                                  config_.probe.timeout, std::move(attempt));
+    if (opening_socket_.is_open()) {
+        backend_socket_.assign(io::Descriptor(opening_socket_.release()));
+    }
+    co_return error;
+}
+
 // It is refused after all.
 void Session::refuse(const std::string& what) {
     callbacks_.turned_away(client_,
                            {"PR", "it does not speak UNO: " + what, admin::reason_foreign});
     callbacks_.has_gone(client_.id);
-    boost::system::error_code error;
-    io::Descriptor socket(client_socket_.release(error));
-    if (!error) {
-        io::say_farewell(std::move(socket));
-    }
+    io::say_farewell(client_socket_.release());
     callbacks_.feed(core::SessionEnded{client_.id, core::SessionEnded::How::foreign});
 }
 
@@ -158,8 +174,7 @@ void Session::wait_again(const std::string& why) {
         .with("instance", instance_)
         .with("generation", core::number(generation_))
         .with("why", why);
-    boost::system::error_code ignored;  // It is open: only a cut closes it, and that ends us.
-    callbacks_.waits_again(client_.id, io::Descriptor(client_socket_.release(ignored)));
+    callbacks_.waits_again(client_.id, std::move(client_socket_));
     callbacks_.feed(core::SessionEnded{client_.id, core::SessionEnded::How::not_reached});
 }
 
@@ -169,8 +184,15 @@ boost::asio::awaitable<void> Session::relay() {
     observer.client_finished = [this] { callbacks_.feed(core::ClientFinished{client_.id}); };
     observer.bytes_moved = [this] { moved(); };
     observer.backend_released = [this] { left_backend(); };
-    const io::RelayTotals totals =
-        co_await io::relay(client_socket_, backend_socket_, {half_close(config_)}, observer);
+    io::RelayOptions options;
+    options.half_close = half_close(config_);
+    options.is_backend_in_file_system =
+        io::is_in_file_system(callbacks_.address_of(generation_).endpoint);
+    io::Relay relay(idleness_.get_executor(), client_socket_, backend_socket_, relay_store_,
+                    options, observer);
+    relay_ = &relay;
+    const io::RelayTotals totals = co_await relay.run();
+    relay_ = nullptr;
     end(totals);
 }
 
@@ -201,16 +223,21 @@ void Session::cut(core::CutReason reason) {
     const bool is_sent_away = reason == core::CutReason::first_byte_timeout ||
                               reason == core::CutReason::idle_timeout ||
                               reason == core::CutReason::requested;
-    if (is_sent_away && !is_entering_) {
-        io::abort(client_socket_);
+    if (is_sent_away && relay_ != nullptr) {
+        relay_->cut_client();
     } else {
         abort();
     }
 }
 
 void Session::abort() {
-    io::abort(client_socket_);
-    io::abort(backend_socket_);
+    if (relay_ != nullptr) {
+        relay_->abort();
+        return;
+    }
+    io::abort(opening_socket_);
+    client_socket_.abort();
+    client_news_.wake();
 }
 
 // What it has to say is not waited for any longer. And the address may soon be the next
@@ -218,9 +245,8 @@ void Session::abort() {
 // in by right.
 void Session::backend_is_ending() {
     if (is_entering_) {
-        boost::system::error_code ignored;  // It may be past that.
-        client_socket_.cancel(ignored);
-        io::abort(backend_socket_);
+        client_news_.wake();
+        io::abort(opening_socket_);
     }
 }
 

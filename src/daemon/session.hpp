@@ -3,6 +3,26 @@
 //
 // It decides nothing. However it goes, exactly one SessionEnded is fed, and the client is told of
 // by one line, or goes back to those who wait.
+//
+// What the system is asked for one that waited in the line, over TCP, in this order, and why
+// (tests/bench/syscalls.py shows it; what a socket of a client needs, the listening one has):
+//
+//   accept4               he comes
+//   epoll_ctl ADD         whoever leaves while he waits is to be noticed
+//   poll                  the dead are not served: he may have left in the moment of his turn
+//   socket, connect twice into the backend; on this machine the second says that it is made
+//   setsockopt twice      no delay, and urgent bytes stay where they stand
+//   getsockname           where nobody listens, one may be connected to oneself
+//   recvfrom, sendto      what he has said by then
+//   epoll_ctl ADD, MOD    to be told of what both say from now on
+//   recvfrom, sendto      the answer
+//   recvfrom, close       his end
+//   shutdown              the backend is told, and keeps its place until it has closed as well:
+//   recvfrom, close
+//
+// Beside that, for each time that there is news, of however many: epoll_wait by Asio, epoll_wait by
+// io/watcher.hpp, and epoll_ctl MOD, with which Asio asks for more. A line of the log shares its
+// write with those that come within some milliseconds.
 #pragma once
 
 #include "admin/happenings.hpp"
@@ -10,10 +30,10 @@
 #include "core/events.hpp"
 #include "core/reasons.hpp"
 #include "core/types.hpp"
-#include "io/descriptor.hpp"
 #include "io/relay.hpp"
 #include "io/socket.hpp"
 #include "io/task_group.hpp"
+#include "io/watcher.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -58,13 +78,15 @@ public:
         // Tells how it has ended.
         std::function<void(const admin::EndedSession&)> ended;
         // Before its end is fed: the client waits again, or has gone.
-        std::function<void(core::ClientId, io::Descriptor)> waits_again;
+        std::function<void(core::ClientId, io::WatchedDescriptor)> waits_again;
         std::function<void(core::ClientId)> has_gone;
     };
 
     // All must outlive it.
     Session(const config::Config& config, const Callbacks& callbacks, io::TaskGroup& tasks,
-            Client client, core::Generation generation, io::Socket socket);
+            io::Watcher& watcher, io::RelayStore& relay_store,
+            boost::asio::any_io_executor executor, Client client, core::Generation generation,
+            io::WatchedDescriptor socket);
 
     // To its end; it is kept until then.
     static boost::asio::awaitable<void> run(std::shared_ptr<Session> self);
@@ -84,6 +106,7 @@ private:
     void abort();
     boost::asio::awaitable<bool> speaks_protocol();
     boost::asio::awaitable<bool> enter();
+    boost::asio::awaitable<std::string> open_backend(io::Destination address);
     boost::asio::awaitable<void> relay();
     static boost::asio::awaitable<void> watch_idleness(std::shared_ptr<Session> self,
                                                        std::chrono::steady_clock::duration half);
@@ -104,8 +127,12 @@ private:
     const Client client_;
     const core::Generation generation_;
     const std::string instance_;
-    io::Socket client_socket_;
-    io::Socket backend_socket_;
+    io::RelayStore& relay_store_;
+    io::WatchedDescriptor client_socket_;
+    io::News client_news_;
+    io::Socket opening_socket_;  // into the backend, as long as that takes a wait
+    io::WatchedDescriptor backend_socket_;
+    io::Relay* relay_ = nullptr;  // while it runs
 
     bool is_entering_ = true;  // from the look at what it says to the open backend
     bool is_inside_ = true;

@@ -4,9 +4,7 @@
 #include "io/reach.hpp"
 #include "io/socket.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -15,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <utility>
 
@@ -69,8 +68,8 @@ void prepare_client(int fd) {
 
 // That an accept blocks nobody is a property of the open file, and whoever has it can change it:
 // systemd does when it starts another service that shares the socket (NonBlocking= in
-// systemd.service(5)). An accept that waited would wait with everything. A way is left open: whoever
-// changes it between these two calls, and takes the client as well.
+// systemd.service(5)). An accept that waited would wait with everything. A way is left open:
+// whoever changes it between these two calls, and takes the client as well.
 void let_block_nobody(int fd) {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
@@ -150,68 +149,94 @@ bool is_anybody_finishing(int fd) {
 
 }  // namespace
 
-Listener::Listener(boost::asio::any_io_executor executor, tcp::endpoint address,
+Listener::Listener(boost::asio::any_io_executor executor, Watcher& watcher, tcp::endpoint address,
                    Callbacks callbacks)
-    : socket_(executor), pause_(executor), callbacks_(std::move(callbacks)) {
-    Descriptor fd = open_listening(address);
-    local_ = local_address(fd.get());
-    endpoints_ = endpoints_of(fd);
-    socket_.assign(fd.release());
-}
-
-Listener::Listener(boost::asio::any_io_executor executor, Descriptor listening, Callbacks callbacks)
-    : socket_(executor),
-      pause_(executor),
+    : socket_(watcher, open_listening(address)),
+      pause_(std::move(executor)),
       callbacks_(std::move(callbacks)),
-      local_(local_address(listening.get())),
-      endpoints_(endpoints_of(listening)),
+      local_(local_address(socket_.get())),
+      endpoints_(endpoints_of(socket_.descriptor())) {}
+
+Listener::Listener(boost::asio::any_io_executor executor, Watcher& watcher, Descriptor listening,
+                   Callbacks callbacks)
+    : socket_(watcher, std::move(listening)),
+      pause_(std::move(executor)),
+      callbacks_(std::move(callbacks)),
+      local_(local_address(socket_.get())),
+      endpoints_(endpoints_of(socket_.descriptor())),
       is_shared_(true),
       may_lack_options_(!endpoints_.empty()) {
     if (may_lack_options_) {
-        prepare_for_clients(listening.get(), local_);
+        prepare_for_clients(socket_.get(), local_);
     }
-    socket_.assign(listening.release());
 }
 
-boost::asio::awaitable<void> Listener::run() {
-    while (socket_.is_open()) {
-        // Completes at once while somebody is waiting to be accepted; the round through the
-        // reactor lets others have their turn.
-        const auto [wait_error] = co_await socket_.async_wait(
-            boost::asio::posix::stream_descriptor::wait_read, use_result);
-        if (wait_error) {
-            break;
-        }
-        if (accept_some(accepts_per_wake_up) == Outcome::exhausted && socket_.is_open()) {
-            pause_.expires_after(exhausted_pause);
-            (void)co_await pause_.async_wait(use_result);
-        }
+void Listener::start() {
+    if (!socket_) {
+        return;
     }
+    if (const auto error = socket_.watch(EPOLLIN, *this, Watcher::Trigger::level)) {
+        throw std::system_error(error, "cannot watch " + describe(local_));
+    }
+}
+
+// Most come alone, and to ask whether there is another costs a call each time. So that is only done
+// after a round in which there might have been.
+void Listener::has_news(std::uint32_t) {
+    if (is_pausing_) {
+        return;  // That somebody else has shut it down is always told.
+    }
+    switch (accept_some(at_once_)) {
+        case Outcome::accepted:
+        case Outcome::skipped:
+            at_once_ = std::min(2 * at_once_, accepts_per_wake_up);
+            break;
+        case Outcome::nobody:
+            at_once_ = 1;
+            break;
+        case Outcome::exhausted:
+            pause();
+            break;
+    }
+}
+
+// The client is still in the queue, and we would be told of him again and again.
+void Listener::pause() {
+    if (!socket_) {
+        return;  // The last callback has closed us.
+    }
+    is_pausing_ = true;
+    (void)socket_.watch(0, *this);  // It takes no memory.
+    pause_.expires_after(exhausted_pause);
+    pause_.async_wait([this](boost::system::error_code error) {
+        if (!error) {
+            is_pausing_ = false;
+            start();
+        }
+    });
 }
 
 void Listener::close() {
-    if (!socket_.is_open()) {
+    if (!socket_) {
         return;
     }
-    refuse_newcomers(socket_.native_handle());
+    refuse_newcomers(socket_.get());
     constexpr int all = backlog + 1;  // no more can be there, for nobody joins
     // Without the filter they can join for ever.
     constexpr int rounds_max = 16;
-    for (int round = 0; round < rounds_max && socket_.is_open(); ++round) {
+    for (int round = 0; round < rounds_max && socket_; ++round) {
         const bool is_exhausted = accept_some(all) == Outcome::exhausted;
-        if (is_exhausted || !is_anybody_finishing(socket_.native_handle())) {
+        if (is_exhausted || !is_anybody_finishing(socket_.get())) {
             break;
         }
     }
     let_go();  // unless a callback has already
 }
 
-// Asio takes it out of what the system watches for us before it closes it, as it does with every
-// descriptor that it was given and not told to open: somebody may have another of the same socket,
-// and the system would forget it only with the last of these.
+// It is taken out of what the system watches for us before it is closed: somebody may have another
+// of the same socket, and the system would forget it only with the last of these.
 void Listener::let_go() {
-    boost::system::error_code ignored;  // It is closed all the same.
-    socket_.close(ignored);
+    const Descriptor closed = socket_.release();
     pause_.cancel();
 }
 
@@ -226,16 +251,15 @@ Listener::Outcome Listener::accept_some(int limit) {
 }
 
 Listener::Outcome Listener::accept_one() {
-    if (!socket_.is_open()) {
+    if (!socket_) {
         return Outcome::nobody;  // The last callback closed us.
     }
     tcp::endpoint peer;
     auto size = static_cast<socklen_t>(peer.capacity());
     if (is_shared_) {
-        let_block_nobody(socket_.native_handle());
+        let_block_nobody(socket_.get());
     }
-    Descriptor client(
-        ::accept4(socket_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    Descriptor client(::accept4(socket_.get(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (client) {
         peer.resize(size);
         if (may_lack_options_) {

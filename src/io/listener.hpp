@@ -8,14 +8,14 @@
 #pragma once
 
 #include "io/descriptor.hpp"
+#include "io/watcher.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <system_error>
@@ -25,32 +25,35 @@ namespace tcplock::io {
 
 using boost::asio::ip::tcp;
 
-class Listener {
+class Listener final : Watching {
 public:
     struct Callbacks {
         std::function<void(Descriptor client, tcp::endpoint peer)> accepted;
         std::function<void(std::error_code error)> exhausted;
     };
 
-    // Clients may connect from here on. Throws std::system_error, whose text names the address.
-    Listener(boost::asio::any_io_executor executor, tcp::endpoint address, Callbacks callbacks);
+    // Clients may connect from here on. Throws std::system_error, whose text names the address. The
+    // watcher must outlive it.
+    Listener(boost::asio::any_io_executor executor, Watcher& watcher, tcp::endpoint address,
+             Callbacks callbacks);
     // On a socket that listens already, and may be somebody else's as well. One in the file system
     // has no peers with an address: what `accepted` is told of that means nothing. One of TCP's
     // gets the options that clients need, and so do those who connected before; throws as above.
-    Listener(boost::asio::any_io_executor executor, Descriptor listening, Callbacks callbacks);
+    Listener(boost::asio::any_io_executor executor, Watcher& watcher, Descriptor listening,
+             Callbacks callbacks);
 
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
 
-    // Accepts until close(). The listener must outlive it.
-    boost::asio::awaitable<void> run();
+    // Accepts from now on. Throws std::system_error if the system has no watch left.
+    void start();
 
-    // Calls back for everybody whose connect had succeeded, then closes; run() ends soon after.
-    // May be called from within a callback, and again.
+    // Calls back for everybody whose connect had succeeded, then closes. May be called from within
+    // a callback, and again.
     void close();
 
     // Accepts nobody from here on; the socket goes on listening for whoever else has it, and who
-    // connects, or has connected and was not accepted, waits there. run() ends soon after.
+    // connects, or has connected and was not accepted, waits there.
     void let_go();
 
     tcp::endpoint local_endpoint() const { return local_; }
@@ -61,12 +64,16 @@ public:
 private:
     enum class Outcome { accepted, nobody, skipped, exhausted };
 
+    void has_news(std::uint32_t events) override;
     Outcome accept_one();
     Outcome accept_some(int limit);
+    void pause();
     void note_exhausted(std::error_code error);
 
-    boost::asio::posix::stream_descriptor socket_;
+    WatchedDescriptor socket_;
     boost::asio::steady_timer pause_;
+    bool is_pausing_ = false;
+    int at_once_ = 1;
     Callbacks callbacks_;
     tcp::endpoint local_;
     std::vector<tcp::endpoint> endpoints_;

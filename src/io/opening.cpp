@@ -1,13 +1,17 @@
 #include "io/opening.hpp"
 
+#include "io/socket.hpp"
 #include "uno/block.hpp"
 #include "uno/opening.hpp"
 
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <optional>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <utility>
 
@@ -20,17 +24,16 @@ using Verdict = uno::Opening::Verdict;
 constexpr auto early_pause = std::chrono::milliseconds(50);
 
 // Readable means from now on: so many bytes have come, or an end.
-void wake_at(Socket& client, std::size_t bytes) {
-    boost::system::error_code ignored;  // Then we are woken more often.
-    client.set_option(boost::asio::socket_base::receive_low_watermark(static_cast<int>(bytes)),
-                      ignored);
+void wake_at(int client, std::size_t bytes) {
+    const int mark = static_cast<int>(bytes);
+    // If that fails we are woken more often.
+    (void)::setsockopt(client, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof mark);
 }
 
 // Empty also when there is nothing: whether an end has come is seen elsewhere.
-uno::Buffer peek(Socket& client) {
+uno::Buffer peek(int client) {
     uno::Buffer bytes(uno::block_head_size + uno::opening_max);
-    const ssize_t size =
-        ::recv(client.native_handle(), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
+    const ssize_t size = ::recv(client, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
     bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
     return bytes;
 }
@@ -44,41 +47,42 @@ ClientOpening ended_early(const uno::Buffer& received) {
 
 }  // namespace
 
-boost::asio::awaitable<ClientOpening> await_uno_opening(Socket& client,
+boost::asio::awaitable<ClientOpening> await_uno_opening(News& news,
                                                         std::function<bool()> is_wanted) {
-    boost::asio::steady_timer pause(client.get_executor());
+    WatchedDescriptor& client = news.descriptor();
+    const auto executor = co_await boost::asio::this_coro::executor;
+    boost::asio::steady_timer pause(executor);
     std::size_t wanted = 0;
-    while (client.is_open()) {
-        const bool has_ended = has_finished(client);  // Before what came, or that would be missed.
-        const uno::Buffer received = peek(client);
-        const uno::Opening opening = uno::judge_opening(received);
-        if (opening.verdict != Verdict::incomplete) {
-            wake_at(client, 1);
-            const bool is_uno = opening.verdict == Verdict::uno;
-            co_return ClientOpening{is_uno ? How::uno : How::foreign,
-                                    is_uno ? "" : uno::describe_opening(received)};
-        }
-        if (has_ended) {
-            co_return ended_early(received);
-        }
-        if (!is_wanted()) {
-            wake_at(client, 1);
+    std::optional<ClientOpening> opening;
+    while (client && !opening) {
+        const bool has_ended = has_finished(client.get());  // Before what came, or that is missed.
+        const uno::Buffer received = peek(client.get());
+        const uno::Opening found = uno::judge_opening(received);
+        if (found.verdict != Verdict::incomplete) {
+            const bool is_uno = found.verdict == Verdict::uno;
+            opening = {is_uno ? How::uno : How::foreign,
+                       is_uno ? "" : uno::describe_opening(received)};
+        } else if (has_ended) {
+            opening = ended_early(received);
+        } else if (!is_wanted()) {
             break;
-        }
-        // Urgent bytes wake us, and are not shown; so does a lack of memory.
-        if (received.size() < std::exchange(wanted, opening.wanted)) {
+        } else if (received.size() < std::exchange(wanted, found.wanted)) {
+            // Urgent bytes wake us, and are not shown; so does a lack of memory.
             pause.expires_after(early_pause);
             (void)co_await pause.async_wait(use_result);
-            continue;
-        }
-        wake_at(client, wanted);
-        const auto [error] = co_await client.async_wait(Socket::wait_read, use_result);
-        if (error) {
-            wake_at(client, 1);
-            break;
+        } else {
+            wake_at(client.get(), wanted);
+            if (news.watch(EPOLLIN | EPOLLRDHUP)) {
+                client.abort();  // For lack of memory: nobody would tell of what it says.
+                break;
+            }
+            co_await news.wait();
         }
     }
-    co_return ClientOpening{};
+    if (client && wanted > 0) {
+        wake_at(client.get(), 1);
+    }
+    co_return opening.value_or(ClientOpening{});
 }
 
 }  // namespace tcplock::io

@@ -1,6 +1,7 @@
 #include "io/probe.hpp"
 
 #include "io/address.hpp"
+#include "io/connecting.hpp"
 #include "io/timeout.hpp"
 #include "io/unix_socket.hpp"
 #include "uno/bytes.hpp"
@@ -14,10 +15,12 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <string_view>
+#include <sys/socket.h>
 #include <utility>
 #include <vector>
 
@@ -91,36 +94,56 @@ struct Talk {
 // `if (!co_await step())` in one function.
 using Step = asio::awaitable<bool>;
 
-// On Linux a socket that connects to a free port of its own system may be given that very port, and
-// then is connected to itself: nobody accepted.
-bool is_connected_to_itself(const Socket& socket) {
-    boost::system::error_code error;
-    const auto local = socket.local_endpoint(error);
-    return !error && local == socket.remote_endpoint(error) && !error;
-}
-
-// Asio takes the kernel's "full" for a connection that is on its way. There is no event for "no
-// longer full", hence a try now and then.
-asio::awaitable<boost::system::error_code> connect_in_file_system(Socket& socket,
-                                                                  Endpoint endpoint) {
+// There is no event for "no longer full", hence a try now and then.
+asio::awaitable<boost::system::error_code> wait_for_room(Socket& socket, Endpoint endpoint) {
     asio::steady_timer pause(socket.get_executor());
-    while (true) {
-        const std::error_code error = connect_at_once(socket.native_handle(), endpoint);
-        if (error != std::errc::resource_unavailable_try_again) {
-            co_return boost::system::error_code(error.value(), boost::system::system_category());
-        }
+    std::error_code error = std::make_error_code(std::errc::resource_unavailable_try_again);
+    while (error == std::errc::resource_unavailable_try_again) {
         pause.expires_after(full_pause);
         const auto [cancelled] = co_await pause.async_wait(use_result);
         if (cancelled || !socket.is_open()) {
             co_return asio::error::operation_aborted;
         }
+        error = connect_at_once(socket.native_handle(), endpoint);
     }
+    co_return boost::system::error_code(error.value(), boost::system::system_category());
 }
 
-asio::awaitable<boost::system::error_code> connect_over_tcp(Socket& socket, Endpoint endpoint) {
-    const auto [error] = co_await socket.async_connect(endpoint, use_result);
-    const bool is_circle = !error && is_connected_to_itself(socket);
-    co_return is_circle ? asio::error::connection_refused : error;
+asio::awaitable<boost::system::error_code> wait_for_connection(Socket& socket, Endpoint endpoint) {
+    auto [error] = co_await socket.async_wait(Socket::wait_write, use_result);
+    int failure = 0;
+    socklen_t size = sizeof failure;
+    if (!error &&
+        ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_ERROR, &failure, &size) != 0) {
+        failure = errno;
+    }
+    if (!error && failure == 0 && is_connected_to_itself(socket.native_handle(), endpoint)) {
+        failure = ECONNREFUSED;
+    }
+    if (!error) {
+        error.assign(failure, boost::system::system_category());
+    }
+    co_return error;
+}
+
+// The rest of what begin_connect() began.
+asio::awaitable<boost::system::error_code> finish(Attempt attempt, Socket& socket,
+                                                  Endpoint endpoint) {
+    const std::error_code begun = attempt.error;
+    try {
+        if (attempt.socket) {
+            socket = adopt(socket.get_executor(), std::move(attempt.socket));
+        }
+    } catch (const boost::system::system_error& error) {  // The system has no watch left.
+        co_return error.code();
+    }
+    if (begun == std::errc::operation_in_progress) {
+        co_return co_await wait_for_connection(socket, endpoint);
+    }
+    if (begun == std::errc::resource_unavailable_try_again && is_in_file_system(endpoint)) {
+        co_return co_await wait_for_room(socket, endpoint);
+    }
+    co_return boost::system::error_code(begun.value(), boost::system::system_category());
 }
 
 // Why who listens is not who should, in words; empty if he is.
@@ -138,16 +161,9 @@ std::string doubt_listener(Socket& socket, const Destination& destination) {
     return "did not tell who it is: " + std::get<std::error_code>(peer).message();
 }
 
-Step connect(Talk& talk, Destination destination) {
+Step connect(Talk& talk, Destination destination, Attempt attempt) {
     const Endpoint& endpoint = destination.endpoint;
-    boost::system::error_code error;
-    const auto executor = co_await asio::this_coro::executor;
-    talk.socket = open_socket(executor, endpoint, error);
-    if (!error) {
-        auto attempt = is_in_file_system(endpoint) ? connect_in_file_system(talk.socket, endpoint)
-                                                   : connect_over_tcp(talk.socket, endpoint);
-        error = co_await std::move(attempt);
-    }
+    const auto error = co_await finish(std::move(attempt), talk.socket, endpoint);
     if (error) {
         // Or there is no socket of that name.
         talk.was_refused = error == asio::error::connection_refused ||
@@ -324,6 +340,10 @@ asio::awaitable<void> say_goodbye(Talk& talk) {
     }
 }
 
+Step connect(Talk& talk, Destination destination) {
+    return connect(talk, destination, begin_connect(destination.endpoint));
+}
+
 asio::awaitable<void> ask_and_leave(Talk& talk, Destination destination, ProbeSpec spec) {
     const bool is_connected = co_await connect(talk, destination);
     if (!is_connected) {
@@ -345,8 +365,8 @@ asio::awaitable<void> connect_only(Talk& talk, Destination destination) {
     }
 }
 
-asio::awaitable<void> open(Talk& talk, Destination destination, OpenWay way) {
-    const bool is_connected = co_await connect(talk, destination);
+asio::awaitable<void> open(Talk& talk, Destination destination, OpenWay way, Attempt attempt) {
+    const bool is_connected = co_await connect(talk, destination, std::move(attempt));
     if (!is_connected) {
         co_return;
     }
@@ -397,14 +417,19 @@ asio::awaitable<bool> accepts(Destination destination, std::chrono::nanoseconds 
 }
 
 asio::awaitable<std::string> open_backend(Socket& socket, Destination destination, OpenWay way,
-                                          std::chrono::nanoseconds limit) {
+                                          std::chrono::nanoseconds limit, Attempt attempt) {
     Talk talk(socket);
-    auto conversation = open(talk, destination, way);
+    auto conversation = open(talk, destination, way, std::move(attempt));
     co_await within(limit, std::move(conversation), talk);
     if (!talk.succeeded) {
         abort(socket);
     }
     co_return talk.failure;
+}
+
+asio::awaitable<std::string> open_backend(Socket& socket, Destination destination, OpenWay way,
+                                          std::chrono::nanoseconds limit) {
+    return open_backend(socket, destination, way, limit, begin_connect(destination.endpoint));
 }
 
 }  // namespace tcplock::io

@@ -6,6 +6,7 @@
 // says FIN and waits for the backend's, so that a backend which counts who is inside counts no two.
 #pragma once
 
+#include "io/connecting.hpp"
 #include "io/socket.hpp"
 #include "uno/inquiry.hpp"
 
@@ -60,8 +61,12 @@ boost::asio::awaitable<bool> accepts(Destination destination, std::chrono::nanos
 // office has sent the first byte of its greeting, which stays to be read.
 enum class OpenWay { connect, uno_speaks_first };
 
-// Why it could not be opened, in words; empty when it is open. The caller may abort() the socket
-// meanwhile: a connection that the system still tries to make would reach whoever listens next.
+// What has been begun is brought to its end. Why it could not be opened, in words; empty when it is
+// open. The caller may abort() the socket meanwhile: a connection that the system still tries to
+// make would reach whoever listens next.
+boost::asio::awaitable<std::string> open_backend(Socket& socket, Destination destination,
+                                                 OpenWay way, std::chrono::nanoseconds limit,
+                                                 Attempt attempt);
 boost::asio::awaitable<std::string> open_backend(Socket& socket, Destination destination,
                                                  OpenWay way, std::chrono::nanoseconds limit);
 

@@ -1,14 +1,11 @@
 #include "io/relay.hpp"
 
-#include "io/relay_lane.hpp"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 
-#include <exception>
-#include <optional>
+#include <algorithm>
+#include <cerrno>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <utility>
 
 namespace tcplock::io {
@@ -16,12 +13,12 @@ namespace {
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
 
 constexpr auto acknowledgement_pause = 5ms;
-// While one side takes nothing, how often the other is asked whether it has gone.
-constexpr std::chrono::nanoseconds look_interval = 250ms;
-constexpr std::chrono::nanoseconds long_while = 1h;
+// A client that has taken nothing for so long is slower than a network is.
+constexpr auto stuck_after = 250ms;
+// In one direction; then others have their turn.
+constexpr ssize_t bytes_at_once = ssize_t{4} << 20;
 
 void call(const std::function<void()>& callback) {
     if (callback) {
@@ -29,343 +26,353 @@ void call(const std::function<void()>& callback) {
     }
 }
 
-// Four coroutines, a filler and a drainer for each direction, report what they meet to the rules
-// below, which close sockets; a closed socket ends the coroutines on it. run() is the last to end.
-class Relay {
-public:
-    Relay(asio::any_io_executor executor, Socket& client, Socket& backend,
-          RelayOptions options, RelayObserver& observer);
+bool is_failure(ssize_t result) {
+    return result < 0 && result != -EAGAIN;
+}
 
-    asio::awaitable<RelayTotals> run();
+}  // namespace
 
-private:
-    // More may come from it; its end has come, but stands behind bytes that have not been read;
-    // all of it has been read.
-    enum class Says { more, its_last, nothing };
-    // It may be written to; it has all there was and our FIN; it was reset, which the system tells
-    // only once, to whoever asks first.
-    enum class Takes { bytes, nothing, reset };
+// ---- The two sides -----------------------------------------------------------------------------
 
-    // The coroutines.
-    void start(asio::awaitable<void> part);
-    asio::awaitable<void> fill_from_client();
-    asio::awaitable<void> fill_from_backend();
-    asio::awaitable<void> drain_to_backend();
-    asio::awaitable<void> drain_to_client();
-    asio::awaitable<void> say_goodbye_to_client();
+void Relay::Side::has_news(std::uint32_t events) {
+    has_space = has_space || (events & EPOLLOUT) != 0;
+    if ((events & EPOLLERR) != 0) {
+        gone = std::max(gone, Gone::reset);
+    } else if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) {
+        gone = std::max(gone, Gone::finished);
+    }
+    if ((events & EPOLLPRI) != 0) {
+        // A read ends before a byte that is marked as urgent, and a pipe never gets past it.
+        relay.in_.never_use_pipes();
+        relay.out_.never_use_pipes();
+        is_all_if_small = false;
+    }
+    // The end is no news when it is all that is left.
+    is_all_if_small = is_all_if_small && gone == Gone::no;
+    may_have_more = may_have_more || (events & ~std::uint32_t{EPOLLOUT}) != 0;
+    relay.go_on();
+}
 
-    // What they meet.
-    void look_for_client();
-    void look_for_answered_client();
-    void look_for_backend();
-    void client_ended(boost::system::error_code error);
-    void client_unwritable();
-    void client_left();
-    void backend_ended(boost::system::error_code error);
-    void backend_has_all();
-    void backend_unwritable(boost::system::error_code error);
-    void backend_takes(Takes what);
-    void flush_limit_reached();
-    bool was_aborted();
-    bool client_was_cut() const;
+// Tells of what is there already, too.
+void Relay::Side::watch() {
+    const std::uint32_t space = is_watched_for_space ? std::uint32_t{EPOLLOUT} : 0U;
+    is_watched = true;
+    if (socket.watch(EPOLLIN | EPOLLPRI | EPOLLRDHUP | space, *this)) {
+        gone = Gone::unwatchable;
+        relay.is_to_go_on_ = true;
+    }
+}
 
-    // What is done about it.
-    void closed_by(RelayEnd side);
-    void failed(RelayEnd how);
-    void note_bytes_moved();
-    void tell_finished();
-    void tell_released();
-    void release_backend();
-    void close_client();
-    void reset_client();
-    void stop();
-    void arm_flush_limit();
+void Relay::Side::wait_for_space() {
+    has_space = false;
+    if (!is_watched_for_space) {
+        is_watched_for_space = true;
+        watch();
+    }
+}
 
-    bool keeps() const { return options_.half_close == HalfClose::keep; }
+// ---- The way of the bytes ----------------------------------------------------------------------
 
-    Socket& client_;
-    Socket& backend_;
-    const RelayOptions options_;
-    RelayObserver& observer_;
-    RelayLane in_;
-    RelayLane out_;
-    asio::steady_timer clock_;       // expires at the flush limit; cancelled to wake run()
-    int unacknowledged_before_ = 0;  // by the client, when the limit was set
-    int running_ = 0;
-    std::exception_ptr bug_;
-
-    std::optional<RelayEnd> end_;
-    bool client_spoke_ = false;
-    bool client_left_ = false;     // there is nobody left to deliver to
-    bool client_has_all_ = false;  // all of the backend's bytes, and how it ended
-    Says backend_says_ = Says::more;
-    Takes backend_takes_ = Takes::bytes;
-    bool client_closed_ = false;     // by us
-    bool backend_released_ = false;  // closed by us
-    bool told_finished_ = false;
-    bool told_released_ = false;
-};
-
-Relay::Relay(asio::any_io_executor executor, Socket& client, Socket& backend,
-             RelayOptions options, RelayObserver& observer)
-    : client_(client),
-      backend_(backend),
-      options_(options),
+Relay::Relay(asio::any_io_executor executor, WatchedDescriptor& client, WatchedDescriptor& backend,
+             RelayStore& store, RelayOptions options, RelayObserver& observer)
+    : options_(options),
       observer_(observer),
-      in_(executor),
-      out_(executor),
-      clock_(executor, Clock::time_point::max()) {}
+      client_(*this, client),
+      backend_(*this, backend),
+      in_(store),
+      out_(store),
+      clock_(std::move(executor), Clock::time_point::max()) {
+    if (options_.is_backend_in_file_system) {
+        // There a read may end before more of it: behind a descriptor that came along, for one.
+        backend_.is_all_if_small = false;
+        in_.never_use_pipes();
+        out_.never_use_pipes();
+    }
+}
 
 asio::awaitable<RelayTotals> Relay::run() {
-    boost::system::error_code ignored;  // A backend with delay is slower, and still a backend.
-    backend_.set_option(tcp::no_delay(true), ignored);
-    start(fill_from_client());
-    start(drain_to_backend());
-    start(fill_from_backend());
-    start(drain_to_client());
-    while (running_ > 0) {
+    const bool throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
+    begin();
+    while (!is_over()) {
+        (void)co_await clock_.async_wait(use_result);
         const auto cancellation = co_await asio::this_coro::cancellation_state;
         if (cancellation.cancelled() != asio::cancellation_type::none) {
-            stop();
-        } else if (clock_.expiry() <= Clock::now()) {
-            clock_.expires_at(Clock::time_point::max());
-            flush_limit_reached();
+            abort();
         }
-        (void)co_await clock_.async_wait(use_result);
+        time_has_passed();
     }
-    release_backend();
     close_client();
-    if (bug_) {
-        std::rethrow_exception(bug_);
-    }
+    co_await asio::this_coro::throw_if_cancelled(throws);
     co_return RelayTotals{in_.delivered(), out_.delivered(), end_.value_or(RelayEnd::cancelled)};
 }
 
-void Relay::start(asio::awaitable<void> part) {
-    ++running_;
-    // run() waits until every part has ended, so `this` is there.
-    asio::co_spawn(client_.get_executor(), std::move(part), [this](std::exception_ptr failure) {
-        --running_;
-        if (failure) {
-            bug_ = std::move(failure);
-            stop();
-        }
-        if (running_ == 0) {
-            clock_.cancel();
-        }
-    });
-}
-
-asio::awaitable<void> Relay::fill_from_client() {
-    for (;;) {
-        const bool has_space = co_await in_.wait_for_space(look_interval);
-        if (!has_space) {
-            look_for_client();
-            continue;
-        }
-        const auto [error, size] = co_await client_.async_read_some(in_.free(), use_result);
-        if (error) {
-            client_ended(error);
-            co_return;
-        }
-        if (!client_spoke_ && !told_released_) {
-            client_spoke_ = true;
-            call(observer_.client_spoke);
-        }
-        in_.put(size);
-    }
-}
-
-asio::awaitable<void> Relay::drain_to_backend() {
-    for (;;) {
-        const bool has_news = co_await in_.wait_for_bytes(long_while);
-        if (!has_news) {
-            continue;
-        }
-        if (in_.is_discarding()) {
-            co_return;
-        }
-        if (in_.is_empty()) {
-            backend_has_all();
-            co_return;
-        }
-        const auto [error, size] = co_await backend_.async_write_some(in_.filled(), use_result);
-        if (in_.is_discarding()) {
-            co_return;
-        }
-        if (error) {
-            backend_unwritable(error);
-            co_return;
-        }
-        in_.take(size);
-        note_bytes_moved();
-    }
-}
-
-asio::awaitable<void> Relay::fill_from_backend() {
-    for (;;) {
-        const bool has_space = co_await out_.wait_for_space(look_interval);
-        if (!has_space) {
-            look_for_backend();
-            continue;
-        }
-        const auto [error, size] = co_await backend_.async_read_some(out_.free(), use_result);
-        if (error) {
-            backend_ended(error);
-            co_return;
-        }
-        out_.put(size);
-    }
-}
-
-asio::awaitable<void> Relay::drain_to_client() {
-    for (;;) {
-        // A client that has finished is not read from any more, and may yet be reset.
-        const bool has_news =
-            co_await out_.wait_for_bytes(in_.has_ended() ? look_interval : long_while);
-        if (!has_news) {
-            look_for_answered_client();
-            continue;
-        }
-        if (out_.is_discarding()) {
-            co_return;
-        }
-        if (out_.is_empty()) {
-            break;
-        }
-        const auto [error, size] = co_await client_.async_write_some(out_.filled(), use_result);
-        if (out_.is_discarding()) {
-            co_return;
-        }
-        if (error) {
-            client_unwritable();
-            co_return;
-        }
-        out_.take(size);
-        note_bytes_moved();
-    }
-    co_await say_goodbye_to_client();
-}
-
-// It has all that was read from the backend; now it learns how the backend ended.
-asio::awaitable<void> Relay::say_goodbye_to_client() {
-    if (end_ == RelayEnd::backend_reset) {
-        // A reset drops what is still under way to the client, so it waits for that. There is no
-        // event for "all acknowledged", hence a look now and then; the flush limit ends it.
-        while (unacknowledged(client_) > 0) {
-            co_await out_.pause(acknowledgement_pause);
-        }
-        client_has_all_ = true;
-        reset_client();
-        co_return;
-    }
-    boost::system::error_code ignored;  // The client may have gone; its filler tells.
-    client_.shutdown(Socket::shutdown_send, ignored);
-    client_has_all_ = true;
-}
-
-// It has gone, though the backend has yet to take what it had sent. Who counts the time that the
-// backend has for this must hear of it now.
-void Relay::look_for_client() {
-    if (client_was_cut()) {
-        client_ended(asio::error::operation_aborted);
+// What the client has sent goes to the backend before anything else is done.
+void Relay::begin() {
+    if (!client_.socket || !backend_.socket) {
+        abort();
         return;
     }
-    if (keeps() ? was_reset(client_) : has_finished(client_)) {
-        tell_finished();
+    client_.may_have_more = true;
+    go_on();
+    for (Side* side : {&backend_, &client_}) {
+        if (side->socket && !side->is_watched) {
+            side->watch();
+        }
+    }
+    if (is_to_go_on_) {
+        go_on();
     }
 }
 
-// It waits for its answer, or does it?
-void Relay::look_for_answered_client() {
-    if (in_.has_ended() && (was_reset(client_) || client_was_cut())) {
+// Does all that can be done now. It is the only one to do so: who would do it from within a
+// callback has it done afterwards.
+void Relay::go_on() {
+    is_to_go_on_ = true;
+    if (std::exchange(is_going_on_, true)) {
+        return;
+    }
+    while (std::exchange(is_to_go_on_, false)) {
+        carry_in();
+        carry_out();
+        look_at_client();
+        look_at_backend();
+    }
+    is_going_on_ = false;
+    if (is_over()) {
+        clock_.cancel();
+    }
+}
+
+bool Relay::is_over() const {
+    return backend_released_ && (client_closed_ || (client_has_all_ && client_says_nothing_));
+}
+
+void Relay::carry_in() {
+    for (ssize_t carried = 0; !is_over();) {
+        if (!in_.is_empty()) {
+            const ssize_t given = give(in_, backend_);
+            moved(given);
+            if (is_failure(given)) {
+                backend_unwritable(static_cast<int>(-given));
+            } else if (!in_.is_empty()) {
+                return;
+            }
+            continue;
+        }
+        if (client_says_nothing_) {
+            backend_has_all();
+            return;
+        }
+        if (!client_.may_have_more || client_closed_) {
+            return;
+        }
+        if (carried >= bytes_at_once) {
+            client_.watch();
+            return;
+        }
+        const RelayLane::Step step = carry(in_, client_, backend_);
+        carried += step.taken;
+        if (step.taken > 0) {
+            client_spoke();
+        }
+        moved(step.given);
+        if (is_failure(step.given)) {
+            backend_unwritable(static_cast<int>(-step.given));
+        }
+        if (step.taken == 0 || is_failure(step.taken)) {
+            client_ended(step.taken != 0);
+        }
+    }
+}
+
+void Relay::carry_out() {
+    for (ssize_t carried = 0; !is_over();) {
+        if (!out_.is_empty()) {
+            const ssize_t given = give(out_, client_);
+            client_took(given);
+            if (is_failure(given)) {
+                client_unwritable();
+            } else if (!out_.is_empty()) {
+                return;
+            }
+            continue;
+        }
+        if (backend_says_ == Says::nothing) {
+            client_has_all_that_was_said();
+            return;
+        }
+        if (!backend_.may_have_more || backend_released_) {
+            return;
+        }
+        if (carried >= bytes_at_once) {
+            backend_.watch();
+            return;
+        }
+        const RelayLane::Step step = carry(out_, backend_, client_);
+        carried += step.taken;
+        client_took(step.given);
+        if (is_failure(step.given)) {
+            client_unwritable();
+        }
+        if (step.taken == 0 || is_failure(step.taken)) {
+            backend_ended(step.taken != 0);
+        }
+    }
+}
+
+RelayLane::Step Relay::carry(RelayLane& lane, Side& from, Side& to) {
+    const RelayLane::Step step = lane.carry(from.socket.get(), to.socket.get());
+    if (step.taken == -EAGAIN || (step.taken > 0 && lane.has_taken_all() && from.is_all_if_small)) {
+        from.may_have_more = false;
+    }
+    if (!lane.is_empty()) {
+        to.wait_for_space();
+    }
+    return step;
+}
+
+ssize_t Relay::give(RelayLane& lane, Side& to) {
+    if (!to.has_space) {
+        return 0;
+    }
+    const ssize_t given = lane.give(to.socket.get());
+    if (!lane.is_empty()) {
+        to.wait_for_space();
+    }
+    return given;
+}
+
+void Relay::look_at_client() {
+    if (client_closed_ || is_over()) {
+        return;
+    }
+    if (client_.gone == Gone::unwatchable && !client_says_nothing_) {
+        client_ended(true);
+        return;
+    }
+    // It has gone, though the backend has yet to take what it had sent. Who counts the time that
+    // the backend has for this must hear of it now.
+    if (client_.gone >= (keeps() ? Gone::reset : Gone::finished) && !told_released_) {
+        tell_finished();
+    }
+    // It waits for its answer, or does it?
+    if (client_says_nothing_ && client_.gone >= Gone::reset && !client_has_all_ && !client_left_) {
         client_unwritable();
     }
 }
 
 // All it has to say has come to our system, but the client takes its time. With our FIN both sides
 // of the backend's own are closed, and nobody need wait for the client.
-void Relay::look_for_backend() {
-    if (backend_says_ != Says::more || was_aborted() || !has_finished(backend_)) {
+void Relay::look_at_backend() {
+    if (backend_released_ || backend_says_ != Says::more) {
+        return;
+    }
+    if (backend_.gone == Gone::unwatchable) {
+        backend_ended(true);
+        return;
+    }
+    if (backend_.gone == Gone::no || out_.is_empty()) {
+        return;
+    }
+    if (stuck_at_ == Clock::time_point::max()) {
+        stuck_at_ = Clock::now() + stuck_after;
+        arm_clock();
+    }
+    if (Clock::now() < stuck_at_) {
         return;
     }
     backend_says_ = Says::its_last;
-    if (was_reset(backend_)) {
+    if (backend_.gone >= Gone::reset) {
         backend_takes_ = Takes::reset;
     }
     if (!keeps()) {
         closed_by(RelayEnd::backend_closed);
-        boost::system::error_code ignored;  // It may have been reset meanwhile.
-        backend_.shutdown(Socket::shutdown_send, ignored);
-        // What is being written just now cannot succeed any more, so the ring may change under it.
-        in_.discard();
+        (void)::shutdown(backend_.socket.get(), SHUT_WR);  // It may have been reset meanwhile.
+        discard(in_);
         tell_released();
     }
     arm_flush_limit();
 }
 
-void Relay::client_ended(boost::system::error_code error) {
-    if (was_aborted() || client_closed_) {
-        return;
+// ---- What is met -------------------------------------------------------------------------------
+
+void Relay::client_spoke() {
+    if (!told_released_ && !std::exchange(client_spoke_, true)) {
+        call(observer_.client_spoke);
     }
-    const bool was_reset = error != asio::error::eof;
+}
+
+void Relay::client_ended(bool by_reset) {
+    client_says_nothing_ = true;
     if (told_released_) {
         // The session is over; only what the client is owed may be open.
-        if (was_reset && !client_has_all_) {
+        if (by_reset && !client_has_all_) {
             failed(RelayEnd::client_reset);
             release_backend();
             reset_client();
         }
         return;
     }
-    in_.end();
-    if (was_reset) {
+    if (by_reset) {
         failed(RelayEnd::client_reset);
     } else {
         closed_by(RelayEnd::client_closed);
     }
-    out_.wake_drainer();  // It looks out for a reset from now on.
-    if (was_reset || !keeps()) {
-        // Closing first: what is being written to the client must not be while the ring changes.
+    if (by_reset || !keeps()) {
         close_client();
         client_left();
     }
 }
 
 void Relay::client_unwritable() {
-    if (was_aborted()) {
-        return;
-    }
     failed(RelayEnd::client_reset);
     if (told_released_) {
         release_backend();
         reset_client();
         return;
     }
-    // What it had sent may still be in the system's buffer: its filler reads that to the end, which
-    // is near, for the client is gone.
+    // What it had sent may still be in the system's buffer, and is taken to the end, which is near,
+    // for the client is gone.
     client_left();
 }
 
 void Relay::client_left() {
-    if (std::exchange(client_left_, true)) {
-        return;
+    if (!std::exchange(client_left_, true)) {
+        discard(out_);
+        tell_finished();
     }
-    out_.discard();
-    tell_finished();
 }
 
-void Relay::backend_ended(boost::system::error_code error) {
-    if (was_aborted() || backend_released_) {
+// Now it learns how the backend ended.
+void Relay::client_has_all_that_was_said() {
+    if (client_has_all_ || client_left_ || client_closed_) {
         return;
     }
+    if (end_ != RelayEnd::backend_reset) {
+        (void)::shutdown(client_.socket.get(), SHUT_WR);  // It may have gone; then it says so.
+        client_has_all_ = true;
+        return;
+    }
+    // A reset drops what is still under way to the client, so it waits for that. There is no event
+    // for "all acknowledged", hence a look now and then; the flush limit ends it.
+    if (unacknowledged(client_.socket.get()) > 0) {
+        look_again_at_ = Clock::now() + acknowledgement_pause;
+        arm_clock();
+        return;
+    }
+    client_has_all_ = true;
+    reset_client();
+}
+
+void Relay::backend_ended(bool by_reset) {
     const Says before = std::exchange(backend_says_, Says::nothing);
     if (client_left_) {
         release_backend();
         close_client();
         return;
     }
-    if (error != asio::error::eof || backend_takes_ == Takes::reset) {
+    if (by_reset || backend_takes_ == Takes::reset) {
         failed(RelayEnd::backend_reset);
         release_backend();
     } else {
@@ -374,27 +381,24 @@ void Relay::backend_ended(boost::system::error_code error) {
             release_backend();
         }
     }
-    out_.end();
     if (keeps() || before == Says::more) {
         arm_flush_limit();  // Otherwise the limit runs since its end was seen.
     }
 }
 
 void Relay::backend_has_all() {
-    boost::system::error_code ignored;  // The backend may have gone; its filler tells.
-    backend_.shutdown(Socket::shutdown_send, ignored);
-    backend_takes(Takes::nothing);
+    if (backend_takes_ == Takes::bytes && !backend_released_ && !in_.is_discarding()) {
+        (void)::shutdown(backend_.socket.get(), SHUT_WR);  // It may have gone; then it says so.
+        backend_takes(Takes::nothing);
+    }
 }
 
-void Relay::backend_unwritable(boost::system::error_code error) {
-    if (was_aborted()) {
-        return;
-    }
+void Relay::backend_unwritable(int error) {
     // EPIPE says that a FIN came before the reset: then what the backend had to say is complete,
-    // and the filler, which reads it, meets the FIN. Any other error is told to one of us only, and
-    // looks like a FIN to the other.
-    in_.discard();
-    backend_takes(error == asio::error::broken_pipe ? Takes::nothing : Takes::reset);
+    // and its FIN is met behind that. Any other error is told once only, and looks like a FIN
+    // afterwards.
+    discard(in_);
+    backend_takes(error == EPIPE ? Takes::nothing : Takes::reset);
 }
 
 void Relay::backend_takes(Takes what) {
@@ -406,17 +410,15 @@ void Relay::backend_takes(Takes what) {
 }
 
 void Relay::flush_limit_reached() {
-    if (was_aborted()) {
-        return;
-    }
-    if (keeps() && !backend_released_ && unacknowledged(client_) < unacknowledged_before_) {
+    const int open = unacknowledged(client_.socket.get());
+    if (keeps() && !backend_released_ && open < unacknowledged_before_) {
         // All it is owed is with the system, and the client takes it, if slowly.
         arm_flush_limit();
         return;
     }
     release_backend();
     constexpr int fin = 1;  // An unacknowledged FIN counts as one byte, and is not owed.
-    if (client_has_all_ && unacknowledged(client_) <= fin) {
+    if (client_has_all_ && open <= fin) {
         close_client();
         return;
     }
@@ -426,21 +428,43 @@ void Relay::flush_limit_reached() {
     reset_client();
 }
 
-// Whether somebody else closed the backend's socket; then everything ends.
-bool Relay::was_aborted() {
-    if (end_ == RelayEnd::cancelled) {
-        return true;
+void Relay::time_has_passed() {
+    const auto now = Clock::now();
+    if (look_again_at_ <= now || stuck_at_ <= now) {
+        look_again_at_ = Clock::time_point::max();
+        go_on();
+        if (stuck_at_ <= now) {
+            stuck_at_ = Clock::time_point::max();
+        }
     }
-    if (!backend_.is_open() && !backend_released_) {
-        stop();
-        return true;
+    if (flush_until_ <= now && !is_over()) {
+        flush_until_ = Clock::time_point::max();
+        flush_limit_reached();
+        go_on();
     }
-    return false;
+    arm_clock();
 }
 
-// Somebody else closed the client's socket, and left us the backend's: as if it had been reset.
-bool Relay::client_was_cut() const {
-    return !client_.is_open() && !client_closed_;
+// ---- What is done about it ---------------------------------------------------------------------
+
+void Relay::cut_client() {
+    if (client_closed_ || is_over()) {
+        return;
+    }
+    reset_client();
+    client_ended(true);
+    go_on();
+}
+
+void Relay::abort() {
+    if (end_ == RelayEnd::cancelled || is_over()) {
+        return;
+    }
+    end_ = RelayEnd::cancelled;
+    backend_.socket.abort();
+    reset_client();
+    release_backend();
+    go_on();
 }
 
 // Who closes first gives the session its end, unless something fails after all.
@@ -456,21 +480,29 @@ void Relay::failed(RelayEnd how) {
     }
 }
 
-void Relay::note_bytes_moved() {
+void Relay::moved(ssize_t size) {
+    if (size <= 0) {
+        return;
+    }
     call(observer_.bytes_moved);
     if (keeps() && backend_says_ != Says::more && !backend_released_) {
         arm_flush_limit();
     }
 }
 
-void Relay::release_backend() {
-    if (std::exchange(backend_released_, true)) {
-        return;
+void Relay::client_took(ssize_t size) {
+    if (size > 0) {
+        stuck_at_ = Clock::time_point::max();
     }
-    boost::system::error_code ignored;  // It is closed whatever it says.
-    backend_.close(ignored);
-    in_.discard();
-    tell_released();
+    moved(size);
+}
+
+void Relay::release_backend() {
+    if (!std::exchange(backend_released_, true)) {
+        backend_.socket.close();
+        discard(in_);
+        tell_released();
+    }
 }
 
 void Relay::tell_finished() {
@@ -487,30 +519,29 @@ void Relay::tell_released() {
 
 void Relay::close_client() {
     client_closed_ = true;
-    boost::system::error_code ignored;  // It is closed whatever it says.
-    client_.close(ignored);
+    client_.socket.close();
 }
 
-// The drainer may be writing, or pausing: the close ends the one, discard() the other.
 void Relay::reset_client() {
     client_closed_ = true;
-    abort(client_);
-    out_.discard();
+    client_.socket.abort();
+    discard(out_);
 }
 
-void Relay::stop() {
-    end_ = RelayEnd::cancelled;
-    abort(backend_);
-    reset_client();
-    release_backend();
+void Relay::discard(RelayLane& lane) {
+    lane.discard();
+    is_to_go_on_ = true;
 }
 
 void Relay::arm_flush_limit() {
-    unacknowledged_before_ = unacknowledged(client_);
-    clock_.expires_after(options_.flush_limit);
+    unacknowledged_before_ = unacknowledged(client_.socket.get());
+    flush_until_ = Clock::now() + options_.flush_limit;
+    arm_clock();
 }
 
-}  // namespace
+void Relay::arm_clock() {
+    clock_.expires_at(std::min({flush_until_, look_again_at_, stuck_at_}));
+}
 
 const char* to_string(RelayEnd end) {
     switch (end) {
@@ -528,18 +559,6 @@ const char* to_string(RelayEnd end) {
             return "cancelled";
     }
     return "";
-}
-
-asio::awaitable<RelayTotals> relay(Socket& client, Socket& backend, RelayOptions options,
-                                   RelayObserver& observer) {
-    const auto executor = co_await asio::this_coro::executor;
-    Relay session(executor, client, backend, options, observer);
-    // The session's parts use it: whoever cancels us, they are awaited first.
-    const bool throws = co_await asio::this_coro::throw_if_cancelled();
-    co_await asio::this_coro::throw_if_cancelled(false);
-    const RelayTotals totals = co_await session.run();
-    co_await asio::this_coro::throw_if_cancelled(throws);
-    co_return totals;
 }
 
 }  // namespace tcplock::io

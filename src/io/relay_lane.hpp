@@ -1,66 +1,108 @@
-// One direction of a relay: a ring of bytes between the coroutine that fills it and the one that
-// drains it.
+// One direction of a relay: takes bytes from one socket and gives them to the other, unchanged and
+// in order.
 //
-// It does not know sockets. The two run apart so that the end of one side is seen while the other
-// side is not taking bytes. Each side may have one operation under way on the bytes it was given:
-// discard() must not be called while something is being written from the ring, unless that write
-// cannot succeed any more: what is read meanwhile may land where the write takes from.
+// What the other does not take at once is kept here, and nothing more is taken until it has gone;
+// so what a session holds is bounded, however little is read. Small pieces are copied through a
+// buffer that all lanes share; a flood goes through a pipe, in which the system moves pages without
+// our touching them. It does not know what an end means. SIGPIPE must be ignored.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include "io/descriptor.hpp"
 
-#include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <sys/types.h>
 #include <vector>
 
 namespace tcplock::io {
 
-class RelayLane {
+// What all relays of a thread share. Must outlive their lanes.
+class RelayStore {
 public:
-    explicit RelayLane(boost::asio::any_io_executor executor);
+    // The pipes that are kept, in descriptors.
+    static constexpr std::size_t descriptors_max = 32;
+    // As much as is copied at once. Bigger gains nothing, 64 KiB cost a fifth more.
+    static constexpr std::size_t buffer_size = std::size_t{256} * 1024;
+    // A reader that never reads holds as much, at the most.
+    static constexpr std::size_t pipe_size = std::size_t{1024} * 1024;
 
-    bool is_full() const { return size_ == ring_.size(); }
-    bool is_empty() const { return size_ == 0; }
-    bool has_ended() const { return ended_; }
-    bool is_discarding() const { return discarding_; }
-    std::uint64_t delivered() const { return delivered_; }
+    struct Pipe {
+        Descriptor out;
+        Descriptor in;
+    };
 
-    // The filler's part.
-    std::array<boost::asio::mutable_buffer, 2> free();
-    void put(std::size_t size);
-    void end();  // nothing more will come
-    // Whether there is some now: false after `limit`, to look round and come back.
-    boost::asio::awaitable<bool> wait_for_space(std::chrono::nanoseconds limit);
+    RelayStore();
 
-    // The drainer's part.
-    std::array<boost::asio::const_buffer, 2> filled() const;
-    void take(std::size_t size);
-    // Whether there is something to do now: bytes, the end, or nothing ever more. False after
-    // `limit`, or when woken, to look round and come back.
-    boost::asio::awaitable<bool> wait_for_bytes(std::chrono::nanoseconds limit);
-    void wake_drainer();
-    boost::asio::awaitable<void> pause(std::chrono::nanoseconds limit);
-
-    // Drops what is in the ring and what will be put; wakes both.
-    void discard();
+    std::uint8_t* buffer() { return buffer_.get(); }
+    // An empty one; none when there are enough, or the system has none.
+    std::optional<Pipe> borrow_pipe();
+    // Of one that is not empty nothing is kept.
+    void give_back(Pipe pipe, bool is_empty);
 
 private:
-    static constexpr std::size_t capacity = 65536;  // bigger gains little, smaller costs much
+    // The system lets a user without privileges have 64 of this size.
+    static constexpr std::size_t pipes_max = descriptors_max / 2;
 
-    std::vector<std::uint8_t> ring_;
-    std::size_t begin_ = 0;
-    std::size_t size_ = 0;
+    std::unique_ptr<std::uint8_t[]> buffer_;
+    std::vector<Pipe> idle_pipes_;
+    std::size_t pipes_ = 0;  // idle and borrowed
+};
+
+class RelayLane {
+public:
+    // Each a size; or 0: the end, or nothing was to be given; or an error of errno(3), negative.
+    struct Step {
+        ssize_t taken = 0;
+        ssize_t given = 0;
+    };
+
+    explicit RelayLane(RelayStore& store) : store_(store) {}
+    ~RelayLane() { put_away_pipe(); }
+
+    RelayLane(const RelayLane&) = delete;
+    RelayLane& operator=(const RelayLane&) = delete;
+
+    bool is_empty() const { return held_ == 0; }
+    std::uint64_t delivered() const { return delivered_; }
+
+    // Takes some, and gives it at once. It must be empty.
+    Step carry(int from, int to);
+    // Gives what it holds.
+    ssize_t give(int to);
+    // Whether the last carry() left nothing to be taken, as far as its size tells.
+    bool has_taken_all() const { return has_taken_all_; }
+
+    // From now on what is taken is dropped, and so is what is held.
+    void discard();
+    bool is_discarding() const { return is_discarding_; }
+
+    // The kernel's pipes stop for ever at a byte that is marked as urgent. What is in one goes
+    // first.
+    void never_use_pipes() { may_use_pipe_ = false; }
+
+private:
+    Step copy(int from, int to);
+    Step splice(int from, int to);
+    ssize_t give_kept(int to);
+    ssize_t give_from_pipe(int to);
+    void gave(std::size_t size);
+    void choose_way();
+    void keep(const std::uint8_t* bytes, std::size_t size);
+    void put_away_pipe();
+
+    RelayStore& store_;
+    std::unique_ptr<std::uint8_t[]> kept_;
+    std::size_t kept_from_ = 0;
+    std::size_t held_ = 0;  // in kept_, or in the pipe
+    std::optional<RelayStore::Pipe> pipe_;
+    unsigned big_pieces_ = 0;
+    unsigned small_pieces_ = 0;
+    bool may_use_pipe_ = true;
+    bool has_taken_all_ = false;
+    bool is_discarding_ = false;
     std::uint64_t delivered_ = 0;
-    bool ended_ = false;
-    bool discarding_ = false;
-    // Each has one waiter, who looks again at what it waits for when the timer is cancelled.
-    boost::asio::steady_timer space_;
-    boost::asio::steady_timer bytes_;
 };
 
 }  // namespace tcplock::io

@@ -14,8 +14,8 @@ namespace tcplock::io {
 
 namespace {
 
-short state_of(Socket& socket) {
-    pollfd state{socket.is_open() ? socket.native_handle() : -1, POLLRDHUP, 0};
+short state_of(int socket) {
+    pollfd state{socket, POLLRDHUP, 0};
     return ::poll(&state, 1, 0) == 1 ? state.revents : short{0};
 }
 
@@ -23,26 +23,6 @@ short state_of(Socket& socket) {
 
 bool is_in_file_system(const Endpoint& endpoint) {
     return endpoint.protocol().family() == AF_UNIX;
-}
-
-Socket open_socket(boost::asio::any_io_executor executor, const Endpoint& towards,
-                   boost::system::error_code& error) {
-    Socket socket(executor);
-    const auto protocol = towards.protocol();
-    Descriptor fd(::socket(protocol.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd) {
-        error.assign(errno, boost::system::system_category());
-        return socket;
-    }
-    socket.assign(protocol, fd.get(), error);
-    if (!error) {
-        (void)fd.release();
-        boost::system::error_code ignored;  // A socket with delay is slower, and still a socket.
-        socket.set_option(tcp::no_delay(true), ignored);
-        // Urgent bytes stay where they stand among the others.
-        socket.set_option(boost::asio::socket_base::out_of_band_inline(true), ignored);
-    }
-    return socket;
 }
 
 Socket adopt(boost::asio::any_io_executor executor, Descriptor descriptor) {
@@ -65,21 +45,18 @@ void abort(Socket& socket) {
     }
 }
 
-bool has_finished(Socket& socket) {
+bool has_finished(int socket) {
     return (state_of(socket) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 // Not POLLHUP: that is what two orderly FINs look like.
-bool was_reset(Socket& socket) {
+bool was_reset(int socket) {
     return (state_of(socket) & POLLERR) != 0;
 }
 
-int unacknowledged(Socket& socket) {
+int unacknowledged(int socket) {
     int bytes = 0;
-    if (!socket.is_open() || ::ioctl(socket.native_handle(), SIOCOUTQ, &bytes) != 0) {
-        return 0;
-    }
-    return bytes;
+    return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 }  // namespace tcplock::io

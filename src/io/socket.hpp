@@ -1,8 +1,8 @@
-// Stream sockets as this room uses them, over TCP or in the file system: how they are opened, taken
-// over and reset, and the one completion token for operations that may fail.
+// Stream sockets as this room uses them, over TCP or in the file system: how they are taken over and
+// reset, and the one completion token for operations that may fail.
 //
-// Asio's own sockets are not close-on-exec and would leak into every backend we spawn; so sockets
-// are opened here, and only here.
+// Asio's own sockets are not close-on-exec and would leak into every backend we spawn; so what
+// connects is opened by io/connecting.hpp, and what listens by io/listener.hpp.
 #pragma once
 
 #include "io/descriptor.hpp"
@@ -45,11 +45,6 @@ inline constexpr auto use_result = boost::asio::as_tuple(boost::asio::use_awaita
 // What a client means by shutting down its sending side: it has left, or it may still be answered.
 enum class HalfClose { leave, keep };
 
-// A new socket that could connect there: close-on-exec, no delay. Unopened, with the error, when
-// there is no descriptor left.
-Socket open_socket(boost::asio::any_io_executor executor, const Endpoint& towards,
-                   boost::system::error_code& error);
-
 // Makes a socket of an accepted descriptor. Throws std::system_error when it is none.
 Socket adopt(boost::asio::any_io_executor executor, Descriptor descriptor);
 
@@ -60,12 +55,12 @@ void abort(Socket& socket);
 
 // Whether the peer has said its last: its FIN or reset has come, even if unread bytes stand before
 // it. Asio's own readiness tells nothing of that.
-bool has_finished(Socket& socket);
+bool has_finished(int socket);
 // The same for a reset alone.
-bool was_reset(Socket& socket);
+bool was_reset(int socket);
 
 // Bytes, the final FIN among them, that the peer's system has not acknowledged yet; in the file
 // system, that the peer has not read.
-int unacknowledged(Socket& socket);
+int unacknowledged(int socket);
 
 }  // namespace tcplock::io

@@ -236,7 +236,7 @@ class BytesTest(unittest.TestCase):
         self.assertLess(line.seconds("lasted"), 30)  # Otherwise it has for ever.
 
     def test_clients_that_never_read_leave_descriptors_for_the_backend(self):
-        limit = 80
+        limit = 112
         backend = {"limits": {"open_files": 64, "address_space": "off"}}
         gate = {"half_closed": "leave"}  # a slot is free while much is still owed
         with fake.supervisor(gate=gate, backend=backend) as supervisor:

@@ -96,10 +96,12 @@ std::size_t descriptors_watched() {
 
 class Listening : public test::Loopback {
 protected:
+    Listening() { tasks.spawn("watcher", watcher.run()); }
     ~Listening() override {
         if (listener) {
             listener->close();
         }
+        watcher.close();
         run_until([this] { return tasks.size() == 0; });
     }
 
@@ -116,7 +118,7 @@ protected:
     template <class Over>
     Listener& listen_over(Over over) {
         listener = std::make_unique<Listener>(
-            context.get_executor(), std::move(over),
+            context.get_executor(), watcher, std::move(over),
             Listener::Callbacks{[this](Descriptor client, tcp::endpoint peer) {
                                     clients.push_back(std::move(client));
                                     peers.push_back(peer);
@@ -128,8 +130,7 @@ protected:
         return *listener;
     }
 
-    void run_listener() { tasks.spawn("listener", listener->run()); }
-
+    Watcher watcher{context.get_executor()};
     std::unique_ptr<Listener> listener;
     std::vector<Descriptor> clients;
     std::vector<tcp::endpoint> peers;
@@ -148,7 +149,7 @@ TEST_F(Listening, HandsOverClientsInTheOrderTheyConnected) {
         ASSERT_EQ(::getsockname(callers.back().get(), local.data(), &size), 0);
         expected.push_back(local);
     }
-    run_listener();
+    listener->start();
     ASSERT_TRUE(run_until([&] { return clients.size() == 100; }));
     EXPECT_EQ(peers, expected);
 }
@@ -159,7 +160,7 @@ TEST_F(Listening, GivesOthersTheirTurnWhileManyCome) {
     for (int i = 0; i < 40; ++i) {
         callers.push_back(connect_to(listener->local_endpoint()));
     }
-    run_listener();
+    listener->start();
     std::size_t steps = 0;
     while (clients.size() < 40 && ++steps < 100) {
         const std::size_t before = clients.size();
@@ -173,7 +174,7 @@ TEST_F(Listening, GivesOthersTheirTurnWhileManyCome) {
 TEST_F(Listening, SetsWhatAClientsSocketNeeds) {
     listen();
     const Descriptor caller = connect_to(listener->local_endpoint());
-    run_listener();
+    listener->start();
     ASSERT_TRUE(run_until([&] { return clients.size() == 1; }));
     const Descriptor& client = clients.front();
     EXPECT_TRUE(::fcntl(client.get(), F_GETFD) & FD_CLOEXEC);
@@ -188,7 +189,7 @@ TEST_F(Listening, SetsWhatAClientsSocketNeeds) {
 TEST_F(Listening, NamesTheAddressThatIsTaken) {
     const auto taken = listen().local_endpoint();
     try {
-        const Listener second(context.get_executor(), taken, {});
+        const Listener second(context.get_executor(), watcher, taken, {});
         FAIL() << "two listeners on one address";
     } catch (const std::system_error& error) {
         EXPECT_EQ(std::string(error.what()),
@@ -204,8 +205,8 @@ TEST_F(Listening, OnIpv6LeavesTheSamePortOfIpv4Free) {
     }
     const auto port = listener->local_endpoint().port();
     const tcp::endpoint same_port(boost::asio::ip::address_v4::any(), port);
-    EXPECT_NO_THROW(Listener(context.get_executor(), same_port, {}));
-    run_listener();
+    EXPECT_NO_THROW(Listener(context.get_executor(), watcher, same_port, {}));
+    listener->start();
     const Descriptor caller = connect_to({boost::asio::ip::address_v6::loopback(), port});
     ASSERT_TRUE(run_until([&] { return clients.size() == 1; }));
     EXPECT_TRUE(describe(peers.front()).starts_with("[::1]:"));
@@ -216,7 +217,7 @@ TEST_F(Listening, PausesWhenTheSystemHasNothingLeftAndGoesOn) {
         clients.clear();
         complaints.clear();
         listen();
-        run_listener();
+        listener->start();
         const Descriptor caller = connect_to(listener->local_endpoint());
         accept_error = error;
         accept_calls = 0;
@@ -230,7 +231,6 @@ TEST_F(Listening, PausesWhenTheSystemHasNothingLeftAndGoesOn) {
         EXPECT_EQ(complaints.front().value(), error);
         EXPECT_TRUE(run_until([&] { return clients.size() == 1; }));
         listener->close();
-        EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
     }
 }
 
@@ -238,7 +238,7 @@ TEST_F(Listening, PassesOverWhoDidNotMakeIt) {
     for (const int error : {ECONNABORTED, EINTR, EPROTO, EPERM, ENETUNREACH}) {
         clients.clear();
         listen();
-        run_listener();
+        listener->start();
         const Descriptor caller = connect_to(listener->local_endpoint());
         accept_error = error;
         accept_calls = 0;
@@ -247,7 +247,6 @@ TEST_F(Listening, PassesOverWhoDidNotMakeIt) {
         settle_often();
         EXPECT_EQ(clients.size(), 1U) << "without a pause";
         listener->close();
-        EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
     }
     EXPECT_TRUE(complaints.empty());
 }
@@ -257,7 +256,7 @@ TEST_F(Listening, SurvivesARealLackOfDescriptors) {
         GTEST_SKIP() << "the sanitizers need descriptors of their own for what they check";
     }
     listen();
-    run_listener();
+    listener->start();
     const Descriptor caller = connect_to(listener->local_endpoint());
     {
         const FewDescriptors none(static_cast<rlim_t>(caller.get()));
@@ -270,15 +269,15 @@ TEST_F(Listening, SurvivesARealLackOfDescriptors) {
 
 TEST_F(Listening, CanBeClosedDuringThatPause) {
     listen();
-    run_listener();
+    listener->start();
     const Descriptor caller = connect_to(listener->local_endpoint());
     accept_error = EMFILE;
     EXPECT_TRUE(run_until([&] { return !complaints.empty(); }));
     accept_error = 0;
     listener->close();
     EXPECT_EQ(clients.size(), 1U);
+    listener.reset();
     settle_often();
-    EXPECT_EQ(tasks.size(), 0U) << "without waiting for its end";
 }
 
 TEST_F(Listening, TakesEverybodyWhoHadConnectedWhenItCloses) {
@@ -293,8 +292,8 @@ TEST_F(Listening, TakesEverybodyWhoHadConnectedWhenItCloses) {
     EXPECT_EQ(clients.size(), 200U);
     listener->close();
     EXPECT_FALSE(connect_to(address)) << "closed, but somebody could connect";
-    run_listener();
-    EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
+    listener->start();
+    settle_often();
 }
 
 // Clients storm it while it closes: each of them is either handed over or refused.
@@ -303,7 +302,7 @@ TEST_F(Listening, ResetsNobodyByClosing) {
     for (int round = 0; round < 5; ++round) {
         clients.clear();
         listen();
-        run_listener();
+        listener->start();
         const auto address = listener->local_endpoint();
         std::atomic<int> connected = 0;
         std::vector<Descriptor> callers;
@@ -317,7 +316,6 @@ TEST_F(Listening, ResetsNobodyByClosing) {
         listener->close();
         storm.join();
         EXPECT_EQ(clients.size(), callers.size());
-        EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
     }
 }
 
@@ -325,7 +323,7 @@ TEST_F(Listening, OverASocketThatWasPassedSetsWhatAClientsSocketNeeds) {
     listen_over(opened_by_somebody_else());
     const Descriptor caller = connect_to(listener->local_endpoint());
     ASSERT_TRUE(caller) << "at " << describe(listener->local_endpoint());
-    run_listener();
+    listener->start();
     ASSERT_TRUE(run_until([&] { return clients.size() == 1; }));
     EXPECT_EQ(option(clients.front(), IPPROTO_TCP, TCP_NODELAY), 1);
     EXPECT_EQ(option(clients.front(), SOL_SOCKET, SO_OOBINLINE), 1);
@@ -346,7 +344,7 @@ TEST_F(Listening, OverASocketThatWasPassedSetsItForThoseWhoConnectedBeforeAsWell
     }
     callers.front().close();  // Who has left is handed over as well.
     listen_over(std::move(passed));
-    run_listener();
+    listener->start();
     ASSERT_TRUE(run_until([&] { return clients.size() == more_than_in_one_go; }));
     for (std::size_t i = 1; i < more_than_in_one_go; ++i) {
         EXPECT_EQ(option(clients[i], IPPROTO_TCP, TCP_NODELAY), 1) << i;
@@ -360,7 +358,7 @@ TEST_F(Listening, OverASocketThatWasPassedSetsItForThoseWhoConnectedBeforeAsWell
 TEST_F(Listening, OverASocketThatWasPassedBlocksNobodyWhateverOthersDoToIt) {
     const Descriptor kept = opened_by_somebody_else();
     listen_over(Descriptor(::dup(kept.get())));
-    run_listener();
+    listener->start();
     accepts_that_would_block = 0;
     const int flags = ::fcntl(kept.get(), F_GETFL);
     for (std::size_t i = 1; i <= 3; ++i) {
@@ -375,7 +373,7 @@ TEST_F(Listening, ThatIsLetGoOfLeavesThoseWhoComeToWhoeverElseHasTheSocket) {
     Descriptor kept = opened_by_somebody_else();
     listen_over(Descriptor(::dup(kept.get())));
     const auto address = listener->local_endpoint();
-    run_listener();
+    listener->start();
     const Descriptor accepted = connect_to(address);
     ASSERT_TRUE(run_until([&] { return clients.size() == 1; }));
     const Descriptor not_accepted = connect_to(address);
@@ -383,11 +381,11 @@ TEST_F(Listening, ThatIsLetGoOfLeavesThoseWhoComeToWhoeverElseHasTheSocket) {
     listener->let_go();
     const Descriptor late = connect_to(address);
     ASSERT_TRUE(not_accepted && late) << "it must go on listening";
-    EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
+    settle_often();
     EXPECT_EQ(clients.size(), 1U);
 
     listen_over(std::move(kept));
-    run_listener();
+    listener->start();
     EXPECT_TRUE(run_until([&] { return clients.size() == 3; }));
 }
 
@@ -396,12 +394,11 @@ TEST_F(Listening, ThatIsLetGoOfLeavesThoseWhoComeToWhoeverElseHasTheSocket) {
 TEST_F(Listening, ThatIsLetGoOfIsWatchedNoMore) {
     const Descriptor kept = opened_by_somebody_else();
     listen_over(Descriptor(::dup(kept.get())));
-    run_listener();
+    listener->start();
     settle();
     const std::size_t before = descriptors_watched();
     listener->let_go();
     EXPECT_EQ(descriptors_watched() + 1, before);
-    EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
 }
 
 TEST_F(Listening, MayBeClosedByTheClientItHandsOver) {
@@ -415,9 +412,8 @@ TEST_F(Listening, MayBeClosedByTheClientItHandsOver) {
             listener->close();
         }
     };
-    run_listener();
-    EXPECT_TRUE(run_until([&] { return tasks.size() == 0; }));
-    EXPECT_EQ(clients.size(), 50U);
+    listener->start();
+    EXPECT_TRUE(run_until([&] { return clients.size() == 50U; }));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
 
 namespace tcplock::io {
 namespace {
@@ -19,11 +20,15 @@ using How = ClientOpening::How;
 class FirstWords : public test::Loopback {
 protected:
     FirstWords() {
-        tasks.spawn(
-            "opening",
-            test::store(await_uno_opening(client.near, [wanted = is_wanted] { return *wanted; }),
-                        opening));
+        tasks.spawn("opening",
+                    test::store(await_uno_opening(news, [wanted = is_wanted] { return *wanted; }),
+                                opening));
+        tasks.spawn("watcher", watcher.run());
         settle();
+    }
+    ~FirstWords() override {
+        tasks.cancel_all();
+        run_until([this] { return tasks.size() == 0; });
     }
 
     void says(std::string_view text) { send(client.far, text); }
@@ -43,7 +48,17 @@ protected:
 
     // Asked to the very end, when this fixture has gone already.
     std::shared_ptr<bool> is_wanted = std::make_shared<bool>(true);
+    int low_watermark() const {
+        int mark = 0;
+        socklen_t size = sizeof mark;
+        EXPECT_EQ(::getsockopt(near.get(), SOL_SOCKET, SO_RCVLOWAT, &mark, &size), 0);
+        return mark;
+    }
+
     test::Pair client = connected();
+    Watcher watcher{context.get_executor()};
+    WatchedDescriptor near{watcher, Descriptor(client.near.release())};
+    News news{context.get_executor(), near};
     std::optional<ClientOpening> opening;
 };
 
@@ -51,7 +66,8 @@ TEST_F(FirstWords, OfAUnoClientStayToBeRead) {
     const std::string words = request() + "and more";
     says(words);
     EXPECT_EQ(how(), How::uno);
-    EXPECT_EQ(receive(client.near, words.size()), words);
+    Socket socket = adopt(context.get_executor(), near.release());
+    EXPECT_EQ(receive(socket, words.size()), words);
 }
 
 TEST_F(FirstWords, AreWaitedForToTheirEnd) {
@@ -71,9 +87,7 @@ TEST_F(FirstWords, LeaveTheSocketAsItWas) {
     settle();
     says(request().substr(10));
     EXPECT_EQ(how(), How::uno);
-    boost::asio::socket_base::receive_low_watermark mark;
-    client.near.get_option(mark);
-    EXPECT_EQ(mark.value(), 1);
+    EXPECT_EQ(low_watermark(), 1);
 }
 
 TEST_F(FirstWords, AreNotWaitedForInHasteIfOneIsUrgent) {
@@ -127,11 +141,10 @@ TEST_F(FirstWords, NeedNotComeBeforeAReset) {
 TEST_F(FirstWords, AreNotWaitedForWhenThatIsCancelledAndTheSocketIsAsItWas) {
     says(request().substr(0, 10));
     settle();
-    client.near.cancel();
+    *is_wanted = false;
+    news.wake();
     EXPECT_EQ(how(), How::none);
-    boost::asio::socket_base::receive_low_watermark mark;
-    client.near.get_option(mark);
-    EXPECT_EQ(mark.value(), 1);
+    EXPECT_EQ(low_watermark(), 1);
 }
 
 // A byte that came in the same moment has ended the wait that was to be cancelled.
@@ -142,7 +155,8 @@ TEST_F(FirstWords, AreNotWaitedForWhenTheyAreNotWanted) {
 }
 
 TEST_F(FirstWords, AreNotWaitedForWhenTheSocketIsAborted) {
-    abort(client.near);
+    near.abort();
+    news.wake();
     EXPECT_EQ(how(), How::none);
 }
 

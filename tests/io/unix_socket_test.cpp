@@ -1,5 +1,6 @@
 #include "io/unix_socket.hpp"
 
+#include "io/connecting.hpp"
 #include "io/probe.hpp"
 #include "io/socket_owner.hpp"
 #include "io/vacancy.hpp"
@@ -151,16 +152,11 @@ TEST_F(FileSystem, IsNotOpenedWhereSomebodyElseListens) {
 // A frozen backend takes nobody from its queue, and the kernel says so at once, unlike over TCP.
 TEST_F(FileSystem, WaitsWhileTheQueueIsFull) {
     somebody_listens(1);
-    std::vector<std::unique_ptr<Socket>> in_the_queue;
-    std::error_code error;
-    while (!error) {
-        boost::system::error_code opened;
-        in_the_queue.push_back(
-            std::make_unique<Socket>(open_socket(context.get_executor(), endpoint_, opened)));
-        ASSERT_FALSE(opened);
-        error = connect_at_once(in_the_queue.back()->native_handle(), endpoint_);
-    }
-    ASSERT_EQ(error, std::errc::resource_unavailable_try_again);
+    std::vector<Attempt> in_the_queue;
+    do {
+        in_the_queue.push_back(begin_connect(endpoint_));
+    } while (!in_the_queue.back().error);
+    ASSERT_EQ(in_the_queue.back().error, std::errc::resource_unavailable_try_again);
     EXPECT_EQ(listens(endpoint_), Listens::yes);
     EXPECT_EQ(await(probe(ConnectProbe{}, endpoint_, 100ms)).detail, "did not accept within 0.1 s");
     EXPECT_TRUE(await(accepts(endpoint_, 100ms))) << "that is no proof that nobody is there";

@@ -21,16 +21,16 @@ using namespace std::chrono_literals;
 
 class WaitingRoom : public test::Loopback {
 protected:
-    WaitingRoom() { tasks.spawn("waiting", room.run()); }
+    WaitingRoom() { tasks.spawn("watcher", watcher.run()); }
     ~WaitingRoom() override {
-        room.close();
+        watcher.close();
         run_until([this] { return tasks.size() == 0; });
     }
 
     // Somebody comes and waits; what is returned is the client's own end.
     Socket comes(std::uint64_t key, HalfClose half_close = HalfClose::leave) {
         test::Pair pair = connected();
-        room.add(key, Descriptor(pair.near.release()), half_close);
+        room.add(key, WatchedDescriptor(watcher, Descriptor(pair.near.release())), half_close);
         return std::move(pair.far);
     }
 
@@ -47,7 +47,8 @@ protected:
 
     std::vector<std::uint64_t> left;
     std::function<void()> on_left;
-    Waiting room{context.get_executor(), [this](std::uint64_t key) {
+    Watcher watcher{context.get_executor()};
+    Waiting room{watcher, [this](std::uint64_t key) {
                      left.push_back(key);
                      if (on_left) {
                          on_left();
@@ -91,7 +92,7 @@ TEST_F(WaitingRoom, LeavesTheClientsBytesWhereTheyAre) {
     Socket client = comes(1);
     send(client, "early bird");
     expect_nobody_left();
-    Socket taken = adopt(context.get_executor(), room.take(1));
+    Socket taken = adopt(context.get_executor(), room.take(1).release());
     taken.non_blocking(true);
     EXPECT_EQ(receive(taken, 10), "early bird");
 }
@@ -107,7 +108,7 @@ TEST_F(WaitingRoom, TellsOfAClientThatHadGoneBeforeItCameButNotFromWithin) {
     test::Pair pair = connected();
     pair.far.close();
     settle();
-    room.add(7, Descriptor(pair.near.release()), HalfClose::leave);
+    room.add(7, WatchedDescriptor(watcher, Descriptor(pair.near.release())), HalfClose::leave);
     EXPECT_TRUE(left.empty());
     EXPECT_TRUE(room.has_left(7));
     EXPECT_TRUE(has_been_told(7));
@@ -130,10 +131,10 @@ TEST_F(WaitingRoom, IsSilentAboutWhoIsTakenWhileOthersDeparturesAreTold) {
     }
     settle();
     clients.clear();
-    std::vector<Descriptor> taken;
+    std::vector<WatchedDescriptor> taken;
     on_left = [&] {
         for (std::uint64_t key = 0; key < 10; ++key) {
-            if (Descriptor client = room.take(key)) {
+            if (WatchedDescriptor client = room.take(key)) {
                 taken.push_back(std::move(client));
             }
         }
@@ -171,7 +172,7 @@ TEST_F(WaitingRoom, LosesNobodyOfThousands) {
     for (std::uint64_t key = 0; key < count; ++key) {
         int ends[2];
         ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
-        room.add(key, Descriptor(ends[0]), HalfClose::leave);
+        room.add(key, WatchedDescriptor(watcher, Descriptor(ends[0])), HalfClose::leave);
         clients.emplace_back(ends[1]);
     }
     EXPECT_EQ(room.size(), count);
