@@ -71,8 +71,8 @@ void History::recycled(const Recycle& recycle) {
     }
 }
 
-// A machine that slept leaves empty intervals, and no more of them than are kept.
-void History::sample(const Sample& sample, core::Instant now) {
+// Whoever slept leaves empty intervals, and no more of them than are kept.
+void History::it_is(core::Instant now) {
     if (now - begins_ > intervals_max * interval) {
         const auto skipped = (now - begins_) / interval - static_cast<long>(intervals_max);
         begins_ += skipped * interval;
@@ -81,6 +81,10 @@ void History::sample(const Sample& sample, core::Instant now) {
     while (now - begins_ >= interval) {
         close_interval();
     }
+}
+
+void History::sample(const Sample& sample, core::Instant now) {
+    it_is(now);
     Interval& current = intervals_.back();
     current.waiting = std::max(current.waiting, sample.waiting);
     current.oldest_wait = std::max(current.oldest_wait, sample.oldest_wait);

@@ -17,7 +17,7 @@
 
 namespace tcplock::admin {
 
-// The line and the instances at one moment, looked at once a second.
+// The line and the instances at one moment.
 struct Sample {
     std::size_t waiting = 0;
     core::Duration oldest_wait{};
@@ -28,11 +28,15 @@ class History {
 public:
     History(WallTime now, core::Instant instant);
 
+    // Begins a new interval when it is time: to be told before what happens, which has no time of
+    // its own.
+    void it_is(core::Instant now);
+
     void admitted(core::Duration waited);
     void refused();
     void left();
     void recycled(const Recycle& recycle);
-    // Begins a new interval when it is time.
+    // Once a second while there are clients, and now and then otherwise; also before it is shown.
     void sample(const Sample& sample, core::Instant now);
 
     // Its shape is written in README. `now` is the wall clock's.

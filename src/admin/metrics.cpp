@@ -146,7 +146,8 @@ Metrics::Metrics(std::size_t instances)
       probe_times_(histograms("tcplock_probe_seconds", "How long probes took, by what for.")),
       delays_(
           histograms("tcplock_event_loop_delay_seconds",
-                     "How late the event loop comes to what is due, looked at once a second.")),
+                     "How late the event loop comes to what is due, looked at once a second while "
+                     "there are clients.")),
       waits_of_admitted_(waits_.Add(label(outcome, "admitted"), long_spans)),
       bytes_in_(bytes_.Add(label("direction", "in"))),
       bytes_out_(bytes_.Add(label("direction", "out"))) {

@@ -1,5 +1,6 @@
 #include "admin/record.hpp"
 
+#include <chrono>
 #include <variant>
 
 namespace tcplock::admin {
@@ -20,22 +21,27 @@ void Record::note(const core::Effect& effect, const std::string& instance) {
 
 void Record::admitted(core::Duration waited) {
     metrics_.admitted(waited);
-    history_.admitted(waited);
+    history_now().admitted(waited);
 }
 
 void Record::left(core::Duration waited) {
     metrics_.left(waited);
-    history_.left();
+    history_now().left();
 }
 
 void Record::refused(const Refused& refused) {
     metrics_.refused(refused);
-    history_.refused();
+    history_now().refused();
 }
 
 void Record::recycled(const Recycle& recycle) {
     metrics_.recycled(recycle);
-    history_.recycled(recycle);
+    history_now().recycled(recycle);
+}
+
+History& Record::history_now() {
+    history_.it_is(std::chrono::steady_clock::now());
+    return history_;
 }
 
 }  // namespace tcplock::admin

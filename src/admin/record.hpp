@@ -36,6 +36,8 @@ public:
     const History& history() const { return history_; }
 
 private:
+    History& history_now();
+
     Metrics metrics_;
     History history_;
 };

@@ -74,6 +74,8 @@ public:
     bool is_gate(const io::tcp::endpoint& address) const;
 
     std::size_t waiting() const { return waiting_.size(); }
+    // Who waits, is inside, or is still owed something.
+    bool is_anybody_here() const { return !clients_.empty(); }
     // Of all who have not ended.
     std::map<core::ClientId, std::string> peers() const;
     // One who is inside, or on his way in.

@@ -24,6 +24,7 @@ namespace {
 
 // The clock may be set: the schedule is looked at again so often.
 constexpr std::chrono::seconds schedule_look_max = 30s;
+constexpr std::chrono::seconds pulse = 1s;
 constexpr std::chrono::seconds last_words_limit = 1s;
 // timeout(1) and shells signal the process and then its group: that is one request, not two.
 constexpr std::chrono::milliseconds same_request = 200ms;
@@ -101,14 +102,17 @@ Daemon::Daemon(config::Config config, PassedSockets passed, const Warden& warden
       core_(policy_),
       overview_(config_, policy_),
       backends_(make_backends()),
-      operators_(
-          io_.get_executor(), watcher_, config_, open_files_,
-          {[this] { return overview_.take(core_, *backends_, clients_); }, overview_.record(),
-           [this](core::Event event, const std::string& what, const std::string& by) {
-               order_came(std::move(event), what, by);
-           },
-           [this](const std::string& by) { return reload(by); }},
-          tasks_),
+      operators_(io_.get_executor(), watcher_, config_, open_files_,
+                 {[this] {
+                      look_around();
+                      return overview_.take(core_, *backends_, clients_);
+                  },
+                  overview_.record(),
+                  [this](core::Event event, const std::string& what, const std::string& by) {
+                      order_came(std::move(event), what, by);
+                  },
+                  [this](const std::string& by) { return reload(by); }},
+                 tasks_),
       clients_(io_, watcher_, config_, passed_, open_files_, overview_.record(),
                {[this](core::Event event) { feed(std::move(event)); },
                 [this](core::Generation generation) { return backends_->address_of(generation); },
@@ -154,7 +158,6 @@ int Daemon::run() {
     reaper_.start();
     tasks_.spawn("signals", follow_signals());
     tasks_.spawn("schedule", follow_schedule());
-    tasks_.spawn("pulse", take_pulse());
     systemd_.start(tasks_);
     tasks_.spawn("begin", begin());
     sessions_.spawn("watcher", watcher_.run());
@@ -197,6 +200,9 @@ void Daemon::feed(core::Event event) {
     }
     is_feeding_ = false;
     rearm();
+    look_around();
+    keep_pulse();
+    systemd_.stir();
 }
 
 void Daemon::handle(const core::Event& event) {
@@ -364,9 +370,12 @@ boost::asio::awaitable<void> Daemon::follow_schedule() {
     auto now = wall_clock();
     scheduled_ = calendar_.next(now);
     while (true) {
-        const auto left = scheduled_ ? *scheduled_ - now : schedule_look_max;
-        schedule_timer_.expires_after(
-            std::clamp<std::chrono::seconds>(left, 1s, schedule_look_max));
+        if (scheduled_) {
+            schedule_timer_.expires_after(
+                std::clamp<std::chrono::seconds>(*scheduled_ - now, 1s, schedule_look_max));
+        } else {
+            schedule_timer_.expires_at(steady_clock::time_point::max());
+        }
         (void)co_await schedule_timer_.async_wait(io::use_result);
         if (has_ended_) {
             co_return;
@@ -381,18 +390,35 @@ boost::asio::awaitable<void> Daemon::follow_schedule() {
     }
 }
 
-// Once a second: how late we come to what is due, and what there is to be remembered.
-boost::asio::awaitable<void> Daemon::take_pulse() {
-    while (true) {
-        pulse_timer_.expires_after(1s);
-        const auto due = pulse_timer_.expiry();
-        const auto [error] = co_await pulse_timer_.async_wait(io::use_result);
-        if (error) {
-            co_return;
-        }
-        overview_.record().loop_was_late(steady_clock::now() - due);
+// ---- What there is to be remembered ------------------------------------------------------------
+
+// When something happens, and when somebody asks; no more than once a second.
+void Daemon::look_around() {
+    const auto now = steady_clock::now();
+    if (now - looked_at_ >= pulse) {
+        looked_at_ = now;
         overview_.sample(core_, *backends_);
     }
+}
+
+// Once a second while there are clients, and then also how late we come to what is due. Without
+// any, nobody minds, and we are not woken.
+void Daemon::keep_pulse() {
+    if (has_pulse_ || has_ended_ || !clients_.is_anybody_here()) {
+        return;
+    }
+    has_pulse_ = true;
+    pulse_timer_.expires_after(pulse);
+    const auto due = pulse_timer_.expiry();
+    pulse_timer_.async_wait([this, due](boost::system::error_code error) {
+        has_pulse_ = false;
+        if (!error) {
+            overview_.record().loop_was_late(steady_clock::now() - due);
+            look_around();
+            keep_pulse();
+            systemd_.stir();
+        }
+    });
 }
 
 // ---- The end -----------------------------------------------------------------------------------

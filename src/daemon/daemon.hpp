@@ -49,11 +49,12 @@ private:
     void handle(const core::Event& event);
     void perform(const core::Effect& effect);
     void rearm();
+    void look_around();
+    void keep_pulse();
 
     boost::asio::awaitable<void> begin();
     boost::asio::awaitable<void> follow_signals();
     boost::asio::awaitable<void> follow_schedule();
-    boost::asio::awaitable<void> take_pulse();
     void signal_came(int number);
     void order_came(core::Event event, const std::string& what, const std::string& by);
     admin::Reloaded reload(const std::string& by);
@@ -81,6 +82,8 @@ private:
     boost::asio::steady_timer schedule_timer_{io_};
     std::optional<std::chrono::sys_seconds> scheduled_;
     boost::asio::steady_timer pulse_timer_{io_};
+    bool has_pulse_ = false;
+    std::chrono::steady_clock::time_point looked_at_;
     boost::asio::signal_set signals_{io_};
     std::optional<std::chrono::steady_clock::time_point> told_to_stop_at_;
     io::Reaper reaper_{io_};

@@ -11,8 +11,8 @@ namespace tcplock::daemon {
 namespace {
 
 constexpr std::size_t recycles_remembered = 50;
-// What the trees use is looked up once in so many samples.
-constexpr unsigned samples_between_looks_at_memory = 5;
+// What the trees use is looked up no more often.
+constexpr auto memory_interval = std::chrono::seconds{5};
 
 std::chrono::nanoseconds processor_time() {
     timespec used{};
@@ -79,7 +79,8 @@ void Overview::sample(const core::Supervisor& core, const Backends& backends) {
     if (!now.waiting.empty()) {
         sample.oldest_wait = instant - now.waiting.front().since;
     }
-    if (samples_++ % samples_between_looks_at_memory == 0) {
+    if (instant >= look_at_memory_at_) {
+        look_at_memory_at_ = instant + memory_interval;
         for (const core::PlaceView& place : now.places) {
             const auto facts = backends.facts_of(place.generation);
             if (facts && facts->memory && place.instance) {

@@ -22,7 +22,7 @@ public:
     // To be told of every effect before it is carried out.
     void note(const core::Effect& effect, const Backends& backends);
 
-    // To be told of once a second.
+    // To be told of now and then: once a second while there are clients.
     void sample(const core::Supervisor& core, const Backends& backends);
 
     admin::Record& record() { return record_; }
@@ -39,7 +39,7 @@ private:
     const admin::WallTime started_ = std::chrono::system_clock::now();
     admin::Record record_;
     bool has_served_ = false;
-    unsigned samples_ = 0;
+    std::chrono::steady_clock::time_point look_at_memory_at_;
     std::deque<admin::Recycle> recycles_;  // the last ones
 };
 

@@ -4,8 +4,6 @@
 #include "daemon/log.hpp"
 #include "io/socket.hpp"
 
-#include <boost/asio/steady_timer.hpp>
-
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
@@ -88,7 +86,10 @@ std::optional<std::chrono::microseconds> watchdog_limit() {
 }
 
 Systemd::Systemd(boost::asio::any_io_executor executor, std::function<admin::View()> look)
-    : executor_(std::move(executor)), look_(std::move(look)), socket_(socket_of_environment()) {}
+    : executor_(std::move(executor)),
+      look_(std::move(look)),
+      socket_(socket_of_environment()),
+      looked_(executor_) {}
 
 void Systemd::start(io::TaskGroup& tasks) {
     if (!socket_) {
@@ -128,6 +129,7 @@ void Systemd::owe(std::string news) {
     }
     owed_.push_back(std::move(news));
     pay();
+    stir();
 }
 
 // Each in a datagram of its own: of several states in one the last alone would count.
@@ -137,17 +139,33 @@ void Systemd::pay() {
     }
 }
 
+// Rests until something stirs, unless something is owed, or time is to be asked for.
 boost::asio::awaitable<void> Systemd::tell_how_things_stand() {
-    boost::asio::steady_timer timer(executor_);
     while (true) {
+        is_stirred_ = false;
         pay();
         ask_for_time();
         tell_status();
-        timer.expires_after(between_looks);
-        const auto [error] = co_await timer.async_wait(io::use_result);
-        if (error) {
+        looked_.expires_after(between_looks);
+        const auto [ended] = co_await looked_.async_wait(io::use_result);
+        if (ended) {
             co_return;
         }
+        if (!is_stirred_ && owed_.empty() && !is_ending_) {
+            is_resting_ = true;
+            looked_.expires_at(steady_clock::time_point::max());
+            (void)co_await looked_.async_wait(io::use_result);
+            if (is_resting_) {
+                co_return;  // Nothing has stirred: it is the end.
+            }
+        }
+    }
+}
+
+void Systemd::stir() {
+    is_stirred_ = true;
+    if (std::exchange(is_resting_, false)) {
+        looked_.cancel();
     }
 }
 

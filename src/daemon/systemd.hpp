@@ -12,6 +12,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
 #include <deque>
@@ -23,11 +24,14 @@ namespace tcplock::daemon {
 
 class Systemd {
 public:
-    // Looks at the environment. `look` is asked once a second, if there is somebody to be told.
+    // Looks at the environment. `look` is asked once a second at most, if there is somebody to be
+    // told.
     Systemd(boost::asio::any_io_executor executor, std::function<admin::View()> look);
 
     void start(io::TaskGroup& tasks);
 
+    // Things may stand otherwise than before.
+    void stir();
     // Who connects from here on is taken, and waits if need be.
     void ready();
     // The configuration is being read; ready() follows.
@@ -48,6 +52,9 @@ private:
     std::optional<io::NotifySocket> socket_;
     std::deque<std::string> owed_;  // news that have not been taken yet
     std::string status_;            // as it was told last
+    boost::asio::steady_timer looked_;
+    bool is_stirred_ = false;
+    bool is_resting_ = false;
     bool is_ending_ = false;
     std::chrono::steady_clock::time_point has_time_until_;  // as far as it was asked for
 };

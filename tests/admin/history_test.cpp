@@ -4,6 +4,9 @@
 #include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
+
 namespace tcplock::admin {
 namespace {
 
@@ -91,6 +94,20 @@ TEST_F(HistoryTest, FillsAPauseOfTheMachineWithEmptyIntervals) {
     history_.sample({8, 1s, {}}, start + 24h);
     EXPECT_EQ(size(), 360U);
     EXPECT_EQ(column("begins"), "\"2026-11-29T08:00:10Z\"");
+}
+
+// Nobody looks while nobody comes.
+TEST_F(HistoryTest, CountsWhoComesAfterALongRestWhereHeCame) {
+    history_.sample({}, start + 1s);
+    history_.it_is(start + 25s);
+    history_.admitted(100ms);
+    EXPECT_EQ(column("admitted"), "[0,0,1]");
+    history_.it_is(start + 2h);
+    history_.admitted(200ms);
+    const auto admitted = history_.show(now_ + 2h).at("admitted").as_array();
+    EXPECT_EQ(admitted.size(), 360U);
+    EXPECT_EQ(admitted.back().as_uint64(), 1U);
+    EXPECT_EQ(std::count(admitted.begin(), admitted.end(), json::value(std::uint64_t{0})), 359);
 }
 
 TEST_F(HistoryTest, KeepsABoundedNumberOfFigures) {

@@ -1,0 +1,71 @@
+"""A supervisor that nobody visits sleeps: nothing wakes it but a probe that is due, and systemd's
+watchdog, of which there is none here. Somebody is told its status all the same."""
+
+import os
+import re
+import time
+import unittest
+
+import crowd
+from supervisor import Supervisor, result, wait_until
+from test_systemd import ServiceManager
+
+FAKE = os.environ["FAKE_BACKEND"]
+CONFIG = {
+    "protocol": "tcp",
+    "backend": {"command": [FAKE, "--port", "{port}"], "address": "127.0.0.1:{port}", "standby": 1},
+    "probe": {"kind": "connect", "interval": "1h"},
+    "recycle": {"memory_soft_limit": "1GiB", "memory_hard_limit": "2GiB"},
+}
+# The log's thread is spdlog's, which in Debian 12 looks after its ring once in so many seconds.
+LOG_LOOKS = 10
+
+
+def wake_ups(pid):
+    """How often each thread of a process has gone to sleep, which is as often as it was woken."""
+    found = {}
+    for thread in map(int, os.listdir(f"/proc/{pid}/task")):
+        with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as status:
+            found[thread] = int(re.search(r"^voluntary_ctxt_switches:\t(\d+)$", status.read(), re.M)[1])
+    return found
+
+
+class IdleTest(unittest.TestCase):
+    def assert_sleeps(self, supervisor, when, seconds):
+        pids = (supervisor.pid, supervisor.wait_warden())
+        last = None
+
+        def is_at_rest():
+            nonlocal last
+            before, last = last, [wake_ups(pid)[pid] for pid in pids]
+            return before == last
+
+        wait_until(is_at_rest, 30, "it has come to rest", pause=1.5)
+        before = {thread: count for pid in pids for thread, count in wake_ups(pid).items()}
+        time.sleep(seconds)
+        after = {thread: count for pid in pids for thread, count in wake_ups(pid).items()}
+        woken = {thread: after[thread] - count for thread, count in before.items()}
+        own, warden = (woken.pop(pid) for pid in pids)
+        result("idle", when=repr(when), seconds=seconds, supervisor=own, warden=warden,
+               log=sum(woken.values()))  # fmt: skip
+        self.assertEqual((own, warden), (0, 0))
+        self.assertEqual(len(woken), 1, "there is no thread but the log's")
+        self.assertLessEqual(sum(woken.values()), seconds / LOG_LOOKS + 1)
+
+    def test_nothing_wakes_it_before_the_first_client_nor_after_the_last(self):
+        with Supervisor(CONFIG) as supervisor, ServiceManager(supervisor) as manager:
+            supervisor.under = ["env", f"NOTIFY_SOCKET={manager.path}"]
+            supervisor.start()
+            manager.wait("STATUS", "serving")
+            supervisor.log.wait("backend ready", nth=2)
+            self.assert_sleeps(supervisor, "before anybody came", 10)
+            for number in range(3):
+                client = crowd.Client(supervisor.port, f"{number}")
+                self.assertTrue(client.answer())
+                client.close()
+            supervisor.log.wait("session closed", nth=3)
+            self.assert_sleeps(supervisor, "after three clients", 35)
+
+
+if __name__ == "__main__":
+    unittest.main()
