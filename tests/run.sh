@@ -19,7 +19,7 @@ packages=(
     "libboost-json1.83-dev|libboost-json1.81-dev"
     "libboost-program-options1.83-dev|libboost-program-options1.81-dev"
     libyaml-cpp-dev libspdlog-dev libfmt-dev libgtest-dev prometheus-cpp-dev
-    mandoc groff-base systemd zsh
+    mandoc groff-base systemd valgrind zsh
 )
 office_packages=(
     libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui python3-uno
