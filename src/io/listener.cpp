@@ -33,14 +33,21 @@ struct Option {
     int value;
 };
 
-// Linux hands the options of the listening socket on to every accepted one, which saves six calls
-// a client. A dead client is found after 30 + 3 × 10 s. TCP_USER_TIMEOUT is left alone: it would
-// cut a living one that pauses reading.
+// Linux hands the options of the listening socket on to every accepted one, which saves five calls
+// a client. TCP_USER_TIMEOUT is left alone: it would cut a living one that pauses reading.
 constexpr std::array options_for_clients = {
-    Option{IPPROTO_TCP, TCP_NODELAY, 1},   Option{SOL_SOCKET, SO_KEEPALIVE, 1},
-    Option{IPPROTO_TCP, TCP_KEEPIDLE, 30}, Option{IPPROTO_TCP, TCP_KEEPINTVL, 10},
-    Option{IPPROTO_TCP, TCP_KEEPCNT, 3},   Option{SOL_SOCKET, SO_OOBINLINE, 1},
+    Option{IPPROTO_TCP, TCP_NODELAY, 1},    Option{SOL_SOCKET, SO_KEEPALIVE, 1},
+    Option{IPPROTO_TCP, TCP_KEEPINTVL, 10}, Option{IPPROTO_TCP, TCP_KEEPCNT, 3},
+    Option{SOL_SOCKET, SO_OOBINLINE, 1},
 };
+
+// A client that says nothing is asked for a sign of life after so many seconds, each of a row after
+// another number of them: Linux asks all whose time comes within a second or two at once, and what
+// the loopback's queue cannot hold (net.core.netdev_max_backlog, 1000) is lost in silence. Of 10000
+// who had come together and waited, 4240 were taken for dead a minute later. A dead one is found
+// 30 s after he was first asked.
+constexpr unsigned asked_after_min = 20;
+constexpr unsigned asked_after_choices = 30;
 
 void check(int result, const tcp::endpoint& address) {
     if (result < 0) {
@@ -64,6 +71,11 @@ void prepare_client(int fd) {
     for (const Option& option : options_for_clients) {
         (void)::setsockopt(fd, option.level, option.name, &option.value, sizeof option.value);
     }
+}
+
+void ask_at_his_own_time(int fd, unsigned number) {
+    const auto seconds = static_cast<int>(asked_after_min + number % asked_after_choices);
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
 }
 
 // That an accept blocks nobody is a property of the open file, and whoever has it can change it:
@@ -264,6 +276,9 @@ Listener::Outcome Listener::accept_one() {
         peer.resize(size);
         if (may_lack_options_) {
             prepare_client(client.get());
+        }
+        if (!endpoints_.empty()) {
+            ask_at_his_own_time(client.get(), accepted_++);
         }
         callbacks_.accepted(std::move(client), peer);
         return Outcome::accepted;

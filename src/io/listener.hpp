@@ -74,6 +74,7 @@ private:
     boost::asio::steady_timer pause_;
     bool is_pausing_ = false;
     int at_once_ = 1;
+    unsigned accepted_ = 0;
     Callbacks callbacks_;
     tcp::endpoint local_;
     std::vector<tcp::endpoint> endpoints_;

@@ -1,5 +1,6 @@
 """A supervisor that nobody visits sleeps: nothing wakes it but a probe that is due, and systemd's
-watchdog, of which there is none here. Somebody is told its status all the same."""
+watchdog, of which there is none here. Somebody is told its status all the same. And those who wait in
+silence are there as long as they like."""
 
 import os
 import re
@@ -7,7 +8,15 @@ import time
 import unittest
 
 import crowd
-from supervisor import Supervisor, result, wait_until
+import fake
+from supervisor import (
+    Supervisor,
+    accepted_clients,
+    raise_descriptor_limit,
+    result,
+    wait_clients,
+    wait_until,
+)
 from test_systemd import ServiceManager
 
 FAKE = os.environ["FAKE_BACKEND"]
@@ -65,6 +74,26 @@ class IdleTest(unittest.TestCase):
                 client.close()
             supervisor.log.wait("session closed", nth=3)
             self.assert_sleeps(supervisor, "after three clients", 35)
+
+    def test_of_thousands_who_wait_in_silence_nobody_is_taken_for_dead(self):
+        """Whoever says nothing is asked for a sign of life after 20 to 50 s, and three times more."""
+        raise_descriptor_limit()
+        waiting, asked_and_given_up = 9_000, 50 + 3 * 10 + 5
+        gate = {"queue_limit": waiting, "queue_timeout": "1h", "first_byte_timeout": "1h"}
+        with fake.supervisor(gate=gate) as supervisor:
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            clients = [crowd.Client(supervisor.port) for _ in range(waiting + 1)]
+            wait_clients(supervisor.port, waiting + 1)
+            end = time.monotonic() + asked_and_given_up
+            while time.monotonic() < end and not supervisor.log.count("client left"):
+                time.sleep(1)
+            result("silence", waiting=waiting, seconds=asked_and_given_up,
+                   left=supervisor.log.count("client left"))  # fmt: skip
+            self.assertEqual(supervisor.log.count("client left"), 0)
+            self.assertEqual(accepted_clients(supervisor.port), waiting + 1)
+            for client in clients:
+                client.close()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <netinet/tcp.h>
 #include <string>
@@ -181,9 +182,28 @@ TEST_F(Listening, SetsWhatAClientsSocketNeeds) {
     EXPECT_TRUE(::fcntl(client.get(), F_GETFL) & O_NONBLOCK);
     EXPECT_EQ(option(client, IPPROTO_TCP, TCP_NODELAY), 1);
     EXPECT_EQ(option(client, SOL_SOCKET, SO_KEEPALIVE), 1);
-    EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPIDLE), 30);
     EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPINTVL), 10);
     EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPCNT), 3);
+}
+
+TEST_F(Listening, AsksThoseWhoCameTogetherForASignOfLifeAtDifferentTimes) {
+    constexpr std::size_t together = 90;
+    listen();
+    std::vector<Descriptor> callers;
+    while (callers.size() < together) {
+        callers.push_back(connect_to(listener->local_endpoint()));
+    }
+    listener->start();
+    ASSERT_TRUE(run_until([&] { return clients.size() == together; }));
+    std::map<int, std::size_t> asked_after;
+    for (const Descriptor& client : clients) {
+        ++asked_after[option(client, IPPROTO_TCP, TCP_KEEPIDLE)];
+    }
+    EXPECT_GE(asked_after.begin()->first, 20);
+    EXPECT_LT(asked_after.rbegin()->first, 50);
+    for (const auto& [seconds, count] : asked_after) {
+        EXPECT_EQ(count, together / 30) << seconds;
+    }
 }
 
 TEST_F(Listening, NamesTheAddressThatIsTaken) {
@@ -350,7 +370,7 @@ TEST_F(Listening, OverASocketThatWasPassedSetsItForThoseWhoConnectedBeforeAsWell
         EXPECT_EQ(option(clients[i], IPPROTO_TCP, TCP_NODELAY), 1) << i;
         EXPECT_EQ(option(clients[i], SOL_SOCKET, SO_OOBINLINE), 1) << i;
         EXPECT_EQ(option(clients[i], SOL_SOCKET, SO_KEEPALIVE), 1) << i;
-        EXPECT_EQ(option(clients[i], IPPROTO_TCP, TCP_KEEPIDLE), 30) << i;
+        EXPECT_EQ(option(clients[i], IPPROTO_TCP, TCP_KEEPINTVL), 10) << i;
     }
 }
 
