@@ -17,8 +17,6 @@ using namespace std::chrono_literals;
 constexpr auto acknowledgement_pause = 5ms;
 // A client that has taken nothing for so long is slower than a network is.
 constexpr auto stuck_after = 250ms;
-// In one direction; then others have their turn.
-constexpr ssize_t bytes_at_once = ssize_t{4} << 20;
 
 void call(const std::function<void()>& callback) {
     if (callback) {
@@ -79,6 +77,7 @@ Relay::Relay(asio::any_io_executor executor, WatchedDescriptor& client, WatchedD
       observer_(observer),
       client_(*this, client),
       backend_(*this, backend),
+      store_(store),
       in_(store),
       out_(store),
       clock_(std::move(executor), Clock::time_point::max()) {
@@ -149,7 +148,7 @@ bool Relay::is_over() const {
 }
 
 void Relay::carry_in() {
-    for (ssize_t carried = 0; !is_over();) {
+    for (std::size_t carried = 0; !is_over();) {
         if (!in_.is_empty()) {
             const ssize_t given = give(in_, backend_);
             moved(given);
@@ -167,12 +166,12 @@ void Relay::carry_in() {
         if (!client_.may_have_more || client_closed_) {
             return;
         }
-        if (carried >= bytes_at_once) {
+        if (carried >= store_.turn()) {
             client_.watch();
             return;
         }
         const RelayLane::Step step = carry(in_, client_, backend_);
-        carried += step.taken;
+        carried += step.size();
         if (step.taken > 0) {
             client_spoke();
         }
@@ -187,7 +186,7 @@ void Relay::carry_in() {
 }
 
 void Relay::carry_out() {
-    for (ssize_t carried = 0; !is_over();) {
+    for (std::size_t carried = 0; !is_over();) {
         if (!out_.is_empty()) {
             const ssize_t given = give(out_, client_);
             client_took(given);
@@ -205,12 +204,12 @@ void Relay::carry_out() {
         if (!backend_.may_have_more || backend_released_) {
             return;
         }
-        if (carried >= bytes_at_once) {
+        if (carried >= store_.turn()) {
             backend_.watch();
             return;
         }
         const RelayLane::Step step = carry(out_, backend_, client_);
-        carried += step.taken;
+        carried += step.size();
         client_took(step.given);
         if (is_failure(step.given)) {
             client_unwritable();

@@ -153,6 +153,7 @@ private:
     RelayObserver& observer_;
     Side client_;
     Side backend_;
+    RelayStore& store_;
     RelayLane in_;
     RelayLane out_;
 

@@ -30,6 +30,11 @@ bool is_unfit_for_pipes(ssize_t result) {
 
 RelayStore::RelayStore() : buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(buffer_size)) {}
 
+std::size_t RelayStore::turn() const {
+    const std::size_t floods = pipes_ - idle_pipes_.size();
+    return std::max(turn_max / std::max(floods, std::size_t{1}), buffer_size);
+}
+
 std::optional<RelayStore::Pipe> RelayStore::borrow_pipe() {
     if (!idle_pipes_.empty()) {
         Pipe pipe = std::move(idle_pipes_.back());
@@ -60,8 +65,7 @@ void RelayStore::give_back(Pipe pipe, bool is_empty) {
 RelayLane::Step RelayLane::carry(int from, int to) {
     choose_way();
     const Step step = pipe_ ? splice(from, to) : copy(from, to);
-    if (step.taken > 0) {
-        const auto size = static_cast<std::size_t>(step.taken);
+    if (const std::size_t size = step.size(); size > 0) {
         big_pieces_ = size >= big_piece ? big_pieces_ + 1 : 0;
         small_pieces_ = size <= small_piece ? small_pieces_ + 1 : 0;
     }
@@ -86,7 +90,7 @@ RelayLane::Step RelayLane::copy(int from, int to) {
         has_taken_all_ = true;
         return step;
     }
-    const auto size = static_cast<std::size_t>(step.taken);
+    const std::size_t size = step.size();
     has_taken_all_ = size < RelayStore::buffer_size;
     if (is_discarding_) {
         return step;
@@ -110,7 +114,7 @@ RelayLane::Step RelayLane::splice(int from, int to) {
     }
     has_taken_all_ = step.taken <= 0;  // Otherwise the pipe may have had no room for more pieces.
     if (step.taken > 0) {
-        held_ = static_cast<std::size_t>(step.taken);
+        held_ = step.size();
         step.given = give(to);
     }
     return step;

@@ -27,6 +27,8 @@ public:
     static constexpr std::size_t buffer_size = std::size_t{256} * 1024;
     // A reader that never reads holds as much, at the most.
     static constexpr std::size_t pipe_size = std::size_t{1024} * 1024;
+    // The longest turn, in bytes: with a quarter of it a flood costs a tenth more.
+    static constexpr std::size_t turn_max = std::size_t{4096} * 1024;
 
     struct Pipe {
         Descriptor out;
@@ -36,6 +38,9 @@ public:
     RelayStore();
 
     std::uint8_t* buffer() { return buffer_.get(); }
+    // After so many bytes in a row a lane lets others have their turn: the sooner, the more floods
+    // there are, so that those who say little do not wait for all of them.
+    std::size_t turn() const;
     // An empty one; none when there are enough, or the system has none.
     std::optional<Pipe> borrow_pipe();
     // Of one that is not empty nothing is kept.
@@ -56,6 +61,8 @@ public:
     struct Step {
         ssize_t taken = 0;
         ssize_t given = 0;
+
+        std::size_t size() const { return taken > 0 ? static_cast<std::size_t>(taken) : 0; }
     };
 
     explicit RelayLane(RelayStore& store) : store_(store) {}

@@ -1,5 +1,5 @@
-// Stream sockets as this room uses them, over TCP or in the file system: how they are taken over and
-// reset, and the one completion token for operations that may fail.
+// Stream sockets as this room uses them, over TCP or in the file system: how they are taken over
+// and reset, and the one completion token for operations that may fail.
 //
 // Asio's own sockets are not close-on-exec and would leak into every backend we spawn; so what
 // connects is opened by io/connecting.hpp, and what listens by io/listener.hpp.

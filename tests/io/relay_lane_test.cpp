@@ -49,6 +49,23 @@ TEST(RelayStore, LendsSoManyAndNoMore) {
     EXPECT_TRUE(store.borrow_pipe()) << "instead of that one";
 }
 
+TEST(RelayStore, GivesShorterTurnsTheMoreFloodsThereAre) {
+    RelayStore store;
+    EXPECT_EQ(store.turn(), std::size_t{RelayStore::turn_max});
+    std::vector<Pipe> lent;
+    std::size_t before = store.turn();
+    while (auto pipe = store.borrow_pipe()) {
+        lent.push_back(std::move(*pipe));
+        EXPECT_LE(store.turn(), before);
+        EXPECT_LE(store.turn() * lent.size(), std::size_t{RelayStore::turn_max});
+        before = store.turn();
+    }
+    EXPECT_GE(before, std::size_t{RelayStore::buffer_size});
+    store.give_back(std::move(lent.back()), true);
+    lent.pop_back();
+    EXPECT_GT(store.turn(), before) << "one flood less";
+}
+
 // What was in it must not reach somebody else.
 TEST(RelayStore, KeepsNoPipeThatIsNotEmpty) {
     RelayStore store;
@@ -92,10 +109,10 @@ protected:
         return giver_.far.send(boost::asio::buffer(bytes), 0, full);
     }
     RelayLane::Step carry() {
-        if (lane_.is_empty()) {
-            return lane_.carry(from(), to());
+        if (lane_->is_empty()) {
+            return lane_->carry(from(), to());
         }
-        return {1, lane_.give(to())};
+        return {1, lane_->give(to())};
     }
     std::size_t drain() {
         boost::system::error_code nothing;
@@ -151,7 +168,7 @@ protected:
     test::Pair giver_ = connected();
     test::Pair taker_ = connected();
     RelayStore store_;
-    RelayLane lane_{store_};
+    std::optional<RelayLane> lane_{std::in_place, store_};
     std::string received_;
     std::vector<char> some_ = std::vector<char>(1U << 20);
 };
@@ -176,9 +193,9 @@ TEST_F(Carrying, EmptiesAPipeBeforeItCopies) {
     ASSERT_TRUE(run_until([&] {
         offered += offer(std::string_view(bytes).substr(offered));
         carry();
-        return !lane_.is_empty();
+        return !lane_->is_empty();
     }));
-    lane_.never_use_pipes();
+    lane_->never_use_pipes();
     const std::size_t before = received_.size();
     ASSERT_TRUE(run_until([&] {
         drain();
@@ -188,6 +205,42 @@ TEST_F(Carrying, EmptiesAPipeBeforeItCopies) {
     }));
     EXPECT_EQ(received_.substr(before), bytes);
     EXPECT_FALSE(has_pipe());
+}
+
+// What it holds is somebody's, and of the next who has that pipe nobody's.
+class Holding : public Carrying {
+protected:
+    Holding() {
+        carry_flood();
+        be_full_soon();
+        const std::string bytes = pattern(8U << 20);
+        EXPECT_TRUE(run_until([&] {
+            offer(bytes);
+            carry();
+            return !lane_->is_empty();
+        }));
+        EXPECT_TRUE(has_pipe());
+    }
+
+    void expect_nothing_in_the_pipes() {
+        std::vector<Pipe> lent;
+        while (auto pipe = store_.borrow_pipe()) {
+            lent.push_back(std::move(*pipe));
+            char byte = 0;
+            EXPECT_EQ(::read(lent.back().out.get(), &byte, 1), -1);
+        }
+        EXPECT_EQ(2 * lent.size(), std::size_t{RelayStore::descriptors_max});
+    }
+};
+
+TEST_F(Holding, IsEndedByDiscardingAndNothingReachesAnotherLane) {
+    lane_->discard();
+    expect_nothing_in_the_pipes();
+}
+
+TEST_F(Holding, IsEndedByTheEndOfTheLaneAndNothingReachesAnotherOne) {
+    lane_.reset();
+    expect_nothing_in_the_pipes();
 }
 
 // To splice, a byte that is marked as urgent looks like the end.
@@ -251,8 +304,8 @@ TEST_F(Signalled, HasGivenAllOrIsToldOfRoom) {
         (void)is_told();
         offer(bytes);
         const RelayLane::Step step = carry();
-        ASSERT_GE(step.given, lane_.is_empty() ? 0 : -EAGAIN);
-        if (!lane_.is_empty()) {
+        ASSERT_GE(step.given, lane_->is_empty() ? 0 : -EAGAIN);
+        if (!lane_->is_empty()) {
             times_full += has_pipe() ? 1 : 0;
             ASSERT_TRUE(run_until([&] { return is_told() || (drain(), false); }))
                 << "nobody tells that there is room";

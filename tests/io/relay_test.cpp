@@ -269,6 +269,30 @@ TEST_P(InBothModes, HoldsABoundedAmountForAReaderThatNeverReads) {
     EXPECT_LE(send_until_full(backend()).size(), most);
 }
 
+TEST_F(Relaying, LetsOthersHaveTheirTurnInTheMiddleOfAFlood) {
+    constexpr int plenty = 32 << 20;
+    for (const int socket : {client_side.near.get(), client().native_handle(),
+                             backend_side.near.get(), backend().native_handle()}) {
+        if (::setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &plenty, sizeof plenty) != 0 ||
+            ::setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, &plenty, sizeof plenty) != 0) {
+            GTEST_SKIP() << "buffers of that size are for whoever has CAP_NET_ADMIN";
+        }
+    }
+    constexpr std::size_t flood = 12U << 20;
+    constexpr std::size_t more_than_a_turn = 6U << 20;
+    ASSERT_GE(send_until_full(client(), flood).size(), flood);
+    start(HalfClose::leave);
+    std::size_t at_once = 0;
+    std::size_t came = 0;
+    while (came < more_than_a_turn && context.run_one_for(5s) == 1) {
+        const std::size_t now = backend().available();
+        at_once = std::max(at_once, now - came);
+        came = now;
+    }
+    EXPECT_GE(came, more_than_a_turn);
+    EXPECT_LE(at_once, RelayStore::turn_max + RelayStore::pipe_size);
+}
+
 // A byte that is marked as urgent stays where it stands among the others, also in the middle of a
 // flood, which goes through a pipe.
 TEST_F(Relaying, KeepsAnUrgentByteInItsPlace) {
