@@ -35,7 +35,9 @@ SocketFile::SocketFile(std::string path, mode_t mode, std::optional<gid_t> group
     }
     device_ = made.st_dev;
     inode_ = made.st_ino;
-    if (group && ::lchown(path_.c_str(), static_cast<uid_t>(-1), *group) != 0) {
+    // A sandbox may forbid to ask even for what it is.
+    const bool is_anothers = group && made.st_gid != *group;
+    if (is_anothers && ::lchown(path_.c_str(), static_cast<uid_t>(-1), *group) != 0) {
         remove_and_fail("cannot change the group of ");
     }
     if (::listen(socket_.get(), backlog) != 0) {
