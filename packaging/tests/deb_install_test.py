@@ -371,6 +371,7 @@ class LifeTest(Steps):
         here.wait_journal(REQUEST, nth=before + 1, timeout=10)
         here.wait_ready()
         self.assertTrue(here.convert("installed again"))
+        self.assertTrue(here.convert("the second, installed again", port=2003))
         result("install_after_remove", requests=requests(here) - before, configuration="kept")
         self.assertEqual(here.status()["line"]["limit"], 7)
 

@@ -4,7 +4,7 @@
     deb_prisoner.py ask PORT ATTEMPT... is its client, and prints the answer
     deb_prisoner.py try ATTEMPT...      tries it where it is, in no sandbox, and prints the same
 
-An attempt is `write:PATH`, `read:PATH`, `connect:HOST:PORT`, `join:PATH`, of a socket in the file
+An attempt is `write:PATH`, `link:PATH`, `read:PATH`, `connect:HOST:PORT`, `join:PATH`, of a socket in the file
 system, `queue:NAME`, of POSIX, `socket:FAMILY`, `namespace:` or `status:FIELD`, of
 /proc/self/status. What comes of it is "done", the name of an error, that field's value, or "silence"
 if nobody answers; all of them are printed as one JSON object.
@@ -24,6 +24,11 @@ CLONE_NEWUSER = 0x10000000
 def write(path):
     with open(path, "w", encoding="ascii") as file:
         file.write("I was here\n")
+    os.unlink(path)
+
+
+def link(path):
+    os.symlink("/elsewhere", path)
     os.unlink(path)
 
 
@@ -71,6 +76,7 @@ def status(field):
 
 KINDS = {
     "write": write,
+    "link": link,
     "read": read,
     "connect": connect,
     "join": join,

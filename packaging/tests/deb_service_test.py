@@ -282,6 +282,7 @@ backend:
   state_directory: "${{STATE_DIRECTORY}}"
 admin:
   socket: "${{RUNTIME_DIRECTORY}}/admin.sock"
+  socket_group: {NAME}
 """
     BUS = "/run/dbus/system_bus_socket"
     # What listens outside of the sandbox, until its standard input ends.
@@ -303,6 +304,7 @@ sys.stdin.read()
         ("write:/etc/tcplock-supervisor/his", "EACCES", "EROFS"),
         ("write:/var/lib/tcplock-supervisor-prisoner/his", "done", "done"),
         (f"write:{EXCHANGE}/his", "done", "done"),
+        (f"link:{EXCHANGE}/his", "done", "EPERM"),
         ("read:/home/open", "done", "EACCES"),
         ("read:/proc/1/status", "done", "ENOENT"),
         (f"connect:127.0.0.1:{PORT}", "done", "done"),

@@ -564,7 +564,7 @@ class Program(ImageTest):
         self.bare(supervisor, "check", "-c", "/config/openoffice.yaml")
 
     def test_is_the_entrypoint_of_an_image_that_has_its_own_service(self):
-        # As the README has it for Apache OpenOffice, whose image is not to be had here: the same two
+        # As the README has it for Apache OpenOffice, whose image is not to be had here: the same
         # lines, and a service that an image of Debian has.
         context = tempfile.mkdtemp(dir=self.directory)
         files = {
@@ -573,6 +573,8 @@ class Program(ImageTest):
                 COPY service.pl /
                 COPY --from={PROGRAM_IMAGE} /usr/bin/tcplock-supervisor /usr/bin/
                 COPY tcplock.yaml /etc/tcplock-supervisor/
+                RUN ["tcplock-supervisor", "check", "-c", "/etc/tcplock-supervisor/tcplock.yaml"]
+                HEALTHCHECK --start-period=60s CMD ["tcplock-supervisor", "health"]
                 ENTRYPOINT ["tcplock-supervisor", "-c", "/etc/tcplock-supervisor/tcplock.yaml"]
                 """,
             "tcplock.yaml": f"""
