@@ -139,19 +139,19 @@ void Systemd::pay() {
     }
 }
 
-// Rests until something stirs, unless something is owed, or time is to be asked for.
+// Rests until something stirs, unless something is owed or untold, or time is to be asked for.
 boost::asio::awaitable<void> Systemd::tell_how_things_stand() {
     while (true) {
         is_stirred_ = false;
         pay();
         ask_for_time();
-        tell_status();
+        const bool is_told = tell_status();
         looked_.expires_after(between_looks);
         const auto [ended] = co_await looked_.async_wait(io::use_result);
         if (ended) {
             co_return;
         }
-        if (!is_stirred_ && owed_.empty() && !is_ending_) {
+        if (is_told && !is_stirred_ && owed_.empty() && !is_ending_) {
             is_resting_ = true;
             looked_.expires_at(steady_clock::time_point::max());
             (void)co_await looked_.async_wait(io::use_result);
@@ -181,11 +181,16 @@ void Systemd::ask_for_time() {
     }
 }
 
-void Systemd::tell_status() {
+// Whether it knows.
+bool Systemd::tell_status() {
     std::string status = status_in_words(look_());
-    if (status != status_ && socket_->send("STATUS=" + status)) {
+    if (status != status_) {
+        if (!socket_->send("STATUS=" + status)) {
+            return false;
+        }
         status_ = std::move(status);
     }
+    return true;
 }
 
 boost::asio::awaitable<void> Systemd::feed_watchdog(std::chrono::microseconds interval) {

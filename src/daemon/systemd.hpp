@@ -45,7 +45,7 @@ private:
     void owe(std::string news);
     void pay();
     void ask_for_time();
-    void tell_status();
+    bool tell_status();
 
     boost::asio::any_io_executor executor_;
     std::function<admin::View()> look_;
