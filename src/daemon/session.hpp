@@ -7,7 +7,7 @@
 // What the system is asked for one that waited in the line, over TCP, in this order, and why
 // (tests/bench/syscalls.py shows it; what else a socket of a client needs, the listening one has):
 //
-//   accept4               he comes
+//   accept4               he comes; every other time a second one, which finds nobody else
 //   setsockopt            when he is asked for a sign of life, which is not when his neighbours are
 //   epoll_ctl ADD         whoever leaves while he waits is to be noticed
 //   poll                  the dead are not served: he may have left in the moment of his turn
