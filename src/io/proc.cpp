@@ -68,7 +68,8 @@ struct ReadResult {
     int error = 0;
 };
 
-ReadResult read_bounded(const std::string& path, std::size_t limit) {
+ReadResult read_bounded(const std::string& path, std::size_t limit,
+                        std::string_view as_long_as_there_is = {}) {
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!file) {
         return {{}, errno};
@@ -87,7 +88,11 @@ ReadResult read_bounded(const std::string& path, std::size_t limit) {
         if (size == 0) {
             break;
         }
-        text.append(chunk.data(), static_cast<std::size_t>(size));
+        const std::string_view piece(chunk.data(), static_cast<std::size_t>(size));
+        text += piece;
+        if (piece.find(as_long_as_there_is) == std::string_view::npos) {
+            break;
+        }
     }
     return {std::move(text)};
 }
@@ -258,8 +263,9 @@ std::string command_line(pid_t pid) {
     return printable(*text);
 }
 
-Looked<std::string> read_small_file(const std::string& path, std::size_t limit) {
-    auto [text, error] = read_bounded(path, limit);
+Looked<std::string> read_small_file(const std::string& path, std::size_t limit,
+                                    std::string_view as_long_as_there_is) {
+    auto [text, error] = read_bounded(path, limit, as_long_as_there_is);
     if (could_not_look(error)) {
         return std::nullopt;
     }

@@ -70,8 +70,9 @@ std::string command_line(pid_t pid);
 Looked<std::vector<std::uint64_t>> sockets_held_by(pid_t pid);
 
 // The whole of a small file; empty if there is none, or none for us to read. Longer files are cut
-// at `limit` bytes.
-Looked<std::string> read_small_file(const std::string& path, std::size_t limit);
+// at `limit` bytes, or after the first piece of 4096 that lacks what is said.
+Looked<std::string> read_small_file(const std::string& path, std::size_t limit,
+                                    std::string_view as_long_as_there_is = {});
 
 // Whether a call failed for want of what it needs itself, whatever it was to look at.
 bool could_not_look(int error);

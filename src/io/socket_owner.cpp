@@ -16,7 +16,8 @@ namespace {
 namespace ip = boost::asio::ip;
 
 constexpr std::string_view state_listen = "0A";  // TCP_LISTEN, in hexadecimal.
-constexpr std::size_t table_bytes = 64 << 20;    // Some hundred thousand sockets.
+constexpr std::string_view listening_row = " 0A ";
+constexpr std::size_t table_bytes = 64 << 20;  // Some hundred thousand sockets.
 
 // The words of a table line, by position.
 constexpr std::size_t local_address_word = 1;
@@ -80,10 +81,12 @@ ip::address plain(const ip::address& address) {
     return address;
 }
 
-// All or nothing of them. A table that is not there is a family this machine does not speak.
+// All or nothing of them. A table that is not there is a family this machine does not speak. Linux
+// tells of those that listen first, and then of all connections (tcp_seq_next() in
+// net/ipv4/tcp_ipv4.c): with 10000 clients in the line the whole would take a tenth of a second.
 bool append_listening(const std::string& table, AddressFamily family,
                       std::vector<ListeningSocket>& sockets) {
-    const auto text = read_small_file(table, table_bytes);
+    const auto text = read_small_file(table, table_bytes, listening_row);
     if (!text) {
         return false;
     }

@@ -5,6 +5,8 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include <vector>
+
 namespace tcplock::io {
 namespace {
 
@@ -95,6 +97,23 @@ TEST_F(SocketOwnerTest, IsNamed) {
     ::kill(stranger.pid, SIGKILL);
     EXPECT_TRUE(until([&] { return stranger.status.has_value(); }));
     EXPECT_EQ(listens(address), Listens::no);
+}
+
+// The table has more rows of each kind than are read at once.
+TEST_F(SocketOwnerTest, IsFoundBehindManyThatListenAndManyConnections) {
+    std::vector<tcp::acceptor> listening;
+    std::vector<tcp::socket> connections;
+    for (int i = 0; i < 100; ++i) {
+        listening.emplace_back(io_, at("127.0.0.1", 0));
+        connections.emplace_back(io_).connect(listening.back().local_endpoint());
+        connections.emplace_back(listening.back().accept());
+    }
+    for (const auto& acceptor : listening) {
+        EXPECT_EQ(listens(acceptor.local_endpoint()), Listens::yes);
+    }
+    const auto last = listening.back().local_endpoint();
+    listening.pop_back();
+    EXPECT_EQ(listens(last), Listens::no);
 }
 
 TEST_F(SocketOwnerTest, IsNotNobodyIfWeCouldNotLook) {
