@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <unistd.h>
 #include <vector>
 
 namespace tcplock::io {
@@ -113,13 +114,18 @@ Looked<std::vector<ListeningSocket>> listening_on(const Endpoint& address) {
     return sockets;
 }
 
-// The eldest, so that a listener is named and not one of the children it forked for its clients.
+// The eldest, so that a listener is named and not one of the children it forked for its clients. At
+// ourselves we look last, who have a descriptor for each client.
 Looked<std::optional<ProcessStat>> eldest_holder(std::uint64_t inode) {
     auto processes = all_processes();
     if (!processes) {
         return std::nullopt;
     }
     std::ranges::stable_sort(*processes, {}, &ProcessStat::start_time);
+    const auto is_another = [self = ::getpid()](const auto& process) {
+        return process.pid != self;
+    };
+    std::ranges::stable_partition(*processes, is_another);
     for (auto& process : *processes) {
         const auto sockets = sockets_held_by(process.pid);
         if (!sockets) {

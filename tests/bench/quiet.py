@@ -4,10 +4,11 @@
 usage: quiet.py PROGRAM FAKE_BACKEND [ROUNDS]
 
 With the default configuration and a real office: the time from its start to a listening address, what
-it and its warden have in memory, and what wakes it in a minute, as strace tells. And with two backends,
-somebody inside one of them who pings, and 10000 in the line: his worst ping while the other backend is
-killed and started again, beside his worst while nothing happens. FAKE_BACKEND is built with the tests.
-Needs strace, as root or where ptrace is allowed.
+it and its warden have in memory, and what wakes each of its threads in a minute, as strace tells: beside
+that, how often the office and the one that stands by were probed. And with two backends, somebody inside
+one of them who pings, and 10000 in the line: his worst ping while the other backend is killed and started
+again, beside his worst while nothing happens. FAKE_BACKEND is built with the tests. Needs strace, as root
+or where ptrace is allowed.
 """
 
 import json
@@ -28,7 +29,7 @@ WAITING = 10_000
 KILLS = 20
 # A call that took so long, in seconds, has slept. Under strace each takes a tenth of it.
 SLEPT = 0.002
-TOOK = re.compile(r"<(\d+\.\d+)>$")
+TOOK = re.compile(r"^(\d+) .*<(\d+\.\d+)>$")
 
 # Pings without a pause, and tells the worst, in seconds, of those between two lines of its input.
 PINGER = """
@@ -77,10 +78,11 @@ def probes(one):
     return sum(int(n) for n in re.findall(r"^tcplock_probes_total\{.*\} (\d+)", told, re.M))
 
 
-def wake_ups(pids, directory):
-    """How often a call of any of their threads ended in which that had slept, in a minute."""
-    file = os.path.join(directory, "trace")
-    which = [f"--attach={pid}" for pid in pids]
+def wake_ups(one):
+    """How often a call ended in which a thread had slept, in a minute, by what the thread is there for."""
+    file = os.path.join(one.directory, "trace")
+    names = {str(one.pid): "its loop", str(one.warden()): "its warden"}
+    which = [f"--attach={pid}" for pid in names]
     with subprocess.Popen(
         ["strace", "-f", "-T", "-o", file, *which], stderr=subprocess.PIPE, text=True
     ) as tracing:
@@ -88,18 +90,21 @@ def wake_ups(pids, directory):
             sys.exit(f"strace: {told}{tracing.stderr.read()}")
         time.sleep(MINUTE)
         tracing.terminate()
+    woken = dict.fromkeys(["its loop", "its log", "its warden"], 0)
     with open(file, encoding="utf-8", errors="replace") as lines:
-        return sum(float(took[1]) > SLEPT for took in map(TOOK.search, map(str.rstrip, lines)) if took)
+        for took in filter(None, map(TOOK.search, map(str.rstrip, lines))):
+            woken[names.get(took[1], "its log")] += float(took[2]) > SLEPT
+    return woken
 
 
 def quiet():
-    """Of one with an office and its standby: ({process: KiB}, wake-ups in a minute, probes in it)."""
+    """Of one with an office and its standby: ({process: KiB}, {thread: wake-ups}, probes), in a minute."""
     with Supervisor({"protocol": "uno"}) as one:
         one.start()
         one.log.wait("backend ready", nth=2, timeout=120)
         memory = {"supervisor": resident(one.pid), "its warden": resident(one.wait_warden())}
         before = probes(one)
-        woken = wake_ups([one.pid, one.warden()], one.directory)
+        woken = wake_ups(one)
         return memory, woken, probes(one) - before
 
 
@@ -154,15 +159,15 @@ def stalls(fake):
     """The worst pings while a backend is started, and as many while none is."""
     config = {
         "protocol": "tcp",
-        "gate": {"queue_limit": WAITING + 100, "queue_timeout": "1h"},
+        "gate": {"queue_limit": WAITING + 100, "queue_timeout": "1h", "session_timeout": "1h"},
         "backend": {
             "command": [fake, "--port", "{port}"],
             "address": "127.0.0.1:{port}",
             "instances": 2,
             "standby": 0,
+            "restart_backoff": {"first": "100ms", "max": "100ms"},  # it is killed again and again
         },
         "probe": {"kind": "connect", "interval": "1h"},
-        "recycle": {"session_timeout": "1h"},
     }
     with Supervisor(config) as one:
         one.start()
@@ -199,16 +204,17 @@ def main():
     rounds = int(sys.argv[3]) if len(sys.argv) == 4 else 5
     raise_descriptor_limit()
     rows = [row("start to listening", [start() for _ in range(rounds)], "ms", "30 ms")]
-    minutes = [quiet() for _ in range(rounds)]
-    for name in minutes[0][0]:
-        bound = "12 MiB" if name == "supervisor" else ""
-        rows.append(row(f"resident, {name}", [m[0][name] / 1024 for m in minutes], "MiB", bound))
-    rows.append(row("wake-ups in a minute", [m[1] for m in minutes], ""))
-    rows.append(row("  probes in it, of two offices", [m[2] for m in minutes], ""))
     starting, idle = stalls(fake)
     what = f"worst ping, {WAITING} wait"
     rows.append(row(f"{what}, a backend is started", starting, "ms", "10 ms"))
     rows.append(row(f"{what}, none is", idle, "ms"))
+    minutes = [quiet() for _ in range(rounds)]
+    for name in minutes[0][0]:
+        bound = "12 MiB" if name == "supervisor" else ""
+        rows.append(row(f"resident, {name}", [m[0][name] / 1024 for m in minutes], "MiB", bound))
+    for name in minutes[0][1]:
+        rows.append(row(f"wake-ups in a minute, {name}", [m[1][name] for m in minutes], ""))
+    rows.append(row("  probes in it, of two offices", [m[2] for m in minutes], ""))
     bench.table(["", "median", "least-most", "bound"], rows)
 
 
