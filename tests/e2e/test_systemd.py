@@ -3,6 +3,7 @@
 The service manager is played here: a datagram socket at NOTIFY_SOCKET, which knows who sends.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -33,6 +34,8 @@ class ServiceManager:
     def __init__(self, supervisor):
         self.path = os.path.join(supervisor.directory, "notify")
         self.messages = []
+        self._may_read = threading.Event()
+        self._may_read.set()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._socket.bind(self.path)
@@ -57,6 +60,23 @@ class ServiceManager:
                 return
             pid = struct.unpack("3i", attached[0][2][:12])[0]
             self.messages.append((time.monotonic(), pid, text.decode()))
+            self._may_read.wait(60)
+
+    @contextlib.contextmanager
+    def busy(self):
+        """It reads nothing meanwhile, and there is no room for anything."""
+        self._may_read.clear()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others:
+            others.setblocking(False)
+            others.sendto(b"X_OTHERS=0", self.path)
+            wait_until(lambda: self.all("X_OTHERS"), 10, "the last that it reads")
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    others.sendto(b"X_OTHERS=1", self.path)
+        try:
+            yield
+        finally:
+            self._may_read.set()
 
     def all(self, name):
         """The values told for a name, with their times."""
@@ -134,6 +154,19 @@ class NotifyTest(unittest.TestCase):
             manager.wait("STATUS", "starting, 1 waits, for")
             self.assertEqual(supervisor.log.count("backend ready"), 0)
             client.close()
+
+    def test_what_it_had_no_room_for_is_told_when_it_has(self):
+        """Though nothing has happened since."""
+        backoff = {"restart_backoff": {"first": "5min", "max": "5min"}}
+        with fake.supervisor(backend=backoff) as supervisor, ServiceManager(supervisor) as manager:
+            supervisor.under = under(manager.path)
+            supervisor.start()
+            manager.wait("STATUS", "serving, nobody waits")
+            with manager.busy():
+                os.kill(supervisor.log.wait("backend starting").number("pid"), signal.SIGKILL)
+                supervisor.log.wait("backend stopped")
+                time.sleep(2.5)  # It looks twice, a second apart, before it rests.
+            manager.wait("STATUS", "starting, nobody waits")
 
     def test_a_reload_is_told_and_its_end(self):
         with fake.supervisor() as supervisor, ServiceManager(supervisor) as manager:
