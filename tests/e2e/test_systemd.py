@@ -166,7 +166,7 @@ class NotifyTest(unittest.TestCase):
                 os.kill(supervisor.log.wait("backend starting").number("pid"), signal.SIGKILL)
                 supervisor.log.wait("backend stopped")
                 time.sleep(2.5)  # It looks twice, a second apart, before it rests.
-            manager.wait("STATUS", "starting, nobody waits")
+            manager.wait("STATUS", "starting, nobody waits", nth=2)
 
     def test_a_reload_is_told_and_its_end(self):
         with fake.supervisor() as supervisor, ServiceManager(supervisor) as manager:
