@@ -157,16 +157,19 @@ class NotifyTest(unittest.TestCase):
 
     def test_what_it_had_no_room_for_is_told_when_it_has(self):
         """Though nothing has happened since."""
-        backoff = {"restart_backoff": {"first": "5min", "max": "5min"}}
-        with fake.supervisor(backend=backoff) as supervisor, ServiceManager(supervisor) as manager:
+        asleep = {"interval": "1h"}
+        with fake.supervisor(probe=asleep) as supervisor, ServiceManager(supervisor) as manager:
             supervisor.under = under(manager.path)
             supervisor.start()
             manager.wait("STATUS", "serving, nobody waits")
+            inside = Client(supervisor.port, "1")
+            self.assertEqual(inside.answer(), "1 g1")
+            manager.wait("STATUS", "serving, 1 inside")
             with manager.busy():
-                os.kill(supervisor.log.wait("backend starting").number("pid"), signal.SIGKILL)
-                supervisor.log.wait("backend stopped")
-                time.sleep(2.5)  # It looks twice, a second apart, before it rests.
-            manager.wait("STATUS", "starting, nobody waits", nth=2)
+                inside.close()
+                supervisor.log.wait("session closed")
+                time.sleep(3.5)  # It looks once a second, and rests when nothing has happened in one.
+            manager.wait("STATUS", "serving, nobody waits", nth=2)
 
     def test_a_reload_is_told_and_its_end(self):
         with fake.supervisor() as supervisor, ServiceManager(supervisor) as manager:
