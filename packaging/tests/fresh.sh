@@ -35,6 +35,9 @@ fail() {
 make_root() {
     "$top/packaging/apt-settings.sh" >"$work/apt.conf"
     mmdebstrap --quiet --variant=minbase --aptopt="$work/apt.conf" "$suite" "$root"
+    # As the installer of every Debian has it; in 13 a package has, too. Without it an office asks the
+    # name service, in vain, who each of its clients is.
+    printf '%s\n' '127.0.0.1 localhost' '::1 localhost ip6-localhost ip6-loopback' >"$root/etc/hosts"
     git clone --quiet --no-hardlinks "$top" "$root/root/tcplock-supervisor"
 }
 
