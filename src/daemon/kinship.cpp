@@ -108,8 +108,13 @@ Strays Kinship::adopt_strays(Life& life) const {
 std::string Kinship::doubt_who_answers(Life& life) const {
     const std::string address = io::describe(life.setting.address);
     const Strays strays = adopt_strays(life);  // It may be one of them that listens.
-    const auto owner = io::socket_owner(life.setting.address);
-    const auto members = life.tree.scan();
+    auto members = life.tree.scan();
+    auto owner = members ? io::socket_owner_among(*members, life.setting.address) : std::nullopt;
+    if (owner && *owner && !(*owner)->pid) {
+        // Somebody else, or a child of theirs that had not been there yet.
+        owner = io::socket_owner(life.setting.address);
+        members = life.tree.scan();
+    }
     if (strays == Strays::could_not_look || !owner || !members) {
         return "who answers at " + address + " could not be looked up";
     }

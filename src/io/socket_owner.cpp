@@ -114,25 +114,27 @@ Looked<std::vector<ListeningSocket>> listening_on(const Endpoint& address) {
     return sockets;
 }
 
-// The eldest, so that a listener is named and not one of the children it forked for its clients. At
-// ourselves we look last, who have a descriptor for each client.
-Looked<std::optional<ProcessStat>> eldest_holder(std::uint64_t inode) {
+// The eldest first, so that a listener is named and not one of the children it forked for its
+// clients. At ourselves we look last, who have a descriptor for each client.
+Looked<std::vector<ProcessStat>> all_by_age() {
     auto processes = all_processes();
-    if (!processes) {
-        return std::nullopt;
+    if (processes) {
+        std::ranges::stable_sort(*processes, {}, &ProcessStat::start_time);
+        const auto is_another = [self = ::getpid()](const auto& one) { return one.pid != self; };
+        std::ranges::stable_partition(*processes, is_another);
     }
-    std::ranges::stable_sort(*processes, {}, &ProcessStat::start_time);
-    const auto is_another = [self = ::getpid()](const auto& process) {
-        return process.pid != self;
-    };
-    std::ranges::stable_partition(*processes, is_another);
-    for (auto& process : *processes) {
+    return processes;
+}
+
+Looked<std::optional<ProcessStat>> first_holder(const std::vector<ProcessStat>& processes,
+                                                std::uint64_t inode) {
+    for (const auto& process : processes) {
         const auto sockets = sockets_held_by(process.pid);
         if (!sockets) {
             return std::nullopt;
         }
         if (std::ranges::find(*sockets, inode) != sockets->end()) {
-            return std::move(process);
+            return process;
         }
     }
     return Looked<std::optional<ProcessStat>>(std::in_place);
@@ -211,7 +213,8 @@ std::string in_words(const SocketOwner& owner) {
     return "a process of user " + std::to_string(owner.uid) + " that we may not look into";
 }
 
-Looked<std::optional<SocketOwner>> socket_owner(const Endpoint& endpoint) {
+Looked<std::optional<SocketOwner>> socket_owner_among(const std::vector<ProcessStat>& processes,
+                                                      const Endpoint& endpoint) {
     if (is_in_file_system(endpoint)) {
         return owner_in_file_system(endpoint);
     }
@@ -220,7 +223,7 @@ Looked<std::optional<SocketOwner>> socket_owner(const Endpoint& endpoint) {
         return std::nullopt;
     }
     for (const auto& socket : *sockets) {
-        const auto holder = eldest_holder(socket.inode);
+        const auto holder = first_holder(processes, socket.inode);
         if (!holder) {
             return std::nullopt;
         }
@@ -232,6 +235,14 @@ Looked<std::optional<SocketOwner>> socket_owner(const Endpoint& endpoint) {
         return std::optional<SocketOwner>();
     }
     return SocketOwner{std::nullopt, {}, sockets->front().uid};
+}
+
+Looked<std::optional<SocketOwner>> socket_owner(const Endpoint& endpoint) {
+    if (is_in_file_system(endpoint)) {
+        return owner_in_file_system(endpoint);
+    }
+    const auto processes = all_by_age();
+    return processes ? socket_owner_among(*processes, endpoint) : std::nullopt;
 }
 
 Listens listens(const Endpoint& endpoint) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <vector>
 
 namespace tcplock::io {
 
@@ -44,6 +45,10 @@ std::string in_words(const SocketOwner& owner);
 // Found is an owner, or that nobody listens there. A socket shared by several processes is said to
 // be the eldest's.
 Looked<std::optional<SocketOwner>> socket_owner(const Endpoint& endpoint);
+// The same, but no process is looked into beyond these, in their order: somebody else's may have a
+// descriptor for each of thousands of clients.
+Looked<std::optional<SocketOwner>> socket_owner_among(const std::vector<ProcessStat>& processes,
+                                                      const Endpoint& endpoint);
 
 enum class Listens { yes, no, could_not_look };
 

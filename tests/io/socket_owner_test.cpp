@@ -116,6 +116,20 @@ TEST_F(SocketOwnerTest, IsFoundBehindManyThatListenAndManyConnections) {
     EXPECT_EQ(listens(last), Listens::no);
 }
 
+TEST_F(SocketOwnerTest, AmongSomeProcessesIsOneOfThemOrNoProcess) {
+    const tcp::acceptor acceptor(io_, at("127.0.0.1", 0));
+    const auto self = read_stat(::getpid());
+    const auto parent = read_stat(::getppid());
+    ASSERT_TRUE(self && parent);
+    const auto found = socket_owner_among({*parent, *self}, acceptor.local_endpoint()).value();
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->pid, ::getpid());
+    const auto not_found = socket_owner_among({*parent}, acceptor.local_endpoint()).value();
+    ASSERT_TRUE(not_found);
+    EXPECT_FALSE(not_found->pid);
+    EXPECT_EQ(not_found->uid, ::getuid());
+}
+
 TEST_F(SocketOwnerTest, IsNotNobodyIfWeCouldNotLook) {
     if (!may_run_out_of_descriptors) {
         GTEST_SKIP() << "the sanitizers need descriptors of their own for what they check";
