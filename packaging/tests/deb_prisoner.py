@@ -4,7 +4,7 @@
     deb_prisoner.py ask PORT ATTEMPT... is its client, and prints the answer
     deb_prisoner.py try ATTEMPT...      tries it where it is, in no sandbox, and prints the same
 
-An attempt is `write:PATH`, `link:PATH`, `read:PATH`, `connect:HOST:PORT`, `join:PATH`, of a socket in the file
+An attempt is `write:PATH`, `link:PATH`, `link_at:PATH`, `ring:`, `read:PATH`, `connect:HOST:PORT`, `join:PATH`, of a socket in the file
 system, `queue:NAME`, of POSIX, `socket:FAMILY`, `namespace:` or `status:FIELD`, of
 /proc/self/status. What comes of it is "done", the name of an error, that field's value, or "silence"
 if nobody answers; all of them are printed as one JSON object.
@@ -19,6 +19,8 @@ import sys
 
 LIMIT = 3.0  # seconds for one connection
 CLONE_NEWUSER = 0x10000000
+AT_FDCWD = -100
+IO_URING_SETUP = 425  # of every architecture
 
 
 def write(path):
@@ -28,8 +30,17 @@ def write(path):
 
 
 def link(path):
-    os.symlink("/elsewhere", path)
+    call("symlink", b"/elsewhere", path.encode())
     os.unlink(path)
+
+
+def link_at(path):
+    call("symlinkat", b"/elsewhere", AT_FDCWD, path.encode())
+    os.unlink(path)
+
+
+def make_ring(_):
+    call("syscall", IO_URING_SETUP, 0, None)  # EINVAL, if it may be called
 
 
 def read(path):
@@ -77,6 +88,8 @@ def status(field):
 KINDS = {
     "write": write,
     "link": link,
+    "link_at": link_at,
+    "ring": make_ring,
     "read": read,
     "connect": connect,
     "join": join,

@@ -305,6 +305,8 @@ sys.stdin.read()
         ("write:/var/lib/tcplock-supervisor-prisoner/his", "done", "done"),
         (f"write:{EXCHANGE}/his", "done", "done"),
         (f"link:{EXCHANGE}/his", "done", "EPERM"),
+        (f"link_at:{EXCHANGE}/his", "done", "EPERM"),
+        ("ring:", None, "EPERM"),
         ("read:/home/open", "done", "EACCES"),
         ("read:/proc/1/status", "done", "ENOENT"),
         (f"connect:127.0.0.1:{PORT}", "done", "done"),

@@ -39,6 +39,10 @@ Instant Gate::patience_ends(const Waiter& waiter) const noexcept {
     return waiter.since + policy_.queue_timeout + (pause_.before() - waiter.paused_before);
 }
 
+std::optional<Waiter> Gate::first() const {
+    return is_empty() ? std::nullopt : std::optional(waiting_.begin()->second);
+}
+
 std::vector<Waiter> Gate::in_order() const {
     std::vector<Waiter> waiters;
     waiters.reserve(waiting_.size());

@@ -58,6 +58,8 @@ public:
     bool is_paused() const noexcept { return pause_.runs(); }
     std::optional<Instant> paused_since() const noexcept { return pause_.since(); }
 
+    // Who stands at the head of it.
+    std::optional<Waiter> first() const;
     std::vector<Waiter> in_order() const;
 
 private:

@@ -59,7 +59,8 @@ public:
     Mode mode() const noexcept { return mode_; }
     bool is_failing() const noexcept { return failed_starts_ >= failing_after; }
     const Pool& pool() const noexcept { return pool_; }
-    // All there is to be seen, as it was after the last event.
+    std::optional<Waiter> first_in_line() const { return gate_.first(); }
+    // All there is to be seen, as it was after the last event. It has each who waits.
     Snapshot snapshot() const;
 
 private:

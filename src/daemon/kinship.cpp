@@ -110,7 +110,10 @@ std::string Kinship::doubt_who_answers(Life& life) const {
     const Strays strays = adopt_strays(life);  // It may be one of them that listens.
     auto members = life.tree.scan();
     auto owner = members ? io::socket_owner_among(*members, life.setting.address) : std::nullopt;
-    if (owner && *owner && !(*owner)->pid) {
+    const auto may_be_own = [&] {
+        return (*owner)->pid && is_own(**owner, *members, backends_user_);
+    };
+    if (owner && *owner && !may_be_own()) {
         // Somebody else, or a child of theirs that had not been there yet.
         owner = io::socket_owner(life.setting.address);
         members = life.tree.scan();

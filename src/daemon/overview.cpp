@@ -73,18 +73,17 @@ void Overview::note_stop(const core::StopBackend& effect, const Backends& backen
 }
 
 void Overview::sample(const core::Supervisor& core, const Backends& backends) {
-    const core::Snapshot now = core.snapshot();
     const auto instant = std::chrono::steady_clock::now();
-    admin::Sample sample{now.waiting.size()};
-    if (!now.waiting.empty()) {
-        sample.oldest_wait = instant - now.waiting.front().since;
+    admin::Sample sample{core.counts().waiting};
+    if (const auto first = core.first_in_line()) {
+        sample.oldest_wait = instant - first->since;
     }
     if (instant >= look_at_memory_at_) {
         look_at_memory_at_ = instant + memory_interval;
-        for (const core::PlaceView& place : now.places) {
-            const auto facts = backends.facts_of(place.generation);
-            if (facts && facts->memory && place.instance) {
-                sample.memory[name_of(place.instance)] = *facts->memory;
+        for (const core::Backend& backend : core.pool().places()) {
+            const auto facts = backends.facts_of(backend.generation());
+            if (facts && facts->memory && backend.instance()) {
+                sample.memory[name_of(backend.instance())] = *facts->memory;
             }
         }
     }

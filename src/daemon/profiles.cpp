@@ -18,14 +18,15 @@ constexpr std::chrono::seconds copy_limit{30};
 
 // Beside the profile first, and then in its place: half a copy is never taken for a profile. What
 // was there is kept as one that is broken; without a template that is all. The template may be a
-// link, and not to be written to.
+// link, hold some, and not be writable; the profile has what they lead to, for a sandbox may let us
+// make none.
 constexpr auto copy_script = R"(
 set -eu
 if [ -d "$2.new" ]; then chmod -R u+rwX -- "$2.new"; fi
 rm -rf -- "$2.new"
 if [ -n "$1" ]; then
     mkdir -- "$2.new"
-    cp -R -- "$1/." "$2.new"
+    cp -RL -- "$1/." "$2.new"
     chmod -R u+rwX -- "$2.new"
 fi
 if [ -e "$2" ] || [ -L "$2" ]; then

@@ -38,8 +38,8 @@ public:
     RelayStore();
 
     std::uint8_t* buffer() { return buffer_.get(); }
-    // After so many bytes in a row a lane lets others have their turn: the sooner, the more floods
-    // there are, so that those who say little do not wait for all of them.
+    // After so many bytes in a row a lane lets others have their turn: the sooner, the more pipes
+    // are lent to floods, so that those who say little do not wait for all of them.
     std::size_t turn() const;
     // An empty one; none when there are enough, or the system has none.
     std::optional<Pipe> borrow_pipe();

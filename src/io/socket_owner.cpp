@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <functional>
 #include <unistd.h>
 #include <vector>
 
@@ -84,7 +85,8 @@ ip::address plain(const ip::address& address) {
 
 // All or nothing of them. A table that is not there is a family this machine does not speak. Linux
 // tells of those that listen first, and then of all connections (tcp_seq_next() in
-// net/ipv4/tcp_ipv4.c): with 10000 clients in the line the whole would take a tenth of a second.
+// net/ipv4/tcp_ipv4.c): with 10000 clients in the line the whole would take a tenth of a second. A
+// piece of it holds twenty rows and more, so it does no harm if one of them is cut.
 bool append_listening(const std::string& table, AddressFamily family,
                       std::vector<ListeningSocket>& sockets) {
     const auto text = read_small_file(table, table_bytes, listening_row);
@@ -111,6 +113,12 @@ Looked<std::vector<ListeningSocket>> listening_on(const Endpoint& address) {
     }
     std::erase_if(sockets,
                   [&endpoint](const auto& socket) { return !covers(socket.address, endpoint); });
+    // Of two that cover it the system takes the one of its own family; the other may be IPv6 alone,
+    // which the table does not tell.
+    const auto is_v4 = [](const auto& socket) { return socket.address.address().is_v4(); };
+    if (endpoint.address().is_v4() && std::ranges::any_of(sockets, is_v4)) {
+        std::erase_if(sockets, std::not_fn(is_v4));
+    }
     return sockets;
 }
 

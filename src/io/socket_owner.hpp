@@ -43,7 +43,7 @@ struct SocketOwner {
 std::string in_words(const SocketOwner& owner);
 
 // Found is an owner, or that nobody listens there. A socket shared by several processes is said to
-// be the eldest's.
+// be the eldest's, or ours only if no other has it.
 Looked<std::optional<SocketOwner>> socket_owner(const Endpoint& endpoint);
 // The same, but no process is looked into beyond these, in their order: somebody else's may have a
 // descriptor for each of thousands of clients.

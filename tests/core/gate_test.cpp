@@ -122,10 +122,12 @@ TEST(Gate, DoesNotHoldWhoseTimeWasUpBeforeThePause) {
 TEST(Gate, TellsWhoWaitsInTheOrderOfTheLine) {
     Gate gate(policy_of(10, 1min));
     EXPECT_TRUE(gate.in_order().empty());
+    EXPECT_FALSE(gate.first());
     gate.enter({ClientId{2}, noon + 1s});
     gate.enter({ClientId{1}, noon});
     const auto line = gate.in_order();
     ASSERT_EQ(line.size(), 2U);
+    EXPECT_EQ(gate.first()->client, line[0].client);
     EXPECT_EQ(line[0].client, ClientId{1});
     EXPECT_EQ(line[1].since, noon + 1s);
 }

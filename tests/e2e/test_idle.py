@@ -76,10 +76,11 @@ class IdleTest(unittest.TestCase):
             self.assert_sleeps(supervisor, "after three clients", 35)
 
     def test_of_thousands_who_wait_in_silence_nobody_is_taken_for_dead(self):
-        """Whoever says nothing is asked for a sign of life after 20 to 50 s, and three times more."""
+        """Whoever says nothing is asked for a sign of life after 20 to 50 s, and for 30 s from then."""
         raise_descriptor_limit()
-        waiting, asked_and_given_up = 9_000, 50 + 3 * 10 + 5
-        gate = {"queue_limit": waiting, "queue_timeout": "1h", "first_byte_timeout": "1h"}
+        waiting, asked_and_given_up = 9_000, 50 + 30 + 5
+        gate = {"queue_limit": waiting, "queue_timeout": "1h", "first_byte_timeout": "1h",
+                "session_timeout": "1h"}
         with fake.supervisor(gate=gate) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready")

@@ -92,7 +92,7 @@ class InstructionsTest(unittest.TestCase):
         few, many = (self.replay(visit, sessions) for sessions in (FEW, MANY))
         session = (many - few) / (MANY - FEW)
         compiler = os.environ["TCPLOCK_COMPILER"]
-        known = INSTRUCTIONS.get(compiler, {}).get(visit.__name__)
+        known = INSTRUCTIONS[compiler][visit.__name__] if compiler in INSTRUCTIONS else None
         result("instructions", replay=visit.__name__, compiler=repr(compiler),
                session=f"{session:.0f}", known=known)  # fmt: skip
         if known is None:

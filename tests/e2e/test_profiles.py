@@ -123,6 +123,11 @@ class OwnTemplateTest(unittest.TestCase):
         os.makedirs(os.path.join(template, "user"))
         with open(os.path.join(template, "user", "mark"), "w") as file:
             file.write("from the template")
+        elsewhere = os.path.join(folder, "elsewhere")
+        os.makedirs(elsewhere)
+        with open(os.path.join(elsewhere, "far"), "w") as file:
+            file.write("from elsewhere")
+        os.symlink(elsewhere, os.path.join(template, "user", "linked"))
         link = os.path.join(folder, "link")
         os.symlink(template, link)
         for path in (os.path.join(template, "user"), template):
@@ -137,7 +142,11 @@ class OwnTemplateTest(unittest.TestCase):
                 self.assertTrue(os.stat(profile).st_mode & 0o200)
                 with open(os.path.join(profile, "user", "mark")) as file:
                     self.assertEqual(file.read(), "from the template")
-            self.assertEqual(sorted(os.listdir(os.path.join(template, "user"))), ["mark"])
+                linked = os.path.join(profile, "user", "linked")
+                self.assertFalse(os.path.islink(linked))
+                with open(os.path.join(linked, "far")) as file:
+                    self.assertEqual(file.read(), "from elsewhere")
+            self.assertEqual(sorted(os.listdir(os.path.join(template, "user"))), ["linked", "mark"])
             self.assertEqual(both.terminate(), 0)
 
     def test_one_that_is_not_there_is_an_error_at_the_start(self):

@@ -27,6 +27,8 @@ from supervisor import (
     wait_until,
 )
 
+LAST = b"X_LAST=1"
+
 
 class ServiceManager:
     """Keeps every message: when it came, from which process, and its assignments."""
@@ -35,7 +37,6 @@ class ServiceManager:
         self.path = os.path.join(supervisor.directory, "notify")
         self.messages = []
         self._may_read = threading.Event()
-        self._may_read.set()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._socket.bind(self.path)
@@ -60,23 +61,24 @@ class ServiceManager:
                 return
             pid = struct.unpack("3i", attached[0][2][:12])[0]
             self.messages.append((time.monotonic(), pid, text.decode()))
-            self._may_read.wait(60)
+            if text == LAST:
+                self._may_read.wait(60)
+                self._may_read.clear()
 
     @contextlib.contextmanager
     def busy(self):
         """It reads nothing meanwhile, and there is no room for anything."""
-        self._may_read.clear()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others:
             others.setblocking(False)
-            others.sendto(b"X_OTHERS=0", self.path)
-            wait_until(lambda: self.all("X_OTHERS"), 10, "the last that it reads")
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    others.sendto(b"X_OTHERS=1", self.path)
-        try:
-            yield
-        finally:
-            self._may_read.set()
+            others.sendto(LAST, self.path)
+            wait_until(lambda: self.all("X_LAST"), 10, "the last that it reads")
+            try:
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        others.sendto(b"X_OTHERS=1", self.path)
+                yield
+            finally:
+                self._may_read.set()
 
     def all(self, name):
         """The values told for a name, with their times."""

@@ -182,8 +182,8 @@ TEST_F(Listening, SetsWhatAClientsSocketNeeds) {
     EXPECT_TRUE(::fcntl(client.get(), F_GETFL) & O_NONBLOCK);
     EXPECT_EQ(option(client, IPPROTO_TCP, TCP_NODELAY), 1);
     EXPECT_EQ(option(client, SOL_SOCKET, SO_KEEPALIVE), 1);
-    EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPINTVL), 10);
-    EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPCNT), 3);
+    EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPINTVL), 5);
+    EXPECT_EQ(option(client, IPPROTO_TCP, TCP_KEEPCNT), 6);
 }
 
 TEST_F(Listening, AsksThoseWhoCameTogetherForASignOfLifeAtDifferentTimes) {
@@ -370,7 +370,7 @@ TEST_F(Listening, OverASocketThatWasPassedSetsItForThoseWhoConnectedBeforeAsWell
         EXPECT_EQ(option(clients[i], IPPROTO_TCP, TCP_NODELAY), 1) << i;
         EXPECT_EQ(option(clients[i], SOL_SOCKET, SO_OOBINLINE), 1) << i;
         EXPECT_EQ(option(clients[i], SOL_SOCKET, SO_KEEPALIVE), 1) << i;
-        EXPECT_EQ(option(clients[i], IPPROTO_TCP, TCP_KEEPINTVL), 10) << i;
+        EXPECT_EQ(option(clients[i], IPPROTO_TCP, TCP_KEEPINTVL), 5) << i;
     }
 }
 

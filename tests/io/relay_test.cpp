@@ -278,19 +278,25 @@ TEST_F(Relaying, LetsOthersHaveTheirTurnInTheMiddleOfAFlood) {
             GTEST_SKIP() << "buffers of that size are for whoever has CAP_NET_ADMIN";
         }
     }
+    std::vector<RelayStore::Pipe> of_others;
+    while (2 * (of_others.size() + 1) < RelayStore::descriptors_max) {
+        of_others.push_back(store.borrow_pipe().value());
+    }
     constexpr std::size_t flood = 12U << 20;
-    constexpr std::size_t more_than_a_turn = 6U << 20;
+    constexpr std::size_t enough = 6U << 20;
+    // A turn is over after a quarter of the first, and the system may deliver one with the next.
+    constexpr std::size_t most = 3U << 20;
     ASSERT_GE(send_until_full(client(), flood).size(), flood);
     start(HalfClose::leave);
     std::size_t at_once = 0;
     std::size_t came = 0;
-    while (came < more_than_a_turn && context.run_one_for(5s) == 1) {
+    while (came < enough && context.run_one_for(5s) == 1) {
         const std::size_t now = backend().available();
         at_once = std::max(at_once, now - came);
         came = now;
     }
-    EXPECT_GE(came, more_than_a_turn);
-    EXPECT_LE(at_once, RelayStore::turn_max + RelayStore::pipe_size);
+    EXPECT_GE(came, enough);
+    EXPECT_LE(at_once, most);
 }
 
 // A byte that is marked as urgent stays where it stands among the others, also in the middle of a

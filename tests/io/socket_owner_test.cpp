@@ -4,6 +4,7 @@
 #include "process_support.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
 
 #include <vector>
 
@@ -82,6 +83,25 @@ TEST_F(SocketOwnerTest, IsWhoListensOnTheWildcard) {
         EXPECT_EQ(owner->pid, ::getpid());
         EXPECT_EQ(owner->uid, ::getuid());
     }
+}
+
+// The system gives what comes to 127.0.0.1 to whom is there, not to who has [::] for IPv6 alone.
+TEST_F(SocketOwnerTest, OfAnIpv4AddressIsNotWhoListensOnIpv6Alone) {
+    Running& stranger = start(probe({"listen"}));
+    ASSERT_TRUE(until([&] { return stranger.has_said("\n"); }));
+    const auto port = static_cast<std::uint16_t>(std::stoi(stranger.output));
+    tcp::acceptor six(io_);
+    six.open(tcp::v6());
+    six.set_option(boost::asio::ip::v6_only(true));
+    six.bind(at("::", port));
+    six.listen();
+    const auto self = read_stat(::getpid());
+    ASSERT_TRUE(self);
+    const auto owner = socket_owner_among({*self}, at("127.0.0.1", port)).value();
+    ASSERT_TRUE(owner);
+    EXPECT_FALSE(owner->pid);
+    EXPECT_EQ(socket_owner(at("127.0.0.1", port)).value()->pid, stranger.pid);
+    EXPECT_EQ(socket_owner(at("::1", port)).value()->pid, ::getpid());
 }
 
 TEST_F(SocketOwnerTest, IsNamed) {
