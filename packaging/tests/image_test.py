@@ -595,7 +595,8 @@ class Program(ImageTest):
             with open(os.path.join(context, name), "w") as file:
                 file.write(textwrap.dedent(text))
         tag = f"localhost/tcplock-test:own-{os.getpid()}"
-        podman("build", "--pull=never", "--tag", tag, context)
+        podman("build", "--format", "docker", "--pull=never", *LIMITS, "--network", "host",
+               "--tag", tag, context)  # fmt: skip
         self.addCleanup(podman, "rmi", "--force", tag)
         container = self.container(image=tag).start()
         container.log.wait("backend ready", timeout=60)
