@@ -27,7 +27,7 @@ public:
     static constexpr std::size_t buffer_size = std::size_t{256} * 1024;
     // A reader that never reads holds as much, at the most.
     static constexpr std::size_t pipe_size = std::size_t{1024} * 1024;
-    // The longest turn, in bytes: with a quarter of it a flood costs a tenth more.
+    // The longest turn, in bytes. With 1 MiB a flood cost a seventh more than with 8.
     static constexpr std::size_t turn_max = std::size_t{4096} * 1024;
 
     struct Pipe {
