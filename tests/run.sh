@@ -57,13 +57,14 @@ build() {
         cmake --build --preset "$1" >"$logs/$1-build.log" 2>&1
 }
 
+failures_in_log='^[0-9]+: (FAIL|ERROR): |^[0-9]+: [A-Za-z.]*(Error|Exception): |: Failure$'
+
 # While they run: one line for each test that is long or did not pass, what failed in it, and what
 # tests report.
 show_progress() {
     local tests='Test +#[0-9]+: (e2e|Simulation|Rooms)|Test +#.*\*\*\*'
     local reports='RESULT |histories |planted [0-9]'
-    local failures='^[0-9]+: (FAIL|ERROR): |^[0-9]+: [A-Za-z.]*(Error|Exception): |: Failure$'
-    grep --line-buffered -E "$tests|$reports|$failures" |
+    grep --line-buffered -E "$tests|$reports|$failures_in_log" |
         sed -uE 's/^[0-9]+: //; s/\.{4,}/.../' || true
 }
 
@@ -73,11 +74,17 @@ run_tests() {
     return "${PIPESTATUS[0]}"
 }
 
+# The number and the name of each test that failed.
+failed_tests() {
+    local outcomes='Failed|Timeout|Exception|Not Run'
+    sed -nE "s/^ *[0-9]+\/[0-9]+ Test +#([0-9]+): ([^ ]+).*\*\*\*($outcomes).*/\1 \2/p" \
+        "$logs/$1-tests.log"
+}
+
 # What a test that failed printed: in the log its lines begin with its number.
 show_failed_tests() {
     local number name
-    sed -nE 's/^ *[0-9]+\/[0-9]+ Test +#([0-9]+): ([^ ]+).*\*\*\*(Failed|Timeout|Exception|Not Run).*/\1 \2/p' \
-        "$logs/$1-tests.log" | while read -r number name; do
+    failed_tests "$1" | while read -r number name; do
         echo "-- $name, its last lines:"
         grep -E "^$number: " "$logs/$1-tests.log" | tail -n 40
     done
@@ -95,6 +102,15 @@ show_planted_bugs() {
     number=$(sed -nE 's/.* Test +#([0-9]+): Simulation.NoticesEveryPlantedBug .*/\1/p' \
         "$logs/$1-tests.log")
     sed -nE "s/^$number: (([ 0-9]{2}  promise | {6}|planted ).*)/    \1/p" "$logs/$1-tests.log"
+}
+
+# Each of them in a line or two: what in it failed, and how.
+name_failed_tests() {
+    local number name
+    failed_tests "$1" | while read -r number name; do
+        echo "    $name failed:" "$(grep -E "^$number: " "$logs/$1-tests.log" |
+            grep -E "$failures_in_log" | sed -E 's/^[0-9]+: //' | head -n 4 | paste -s -d ' ')"
+    done
 }
 
 verdicts=()
@@ -125,6 +141,7 @@ check_preset() {
     counted=$(grep -E '^[0-9]+% tests passed' "$logs/$preset-tests.log" || echo "no test was run")
     skipped=$(grep -cE 'Test +#.*\*\*\*Skipped' "$logs/$preset-tests.log" || true)
     conclude "$preset: $outcome, $counted, $skipped skipped"
+    [ "$outcome" = passed ] || conclude "$(name_failed_tests "$preset")"
 }
 
 check_fuzzing() {
@@ -147,7 +164,7 @@ cd "$top"
 mkdir -p "$logs"
 say "Installing what is missing"
 packaging/quickstart/install-missing.sh "${packages[@]}"
-rm -f "$logs"/*.log
+rm -f "$logs"/*.log "$logs/summary.txt"
 for preset in dev release; do
     check_preset "$preset"
 done
@@ -161,5 +178,5 @@ done
 [ ! -f "$logs/fuzz.log" ] || { echo "fuzz:" && sed -n 's/^RESULT /    &/p' "$logs/fuzz.log"; }
 [ ! -f "$logs/release-tests.log" ] || { echo "planted bugs:" && show_planted_bugs release; }
 say "Summary, after $(minutes); all output is in $logs"
-printf '%s\n' "${verdicts[@]}"
+printf '%s\n' "${verdicts[@]}" | tee "$logs/summary.txt"
 [ "$failures" -eq 0 ] || exit 1
