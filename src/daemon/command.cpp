@@ -47,15 +47,22 @@ struct Run {
     std::string last_line;
 };
 
-bool has_ended(Run& run) {
+boost::asio::awaitable<bool> has_ended(Run& run) {
     const bool may_go_on = run.outliving == Commands::Outliving::left_alone;
-    return (may_go_on && run.exit && !run.ran_out_of_time) || run.tree.empty();
+    if (!run.exit || (may_go_on && !run.ran_out_of_time)) {
+        co_return run.exit.has_value();
+    }
+    co_return co_await io::is_empty(run.tree);
 }
 
 // Ends when the program has exited and nothing of its tree is left that is not to be left alone;
 // kills what is left at the end of its time, and what outlives the program itself.
 boost::asio::awaitable<void> await_end(io::Reaper& reaper, std::shared_ptr<Run> run) {
-    while (!has_ended(*run)) {
+    while (true) {
+        const bool is_done = co_await has_ended(*run);
+        if (is_done) {
+            break;
+        }
         const auto now = steady_clock::now();
         run->ran_out_of_time |= !run->exit && now >= run->until;
         if (run->exit || run->ran_out_of_time) {

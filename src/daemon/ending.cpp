@@ -3,6 +3,7 @@
 #include "daemon/log.hpp"
 #include "io/probe.hpp"
 #include "io/socket_owner.hpp"
+#include "io/turn.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -61,9 +62,10 @@ boost::asio::awaitable<void> Ending::ask(LifePtr life) {
     if (speaks_uno && life->has_answered) {
         co_await ask_in_its_own_protocol(life);
     }
-    // Also when it has ended: others of its tree may not have.
-    signal(*life, life->setting.stop_signal);
-    signal(*life, SIGCONT);  // A stopped process is deaf to all but KILL.
+    co_await io::turn();
+    // Also when it has ended: others of its tree may not have. A stopped process is deaf to all but
+    // KILL, and so is told to go on.
+    signal(*life, life->setting.stop_signal, SIGCONT);
 }
 
 // An office that ends so cleans up behind itself, which no signal makes it do. Half of the grace is
@@ -93,8 +95,8 @@ boost::asio::awaitable<void> Ending::ask_in_its_own_protocol(LifePtr life) {
 
 // ---- Until nothing is left ---------------------------------------------------------------------
 
-void Ending::signal(Life& life, int number) {
-    const io::SignalResult result = life.tree.signal(number);
+void Ending::signal(Life& life, int number, int then) {
+    const io::SignalResult result = life.tree.signal(number, then);
     for (const io::Refusal& refusal : result.refused) {
         const std::pair process(refusal.member.pid, refusal.member.start_time);
         if (!life.refusals_told.insert(process).second) {
@@ -128,6 +130,8 @@ boost::asio::awaitable<void> Ending::clear(LifePtr life) {
 }
 
 boost::asio::awaitable<bool> Ending::is_clear(LifePtr life) {
+    // Each look is a walk through /proc, and before each of them everybody else has his turn.
+    co_await io::turn();
     if (life->is_killed) {
         signal(*life, SIGKILL);  // Again and again: it may fork while it dies.
     }
@@ -135,9 +139,14 @@ boost::asio::awaitable<bool> Ending::is_clear(LifePtr life) {
     // hook or a request that goes on could reach who lives there next.
     const bool is_talking = tasks_.is_running(life->probe) || tasks_.is_running(life->hook) ||
                             tasks_.is_running(life->request);
-    if (!life->exit || is_talking || !life->tree.empty()) {
+    if (!life->exit || is_talking) {
         co_return false;
     }
+    const bool is_gone = co_await io::is_empty(life->tree);
+    if (!is_gone) {
+        co_return false;
+    }
+    co_await io::turn();
     // Last of all: the tree may have handed somebody to us while it was looked at.
     if (kinship_.adopt_strays(*life) != Strays::none) {
         co_return false;

@@ -39,7 +39,7 @@ private:
     boost::asio::awaitable<void> clear(LifePtr life);
     boost::asio::awaitable<bool> is_clear(LifePtr life);
     boost::asio::awaitable<void> next_look(std::chrono::milliseconds at_latest);
-    void signal(Life& life, int number);
+    void signal(Life& life, int number, int then = 0);
     void tell_end_once(Life& life);
 
     boost::asio::io_context& io_;

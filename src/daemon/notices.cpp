@@ -2,10 +2,7 @@
 
 #include "daemon/log.hpp"
 #include "io/socket.hpp"
-
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include "io/turn.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -80,9 +77,7 @@ boost::asio::awaitable<void> Notices::tell_all(HookLane which) {
     Lane& lane = lanes_.at(which);
     bool goes_on = true;
     while (goes_on) {
-        // First all others go on: what has ended is replaced, and clients go in.
-        const auto executor = co_await boost::asio::this_coro::executor;
-        co_await boost::asio::post(executor, boost::asio::use_awaitable);
+        co_await io::turn();  // What has ended is replaced, and clients go in.
         auto run = hooks_.run(lane.running.hook, lane.running.occasion, outliving);
         (void)co_await std::move(run);
         goes_on = lane.next.has_value();

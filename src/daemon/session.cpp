@@ -182,7 +182,7 @@ boost::asio::awaitable<void> Session::relay() {
     io::RelayObserver observer;
     observer.client_spoke = [this] { began_job(); };
     observer.client_finished = [this] { callbacks_.feed(core::ClientFinished{client_.id}); };
-    observer.bytes_moved = [this] { moved(); };
+    observer.bytes_moved = [this](io::Speaker whose) { moved(whose); };
     observer.backend_released = [this] { left_backend(); };
     io::RelayOptions options;
     options.half_close = half_close(config_);
@@ -299,7 +299,8 @@ std::optional<std::chrono::nanoseconds> Session::processor_time() const {
                                               : std::nullopt;
 }
 
-void Session::moved() {
+void Session::moved(io::Speaker whose) {
+    last_speaker_ = whose;
     moved_ = steady_clock::now();
     stirred();
 }
@@ -355,6 +356,11 @@ void Session::end(const io::RelayTotals& totals) {
         .with("out", totals.bytes_out)
         .with("job", has_job_)
         .with("end", code);
+    const bool is_orderly = code == "--" || code == "S-";
+    if (last_speaker_ && !is_orderly) {
+        line.with("last", *last_speaker_ == io::Speaker::client ? "client" : "backend")
+            .with("quiet", steady_clock::now() - moved_);
+    }
     callbacks_.ended({instance_, code, lasted, totals.bytes_in, totals.bytes_out, has_job_});
     callbacks_.has_gone(client_.id);
 }

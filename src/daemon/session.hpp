@@ -114,7 +114,7 @@ private:
     boost::asio::awaitable<void> sleep_until(std::chrono::steady_clock::time_point then);
     std::optional<std::chrono::nanoseconds> processor_time() const;
     void began_job();
-    void moved();
+    void moved(io::Speaker whose);
     void stirred();
     void left_backend();
     void refuse(const std::string& what);
@@ -144,6 +144,7 @@ private:
 
     boost::asio::steady_timer idleness_;           // runs out when it is to be looked at
     std::chrono::steady_clock::time_point moved_;  // the last byte, either way
+    std::optional<io::Speaker> last_speaker_;      // whose it was
     bool is_told_idle_ = false;
 };
 

@@ -151,7 +151,7 @@ void Relay::carry_in() {
     for (std::size_t carried = 0; !is_over();) {
         if (!in_.is_empty()) {
             const ssize_t given = give(in_, backend_);
-            moved(given);
+            moved(Speaker::client, given);
             if (is_failure(given)) {
                 backend_unwritable(static_cast<int>(-given));
             } else if (!in_.is_empty()) {
@@ -175,7 +175,7 @@ void Relay::carry_in() {
         if (step.taken > 0) {
             client_spoke();
         }
-        moved(step.given);
+        moved(Speaker::client, step.given);
         if (is_failure(step.given)) {
             backend_unwritable(static_cast<int>(-step.given));
         }
@@ -479,11 +479,13 @@ void Relay::failed(RelayEnd how) {
     }
 }
 
-void Relay::moved(ssize_t size) {
+void Relay::moved(Speaker whose, ssize_t size) {
     if (size <= 0) {
         return;
     }
-    call(observer_.bytes_moved);
+    if (observer_.bytes_moved) {
+        observer_.bytes_moved(whose);
+    }
     if (keeps() && backend_says_ != Says::more && !backend_released_) {
         arm_flush_limit();
     }
@@ -493,7 +495,7 @@ void Relay::client_took(ssize_t size) {
     if (size > 0) {
         stuck_at_ = Clock::time_point::max();
     }
-    moved(size);
+    moved(Speaker::backend, size);
 }
 
 void Relay::release_backend() {

@@ -37,13 +37,15 @@ struct RelayOptions {
     bool is_backend_in_file_system = false;
 };
 
+enum class Speaker { client, backend };
+
 // Called from within the relay; each may be empty. They may cut or abort it.
 struct RelayObserver {
     std::function<void()> client_spoke;      // its first byte; at most once
     std::function<void()> client_finished;   // it has left; the backend learns it as soon as it has
                                              // what the client sent; at most once
     std::function<void()> backend_released;  // both sides have said FIN, or one was reset; once
-    std::function<void()> bytes_moved;       // some bytes reached one side or the other
+    std::function<void(Speaker)> bytes_moved;  // some bytes of the one reached the other
 };
 
 enum class RelayEnd {
@@ -135,7 +137,7 @@ private:
     // What is done about it.
     void closed_by(RelayEnd side);
     void failed(RelayEnd how);
-    void moved(ssize_t size);
+    void moved(Speaker whose, ssize_t size);
     void client_took(ssize_t size);
     void tell_finished();
     void tell_released();

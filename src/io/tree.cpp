@@ -1,5 +1,7 @@
 #include "io/tree.hpp"
 
+#include "io/turn.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <csignal>
@@ -168,20 +170,15 @@ void Tree::remember(const Census& census) {
     verdicts_ = std::move(still_there);
 }
 
-bool Tree::empty() {
-    const auto is_nobody_seen = [this] {
-        const auto members = scan();
-        return members && members->empty();
-    };
-    // A scan takes time, and a member that forks and exits meanwhile may hide its child from one.
-    // Not from two: by then the child has been handed to us, or stands in the session.
-    return is_nobody_seen() && is_nobody_seen();
+bool Tree::seems_empty() {
+    const auto members = scan();
+    return members && members->empty();
 }
 
-SignalResult Tree::signal(int number) {
+SignalResult Tree::signal(int number, int then) {
     const auto members = scan();
     if (!members) {
-        return signal_unseen(number);
+        return signal_unseen(number, then);
     }
     const auto is_in_group = [this](const Member& member) {
         return number_is_ours_ && member.group == leader_;
@@ -191,14 +188,19 @@ SignalResult Tree::signal(int number) {
     // the scan.
     if (std::any_of(members->begin(), members->end(), is_in_group)) {
         ::kill(-leader_, number);  // Whom it did not reach is found out below.
+        ::kill(-leader_, then);
     }
     SignalResult result;
     for (const auto& member : *members) {
+        const Pidfd process(member);
         // Nobody gets it twice: many programs take a second TERM for "at once".
-        if (const auto error = Pidfd(member).send(is_in_group(member) ? 0 : number)) {
+        if (const auto error = process.send(is_in_group(member) ? 0 : number)) {
             result.refused.push_back({member, error});
-        } else {
-            ++result.reached;
+            continue;
+        }
+        ++result.reached;
+        if (!is_in_group(member)) {
+            (void)process.send(then);  // The first may have ended it.
         }
     }
     return result;
@@ -206,9 +208,13 @@ SignalResult Tree::signal(int number) {
 
 // Nobody but us reaps the leader, so while it lives its number cannot pass to a stranger between
 // here and the signal. Once it is dead we could not tell whether it has.
-SignalResult Tree::signal_unseen(int number) const {
+SignalResult Tree::signal_unseen(int number, int then) const {
     const bool is_safe = number_is_ours_ && leader_hold_ && leader_hold_->is_surely_alive();
-    return {is_safe && ::kill(-leader_, number) == 0 ? 1U : 0U, {}};
+    if (!is_safe || ::kill(-leader_, number) != 0) {
+        return {};
+    }
+    ::kill(-leader_, then);  // The leader has not been reaped since.
+    return {1, {}};
 }
 
 std::optional<std::uint64_t> Tree::memory(Shared pages) {
@@ -267,6 +273,15 @@ bool Tree::knows(const ProcessStat& process) const {
 void Tree::adopt(const ProcessStat& process) {
     not_before_ = std::min(not_before_, process.start_time);
     verdicts_.insert_or_assign({process.pid, process.start_time}, Verdict::member);
+}
+
+boost::asio::awaitable<bool> is_empty(Tree& tree) {
+    co_await turn();
+    if (!tree.seems_empty()) {
+        co_return false;
+    }
+    co_await turn();
+    co_return tree.seems_empty();
 }
 
 }  // namespace tcplock::io

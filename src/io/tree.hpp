@@ -1,6 +1,6 @@
 // All processes of one generation: who they are, what memory they use, and a way to signal them.
 //
-// It decides nothing and waits for nothing. The tree is found anew in /proc each time, since a
+// It decides nothing. The tree is found anew in /proc each time, since a
 // backend forks as it likes; a KILL is therefore to be repeated for as long as the tree is not
 // empty. A dead member counts until it has been reaped: "gone" means gone from /proc.
 //
@@ -13,6 +13,8 @@
 
 #include "io/pidfd.hpp"
 #include "io/proc.hpp"
+
+#include <boost/asio/awaitable.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -47,15 +49,16 @@ public:
 
     // Nothing if we could not look; then all that is known of the tree stays known.
     Looked<std::vector<Member>> scan();
-    // False as well if we could not look.
-    bool empty();
+    // Whether a scan sees nobody; false as well if we could not look. See is_empty() below.
+    bool seems_empty();
 
     // Every member once; never ourselves, nor process 1. That a member is gone already is no
     // failure. If we could not look, the leader's group while the leader lives, and nobody after.
-    SignalResult signal(int number);
+    // `then`, if there is such a signal, is sent to each right behind the first.
+    SignalResult signal(int number, int then = 0);
 
     // The leader's group while the leader lives, without a look: needs no descriptor, no memory.
-    SignalResult signal_unseen(int number) const;
+    SignalResult signal_unseen(int number, int then = 0) const;
 
     // Bytes. Sharing out, where we may look, makes the kernel take each process' memory lock, and a
     // process that hangs may hold it: not to be asked of one that is killed for hanging.
@@ -103,5 +106,10 @@ private:
         true;  // False once the leader's number may have been given to a stranger.
     std::map<Key, Verdict> verdicts_;
 };
+
+// Whether nobody is left. A scan takes time, and a member that forks and exits meanwhile may hide
+// its child from one. Not from two: by then the child has been handed to us, or stands in the
+// session. Each is a walk through all of /proc; before each of them everybody else has his turn.
+boost::asio::awaitable<bool> is_empty(Tree& tree);
 
 }  // namespace tcplock::io

@@ -178,9 +178,10 @@ def stalls(fake):
         starting, idle = [], []
         for number in range(KILLS):
             ready = one.log.count("backend ready") + 1
+            # Asked before the pings: the answer tells of each who waits, and takes its time.
+            (other,) = [place["pid"] for at, place in enumerate(places(one)) if at != pinged]
 
             def start_another():
-                (other,) = [place["pid"] for at, place in enumerate(places(one)) if at != pinged]
                 os.kill(other, signal.SIGKILL)
                 one.log.wait("backend ready", nth=ready, timeout=30)
 

@@ -138,7 +138,7 @@ protected:
     bool end(Life& life) {
         return until([&life] {
             life.tree.signal(SIGKILL);
-            return life.tree.empty();
+            return life.tree.seems_empty();
         });
     }
 

@@ -141,6 +141,17 @@ class SessionTest(unittest.TestCase):
             self.assertEqual((line["end"], reason), ("TD", "session_timeout"))
             self.assertLess(took, 10)  # By default it would be an hour.
             self.assertGreaterEqual(line.seconds("lasted"), 0.99)
+            self.assertEqual(line["last"], "backend")
+            self.assertGreater(line.seconds("quiet"), 0.9)
+
+    def test_of_one_that_is_cut_it_is_told_that_the_backend_owed_an_answer(self):
+        with fake.supervisor(gate={"session_timeout": "1s"}) as supervisor:
+            supervisor.start()
+            client = Client(supervisor.port, "1")
+            self.assertEqual(client.answer(), "1 g1")
+            client.send("and a word that it does not answer")
+            line = supervisor.log.wait("session closed")
+            self.assertEqual((line["end"], line["last"]), ("TD", "client"))
 
     def test_a_backend_that_dies_with_a_client_inside_costs_that_client_only(self):
         with fake.supervisor() as supervisor:

@@ -42,8 +42,15 @@ protected:
     bool end(Tree& tree) {
         return until([&] {
             tree.signal(SIGKILL);
-            return tree.empty();
+            return is_gone_for_good(tree);
         });
+    }
+
+    bool is_gone_for_good(Tree& tree) {
+        std::optional<bool> answer;
+        boost::asio::co_spawn(io_, is_empty(tree),
+                              [&](const std::exception_ptr&, bool told) { answer = told; });
+        return until([&] { return answer.has_value(); }) && *answer;
     }
 };
 
@@ -91,13 +98,13 @@ TEST_F(TreeTest, EndsAnAdoptedChildThatNobodyKnew) {
     ASSERT_TRUE(until([leader] { return leader->has_ended(); }));
     const pid_t orphan = std::stoi(running.output);
     ASSERT_TRUE(until([orphan] { return command_line(orphan) == "sleep 1000"; }));
-    EXPECT_TRUE(tree.empty());
+    EXPECT_TRUE(is_gone_for_good(tree));
     const auto children = children_of(::getpid()).value();
     ASSERT_EQ(children.size(), 1U);
     EXPECT_FALSE(reaper_.owns(orphan));
     EXPECT_FALSE(tree.knows(children.front()));
     tree.adopt(children.front());
-    EXPECT_FALSE(tree.empty());
+    EXPECT_FALSE(tree.seems_empty());
     EXPECT_TRUE(end(tree));
     EXPECT_TRUE(is_gone(orphan));
 }
@@ -138,10 +145,10 @@ TEST_F(TreeTest, IsNotEmptyWhileADeadMemberIsNotReaped) {
     Tree tree(pid, "TCPLOCK_GENERATION=none");
     siginfo_t dead{};
     ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &dead, WEXITED | WNOWAIT), 0);
-    EXPECT_FALSE(tree.empty());
+    EXPECT_FALSE(tree.seems_empty());
     EXPECT_TRUE(members_of(tree).front().is_dead());
     EXPECT_TRUE(tree.signal(SIGTERM).refused.empty());
-    EXPECT_TRUE(until([&] { return tree.empty(); }));
+    EXPECT_TRUE(until([&] { return tree.seems_empty(); }));
 }
 
 TEST_F(TreeTest, OutlivesTermThatIsIgnoredAndNotKill) {
@@ -151,7 +158,7 @@ TEST_F(TreeTest, OutlivesTermThatIsIgnoredAndNotKill) {
     EXPECT_GE(tree.signal(SIGTERM).reached, 1U);
     tree.signal(SIGCONT);
     io_.run_for(std::chrono::milliseconds(100));
-    EXPECT_FALSE(tree.empty());
+    EXPECT_FALSE(tree.seems_empty());
     EXPECT_TRUE(end(tree));
     EXPECT_EQ(running.status->signal, SIGKILL);
 }
@@ -160,10 +167,24 @@ TEST_F(TreeTest, EndsAStoppedMember) {
     auto [running, tree] = plant(shell("echo up; kill -STOP $$; sleep 1000"));
     const pid_t pid = running.pid;
     ASSERT_TRUE(until([pid] { return read_stat(pid)->state == 'T'; }));
-    tree.signal(SIGTERM);
-    tree.signal(SIGCONT);
+    tree.signal(SIGTERM, SIGCONT);
     const auto* leader = &running;
     EXPECT_TRUE(until([leader] { return leader->status.has_value(); }));
+    EXPECT_TRUE(end(tree));
+}
+
+TEST_F(TreeTest, EndsAStoppedMemberOfAnotherSession) {
+    auto [running, tree] = plant(shell("setsid sh -c 'kill -STOP $$' & wait; echo ended"));
+    const pid_t leader = running.pid;
+    auto* planted = &tree;
+    ASSERT_TRUE(until([planted, leader] {
+        const auto members = members_of(*planted);
+        return std::any_of(members.begin(), members.end(), [leader](const Member& member) {
+            return member.session != leader && member.state == 'T';
+        });
+    }));
+    tree.signal(0, SIGCONT);
+    EXPECT_TRUE(until([&started = running] { return started.has_said("ended"); }));
     EXPECT_TRUE(end(tree));
 }
 
@@ -303,7 +324,7 @@ TEST_F(TreeTest, ForgetsNobodyWhileItCannotLook) {
     {
         const FewDescriptors none(lowest_free_descriptor());
         EXPECT_FALSE(tree.scan());
-        EXPECT_FALSE(tree.empty());
+        EXPECT_FALSE(tree.seems_empty());
         EXPECT_FALSE(tree.memory(Tree::Shared::shared_out));
     }
     const auto members = members_of(tree);
@@ -324,7 +345,7 @@ TEST_F(TreeTest, KeepsTheLeadersNumberWhileItCannotLook) {
     ASSERT_TRUE(until([leader] { return leader->has_said("\n"); }));
     {
         const FewDescriptors none(lowest_free_descriptor());
-        EXPECT_FALSE(tree.empty());
+        EXPECT_FALSE(tree.seems_empty());
     }
     ::kill(running.pid, SIGUSR1);
     ASSERT_TRUE(until([leader] { return leader->output.size() > 2; }));
@@ -360,7 +381,7 @@ TEST_F(TreeTest, NeverHoldsUsOrInit) {
     Tree ourselves(::getpid(), "TCPLOCK_GENERATION=none");
     Tree init(1, "TCPLOCK_GENERATION=none");
     for (auto* tree : {&ourselves, &init}) {
-        EXPECT_TRUE(tree->empty());
+        EXPECT_TRUE(tree->seems_empty());
         EXPECT_EQ(tree->signal(SIGTERM).reached, 0U);
     }
 }
