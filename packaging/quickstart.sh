@@ -6,7 +6,7 @@
 #
 # Run it as root, or as somebody who may use sudo. Run again, it stops the supervisor it started
 # the last time and starts a new one. What it makes is in build/quickstart/, and in $STATE_DIRECTORY
-# if that is set.
+# and $RUNTIME_DIRECTORY if those are set.
 set -eu
 
 [ $# -eq 0 ] || {
@@ -104,8 +104,12 @@ build() {
         cmake --build "$work/release" --target tcplock-supervisor
 }
 
-# Its own, so that nothing of root's lies about where the package's service has its state.
-choose_state_directory() { export STATE_DIRECTORY=${STATE_DIRECTORY:-$work/state}; }
+# Its own, so that nothing of root's lies about where the package's service has its state and its
+# socket; and where somebody who is not root may write.
+choose_directories() {
+    export STATE_DIRECTORY=${STATE_DIRECTORY:-$work/state}
+    export RUNTIME_DIRECTORY=${RUNTIME_DIRECTORY:-$work}
+}
 
 # In a session of its own, so that it outlives this terminal. The log is emptied before: what the
 # last supervisor said must not be taken for news.
@@ -151,7 +155,7 @@ mkdir -p "$work"
 say "Building $supervisor"
 (cd "$top" && build) || fail "the build failed; what cmake said first is in $work/build.log"
 
-choose_state_directory
+choose_directories
 say "Starting tcplock-supervisor -c $top/config/tcplock.yaml (state in $STATE_DIRECTORY)"
 start
 wait_until_ready
@@ -161,6 +165,9 @@ say "Converting packaging/quickstart/sample.fodt through the gate at $host:$port
 convert_sample
 echo "$result: $(stat -c %s "$result") bytes, begins with $(head -c 8 "$result")"
 
+say "Asking it, as its operator"
+"$supervisor" status -s "$RUNTIME_DIRECTORY/admin.sock"
+
 say "What the supervisor logged ($log)"
 cat "$log"
 
@@ -168,6 +175,8 @@ say "The supervisor is running with process id $supervisor_pid"
 cat <<END
 Convert something of your own:
     /usr/bin/python3 $top/packaging/quickstart/convert.py $host $port INPUT OUTPUT.pdf
+Ask how it is:
+    $supervisor status -s $RUNTIME_DIRECTORY/admin.sock
 Follow its log:
     tail -f $log
 Stop it, and the office with it:

@@ -306,6 +306,8 @@ sys.stdin.read()
         (f"write:{EXCHANGE}/his", "done", "done"),
         (f"link:{EXCHANGE}/his", "done", "EPERM"),
         (f"link_at:{EXCHANGE}/his", "done", "EPERM"),
+        (f"pipe:{EXCHANGE}/his", "done", "EPERM"),
+        ("reach:", "done", "EPERM"),
         ("ring:", None, "EPERM"),
         ("read:/home/open", "done", "EACCES"),
         ("read:/proc/1/status", "done", "ENOENT"),
@@ -465,6 +467,39 @@ ExecStartPre=/bin/sh -c 'until [ -e /run/enough ]; do sleep 0.1; done'
         run("rm", "-r", folder)
         run("systemctl", "daemon-reload")
         result("socket_gap", client="served by the next one")
+
+    def test_a_client_from_elsewhere_comes_in_and_the_office_not_out(self):
+        elsewhere = "192.0.2.3"
+        here.machine.add_address(elsewhere)
+        attempt = f"connect:{elsewhere}:2002"
+        come = lambda: json.loads(  # noqa: E731
+            run("/usr/bin/python3", SandboxTest.PROGRAM, "try", attempt, user="clerk").stdout
+        )[attempt]
+        listening, allowed = f"ListenStream={elsewhere}:2002", "IPAddressAllow=192.0.2.0/24"
+        networks = "    allow: [127.0.0.0/8, 192.0.2.0/24]"
+        run("sed", "-i", f"s|^    allow: .*|{networks}|", CONFIGURATION)
+        outcomes = []
+        for lines in ([listening], [listening, allowed]):
+            self.be_more(*lines)
+            outcomes.append(come())
+        self.assertEqual(outcomes, ["silence", "done"])
+        told = lambda: run("journalctl", "--unit", NAME).stdout  # noqa: E731
+        wait_until(lambda: f" peer={elsewhere}:" in told(), 30, "his line in the log", pause=0.2)
+        self.assertNotIn("192.0.2", here.show("IPAddressAllow"), "the service's own filter")
+        self.assertTrue(here.convert("he who is of this machine"))
+        self.be_more()
+        result("socket_elsewhere", alone=outcomes[0], allowed=outcomes[1])
+
+    def be_more(self, *lines):
+        """The socket unit, with these lines beside its own."""
+        folder = f"/run/systemd/system/{NAME}.socket.d"
+        run("systemctl", "stop", f"{NAME}.socket", NAME, timeout=90)
+        run("rm", "-rf", folder)
+        if lines:
+            run("mkdir", folder)
+            here.machine.write(f"{folder}/more.conf", "\n".join(["[Socket]", *lines, ""]).encode())
+        run("systemctl", "daemon-reload")
+        run("systemctl", "start", f"{NAME}.socket", NAME)
 
     def test_nobody_who_knocks_through_two_restarts_is_refused(self):
         knocking = here.machine.start("/usr/bin/python3", "-c", self.KNOCK)

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import textwrap
 import time
 import unittest
 import urllib.parse
@@ -338,6 +337,14 @@ class Ending(ImageTest):
         self.assertEqual(status, 0)
         self.assertLess(took, 6)
 
+    def test_one_that_was_killed_starts_again_with_what_it_left(self):
+        container = self.container().start_and_wait()
+        self.assert_converts()
+        podman("kill", "--signal", "KILL", container.name)
+        self.assertEqual(container.wait_for_end(10), 128 + signal.SIGKILL)
+        container.start_and_wait()
+        self.assert_converts()
+
     def test_a_signal_in_the_first_moment_is_obeyed(self):
         # A process 1 does not get a signal at all of which it has said nothing yet, so its first act
         # is to hold them. From then on none is lost; each time it comes a little later.
@@ -563,48 +570,70 @@ class Program(ImageTest):
         self.assertIn("$schema", json.loads(self.bare(supervisor, "schema")))
         self.bare(supervisor, "check", "-c", "/config/openoffice.yaml")
 
-    def test_is_the_entrypoint_of_an_image_that_has_its_own_service(self):
-        # As the README has it for Apache OpenOffice, whose image is not to be had here: the same
-        # lines, and a service that an image of Debian has.
+
+class InPlaceOfOpenOffice(ImageTest):
+    """The README's lines for an image of Apache OpenOffice, which is not to be had here: LibreOffice is
+    where they look for it, and understands its options."""
+
+    STAND_IN = f"FROM {CLIENT_IMAGE}\nUSER 0:0\nRUN ln -s /usr/lib/libreoffice /opt/openoffice4\n"
+    # What the README says of one whose user is not root.
+    USER = "USER 1001:0"
+    FOLDERS = "ENV STATE_DIRECTORY=/tmp/tcplock-supervisor TCPLOCK_SOCKET=/tmp/admin.sock"
+    SOCKET = "admin: {socket: /tmp/admin.sock}"
+
+    @classmethod
+    def setUpClass(cls):
+        with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
+            cls.readme = file.read()
+
+    def block(self, language, word):
+        """The one of its blocks in that language that has the word."""
+        blocks = re.findall(rf"^```{language}\n(.*?)^```$", self.readme, re.S | re.M)
+        (found,) = [block for block in blocks if word in block]
+        return found
+
+    def configuration(self, more):
+        with open(os.path.join(TOP, "config", "openoffice.yaml"), encoding="utf-8") as file:
+            keys = yaml.safe_load(file)
+        for name, value in (yaml.safe_load(self.block("yaml", "stop_grace: 1s")) | more).items():
+            keys[name] = keys.get(name, {}) | value if isinstance(value, dict) else value
+        return yaml.safe_dump(keys)
+
+    def build(self, *lines, **more_keys):
+        dockerfile = self.block("dockerfile", "your/openoffice")
+        for word, meant in (
+            ("FROM your/openoffice\n", self.STAND_IN),
+            ("tcplock-supervisor:program", PROGRAM_IMAGE),
+        ):
+            self.assertEqual(dockerfile.count(word), 1, word)
+            dockerfile = dockerfile.replace(word, meant)
         context = tempfile.mkdtemp(dir=self.directory)
-        files = {
-            "Dockerfile": f"""
-                FROM {BARE_IMAGE}
-                COPY service.pl /
-                COPY --from={PROGRAM_IMAGE} /usr/bin/tcplock-supervisor /usr/bin/
-                COPY tcplock.yaml /etc/tcplock-supervisor/
-                RUN ["tcplock-supervisor", "check", "-c", "/etc/tcplock-supervisor/tcplock.yaml"]
-                HEALTHCHECK --start-period=60s CMD ["tcplock-supervisor", "health"]
-                ENTRYPOINT ["tcplock-supervisor", "-c", "/etc/tcplock-supervisor/tcplock.yaml"]
-                """,
-            "tcplock.yaml": f"""
-                protocol: tcp
-                listen: [{{address: "0.0.0.0:{PORT}"}}]
-                backend:
-                  command: [perl, /service.pl, "{{port}}"]
-                  address: "127.0.0.1:{{port}}"
-                """,
-            "service.pl": """
-                use IO::Socket::INET;
-                my $door = IO::Socket::INET->new(
-                    LocalAddr => "127.0.0.1", LocalPort => $ARGV[0], Listen => 5, ReuseAddr => 1) or die;
-                while (my $client = $door->accept) { print $client "hello"; close $client }
-                """,
-        }
-        for name, text in files.items():
-            with open(os.path.join(context, name), "w") as file:
-                file.write(textwrap.dedent(text))
-        tag = f"localhost/tcplock-test:own-{os.getpid()}"
+        for name, text in (
+            ("Dockerfile", "\n".join([dockerfile, *lines, ""])),
+            ("tcplock.yaml", self.configuration(more_keys)),
+        ):
+            with open(os.path.join(context, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        tag = f"localhost/tcplock-test:own-{os.getpid()}-{len(lines)}"
         podman("build", "--format", "docker", "--pull=never", *LIMITS, "--network", "host",
                "--tag", tag, context)  # fmt: skip
         self.addCleanup(podman, "rmi", "--force", tag)
-        container = self.container(image=tag).start()
-        container.log.wait("backend ready", timeout=60)
-        code = f"import socket; print(socket.create_connection(('{GATE}', {PORT}), 10).recv(5))"
-        output, status = Client(PYTHON, "-c", code).finish()
-        self.assertEqual((output, status), ("b'hello'\n", 0))
-        podman("stop", "--time", "40", container.name)
+        return tag
+
+    def assert_serves(self, image):
+        container = self.container(image=image).start_and_wait()
+        self.assert_converts()
+        podman("stop", "--time", str(DOCKER_STOP), container.name)
         self.assertEqual(container.wait_for_end(10), 0)
+
+    def test_where_the_user_is_root(self):
+        self.assert_serves(self.build())
+
+    def test_where_it_is_another(self):
+        said = " ".join(self.readme.split())
+        for what in (self.USER, self.FOLDERS, self.SOCKET):
+            self.assertIn(f"`{what}`", said)
+        self.assert_serves(self.build(self.USER, self.FOLDERS, **yaml.safe_load(self.SOCKET)))
 
 
 class Compose(ImageTest):
