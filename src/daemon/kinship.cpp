@@ -5,8 +5,10 @@
 #include "io/proc.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace tcplock::daemon {
@@ -19,8 +21,9 @@ bool runs_as(const io::Member& member, uid_t user) {
 }
 
 bool has_no_children() {
-    const auto children = io::children_of(::getpid());
-    return children && children->empty();
+    siginfo_t nobody_is_reaped{};
+    return ::waitid(P_ALL, 0, &nobody_is_reaped, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 &&
+           errno == ECHILD;
 }
 
 void tell_adoption(const Life& life, const io::ProcessStat& stray) {
