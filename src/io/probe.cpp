@@ -179,6 +179,10 @@ Step connect(Talk& talk, Destination destination, Attempt attempt) {
     co_return true;
 }
 
+bool has_closed(const boost::system::error_code& error) {
+    return error == asio::error::eof || error == asio::error::connection_reset;
+}
+
 std::string how_it_ended(const boost::system::error_code& error) {
     return error == asio::error::eof ? "closed" : in_words(error);
 }
@@ -236,6 +240,9 @@ Step ask(Talk& talk, UnoProbe spec) {
     while (inquiry.wanted() > 0) {
         const auto [error, count] =
             co_await talk.socket.async_read_some(asio::buffer(bytes, inquiry.wanted()), use_result);
+        if (has_closed(error) && inquiry.is_asked_to_end()) {
+            co_return true;
+        }
         if (error) {
             talk.fail(inquiry.awaited() + ", then " + how_it_ended(error));
             co_return false;

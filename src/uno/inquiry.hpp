@@ -11,7 +11,8 @@
 //   root_object     and those of its threads that serve calls
 //   main_lock       and no job runs: XDesktop.getCurrentFrame needs the lock that all jobs hold
 //   open_documents  and so many documents are open
-//   termination     it ends, as it was asked to, unless somebody in it objects
+//   termination     it ends, as it was asked to, unless somebody in it objects. One that ends may
+//                   close before it has said so
 #pragma once
 
 #include "uno/block.hpp"
@@ -45,6 +46,8 @@ public:
     Buffer receive(Bytes bytes);
 
     State state() const { return state_; }
+    // And nothing else is awaited: from here on it is an answer, too, if it closes.
+    bool is_asked_to_end() const { return step_ == Step::termination; }
     // All has been answered that does not wait for a job; what has not may be waiting for one.
     bool is_waiting_for_job() const;
     // What has not happened so far: "greeted, but did not answer our reply".

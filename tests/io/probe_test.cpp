@@ -20,6 +20,7 @@
 #include <fstream>
 #include <iterator>
 #include <signal.h>
+#include <span>
 #include <spawn.h>
 #include <string>
 #include <sys/wait.h>
@@ -110,7 +111,7 @@ protected:
     }
 
     // What a real office said, for as long as we say what we said to it.
-    asio::awaitable<void> serve_recorded(std::size_t turns,
+    asio::awaitable<void> serve_recorded(std::span<const recorded::Turn> stream, std::size_t turns,
                                          Script::Then then = Script::Then::wait_for_fin) {
         auto [accept_error, accepted] = co_await acceptor.async_accept(use_result);
         if (accept_error) {
@@ -119,7 +120,7 @@ protected:
         Socket socket(std::move(accepted));
         ++inside;
         for (std::size_t i = 0; i < turns; ++i) {
-            const recorded::Turn& turn = recorded::open_documents[i];
+            const recorded::Turn& turn = stream[i];
             const std::string question = text_of(turn.ours);
             const std::vector<std::string> answer(1, text_of(turn.office));
             co_await say(socket, answer);
@@ -196,7 +197,8 @@ TEST_F(Probing, AnOfficeWhoseGreetingComesByteByByte) {
 
 // A real office, as it was recorded; after so many turns it is silent.
 TEST_F(Probing, AnOfficeForItsOpenDocuments) {
-    tasks.spawn("office", serve_recorded(recorded::open_documents.size()));
+    tasks.spawn("office",
+                serve_recorded(recorded::open_documents, recorded::open_documents.size()));
     const auto result =
         await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 5s));
     EXPECT_TRUE(result.answered) << result.detail;
@@ -206,7 +208,7 @@ TEST_F(Probing, AnOfficeForItsOpenDocuments) {
 }
 
 TEST_F(Probing, AnOfficeThatIsBusy) {
-    tasks.spawn("office", serve_recorded(recorded::desktop_turn));
+    tasks.spawn("office", serve_recorded(recorded::open_documents, recorded::desktop_turn));
     const auto result =
         await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 1s));
     EXPECT_FALSE(result.answered);
@@ -215,15 +217,38 @@ TEST_F(Probing, AnOfficeThatIsBusy) {
 }
 
 TEST_F(Probing, AnOfficeThatIsSilentBeforeAnyJobCouldBeTheReason) {
-    tasks.spawn("office", serve_recorded(recorded::root_turn));
+    tasks.spawn("office", serve_recorded(recorded::open_documents, recorded::root_turn));
     const auto result =
         await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 1s));
     EXPECT_FALSE(result.is_busy);
     EXPECT_EQ(result.detail, "greeted, but did not answer a call within 1 s");
 }
 
+// It was signalled at once, in the middle of cleaning up behind itself.
+TEST_F(Probing, AnOfficeThatClosesAsItEndsBeforeItHasSaidThatItWill) {
+    constexpr std::size_t last = recorded::termination.size() - 1;
+    for (const auto how : {Then::close, Then::reset}) {
+        tasks.spawn("office", serve_recorded(recorded::termination, last, how));
+        const auto result =
+            await(probe(UnoProbe{Question::termination}, acceptor.local_endpoint(), 5s));
+        EXPECT_TRUE(result.answered) << result.detail;
+        EXPECT_TRUE(backend_is_empty());
+    }
+    tasks.spawn("office", serve_recorded(recorded::termination, last - 1, Then::close));
+    const auto asked_too_little =
+        await(probe(UnoProbe{Question::termination}, acceptor.local_endpoint(), 5s));
+    EXPECT_FALSE(asked_too_little.answered);
+    EXPECT_EQ(asked_too_little.detail, "answers, but did not give its main lock, then closed");
+    tasks.spawn("office", serve_recorded(recorded::termination, last));
+    const auto silent =
+        await(probe(UnoProbe{Question::termination}, acceptor.local_endpoint(), 500ms));
+    EXPECT_FALSE(silent.answered);
+    EXPECT_EQ(silent.detail, "answers, but not whether it will end within 0.5 s");
+}
+
 TEST_F(Probing, AnOfficeThatEndsWhileItIsBusy) {
-    tasks.spawn("office", serve_recorded(recorded::desktop_turn, Then::close));
+    tasks.spawn("office",
+                serve_recorded(recorded::open_documents, recorded::desktop_turn, Then::close));
     const auto result =
         await(probe(UnoProbe{Question::open_documents}, acceptor.local_endpoint(), 5s));
     EXPECT_FALSE(result.is_busy);
