@@ -108,6 +108,9 @@ build() {
 # socket; and where somebody who is not root may write.
 choose_directories() {
     export STATE_DIRECTORY=${STATE_DIRECTORY:-$work/state}
+    # The name of a socket is 107 bytes at the most.
+    local here=$work/admin.sock
+    [ ${#here} -le 107 ] || [ -n "${RUNTIME_DIRECTORY-}" ] || RUNTIME_DIRECTORY=$(mktemp -d)
     export RUNTIME_DIRECTORY=${RUNTIME_DIRECTORY:-$work}
 }
 

@@ -58,6 +58,7 @@ build() {
 }
 
 failures_in_log='^[0-9]+: (FAIL|ERROR): |^[0-9]+: [A-Za-z.]*(Error|Exception): |: Failure$'
+failures_in_log+='|^[0-9]+: ==[0-9]+==ERROR: |: runtime error: '
 
 # While they run: one line for each test that is long or did not pass, what failed in it, and what
 # tests report.
@@ -113,12 +114,8 @@ name_failed_tests() {
     done
 }
 
-verdicts=()
 failures=0
-conclude() {
-    verdicts+=("$1")
-    echo "$1"
-}
+conclude() { echo "$1" | tee -a "$logs/summary.txt"; }
 
 check_preset() {
     local preset=$1
@@ -162,9 +159,9 @@ check_fuzzing() {
 export LC_ALL=C.UTF-8
 cd "$top"
 mkdir -p "$logs"
+rm -f "$logs"/*.log "$logs/summary.txt"
 say "Installing what is missing"
 packaging/quickstart/install-missing.sh "${packages[@]}"
-rm -f "$logs"/*.log "$logs/summary.txt"
 for preset in dev release; do
     check_preset "$preset"
 done
@@ -178,5 +175,5 @@ done
 [ ! -f "$logs/fuzz.log" ] || { echo "fuzz:" && sed -n 's/^RESULT /    &/p' "$logs/fuzz.log"; }
 [ ! -f "$logs/release-tests.log" ] || { echo "planted bugs:" && show_planted_bugs release; }
 say "Summary, after $(minutes); all output is in $logs"
-printf '%s\n' "${verdicts[@]}" | tee "$logs/summary.txt"
+cat "$logs/summary.txt"
 [ "$failures" -eq 0 ] || exit 1

@@ -4,7 +4,7 @@
     deb_prisoner.py ask PORT ATTEMPT... is its client, and prints the answer
     deb_prisoner.py try ATTEMPT...      tries it where it is, in no sandbox, and prints the same
 
-An attempt is `write:PATH`, `link:PATH`, `link_at:PATH`, `pipe:PATH`, `ring:`, `reach:`, into another process, `read:PATH`, `connect:HOST:PORT`, `join:PATH`, of a socket in the file
+An attempt is `write:PATH`, `link:PATH`, `link_at:PATH`, `pipe:PATH`, `ring:`, `read:PATH`, `connect:HOST:PORT`, `join:PATH`, of a socket in the file
 system, `queue:NAME`, of POSIX, `socket:FAMILY`, `namespace:` or `status:FIELD`, of
 /proc/self/status. What comes of it is "done", the name of an error, that field's value, or "silence"
 if nobody answers; all of them are printed as one JSON object.
@@ -14,7 +14,6 @@ import ctypes
 import errno
 import json
 import os
-import signal
 import socket
 import sys
 
@@ -43,27 +42,6 @@ def link_at(path):
 def pipe(path):
     os.mkfifo(path)
     os.unlink(path)
-
-
-class Piece(ctypes.Structure):
-    """struct iovec"""
-
-    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
-
-
-def reach(_):
-    """The memory of a process of the same user: a child's, at an address that both have."""
-    there = ctypes.create_string_buffer(b"mine", 4)
-    piece = Piece(ctypes.addressof(there), 4)
-    child = os.fork()
-    if child == 0:
-        signal.pause()
-    try:
-        for name in ("process_vm_readv", "process_vm_writev"):
-            call(name, child, ctypes.byref(piece), 1, ctypes.byref(piece), 1, 0)
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
 
 
 def make_ring(_):
@@ -117,7 +95,6 @@ KINDS = {
     "link": link,
     "link_at": link_at,
     "pipe": pipe,
-    "reach": reach,
     "ring": make_ring,
     "read": read,
     "connect": connect,

@@ -146,8 +146,9 @@ boost::asio::awaitable<bool> Ending::is_clear(LifePtr life) {
     if (!is_gone) {
         co_return false;
     }
-    co_await io::turn();
-    // Last of all: the tree may have handed somebody to us while it was looked at.
+    // Last of all: the tree may have handed somebody to us while it was looked at. And at once:
+    // whom a look for another's strays finds meanwhile to be this one's would be none of the strays
+    // here.
     if (kinship_.adopt_strays(*life) != Strays::none) {
         co_return false;
     }

@@ -41,7 +41,8 @@ if [ -n "$1" ]; then mv -- "$2.new" "$2"; fi
                              ".");
 }
 
-// Readable by whomever the backend runs as; and whole, if it is there at all.
+// Readable by whomever the backend runs as; and whole, if it is there at all. Nothing is beside it:
+// what a backend of earlier had laid there would be in each new profile.
 void write_default(const fs::path& folder) {
     constexpr auto file_mode = fs::perms::owner_read | fs::perms::owner_write |
                                fs::perms::group_read | fs::perms::others_read;
@@ -50,7 +51,10 @@ void write_default(const fs::path& folder) {
     const fs::path file = folder / default_profile_file;
     const fs::path half = file.string() + ".new";
     std::error_code error;
-    fs::create_directories(file.parent_path(), error);
+    fs::remove_all(folder, error);
+    if (!error) {
+        fs::create_directories(file.parent_path(), error);
+    }
     if (error) {
         fail(file, error.message());
     }

@@ -1,4 +1,4 @@
-// Lets everybody else go on first: what is ready by now has been done when this returns. For work
+// Lets everybody else go on first: what is ready by now has had its turn when this returns. For work
 // that takes its time and may be done in pieces, on the thread where everybody waits.
 #pragma once
 

@@ -210,6 +210,15 @@ class BrokenProfileTest(unittest.TestCase):
                 self.assertEqual(again.log.count("backend start failed"), 0)
                 self.assertEqual(again.terminate(), 0)
 
+    def test_what_somebody_laid_beside_the_template_gets_into_none(self):
+        with Supervisor(self.config()) as supervisor:
+            laid = os.path.join(supervisor.state_directory, "profile-template", "user", "basic")
+            os.makedirs(laid)
+            self.run_once(supervisor)
+            self.assertTrue(os.path.exists(self.profile(supervisor)))
+            self.assertFalse(os.path.exists(laid))
+            self.assertEqual(os.listdir(os.path.dirname(laid)), ["registrymodifications.xcu"])
+
     def test_places_never_share_one(self):
         backend = {"instances": 2, "standby": 1}
         with Supervisor(office.config(backend=backend)) as supervisor:
