@@ -158,7 +158,9 @@ class SocketUnitTest(unittest.TestCase):
     def test_of_those_who_came_before_the_first_start_as_many_wait_as_may(self):
         with SocketUnit(listening()) as unit:
             early = [Client(unit.port(), number) for number in range(1, 8)]
-            with Supervisor(config(gate={"queue_limit": 3})) as supervisor:
+            # Nobody is inside before all have come, or one more would have room.
+            slow = config("--start-delay", "2000", gate={"queue_limit": 3})
+            with Supervisor(slow) as supervisor:
                 unit.pass_to(supervisor)
                 supervisor.start()
                 supervisor.log.wait("client refused", nth=4)
