@@ -5,6 +5,7 @@
 #include "io/address.hpp"
 #include "io/orphans.hpp"
 #include "io/socket_owner.hpp"
+#include "io/turn.hpp"
 #include "io/unix_socket.hpp"
 
 #include <algorithm>
@@ -160,6 +161,7 @@ std::string OwnBackends::restore_state_directory() {
 
 boost::asio::awaitable<void> OwnBackends::spawn(core::SpawnBackend effect,
                                                 std::shared_ptr<Setting> setting) {
+    co_await io::turn();  // The one before it has just been looked for, and a fork takes its time.
     std::string why = places_.settle(effect.place, *setting);
     if (why.empty()) {
         why = co_await provide_profile(effect, *setting);
@@ -309,11 +311,15 @@ boost::asio::awaitable<void> OwnBackends::probe(LifePtr life, core::ProbePurpose
         const io::ProbeSpec spec = probe_spec(asked, purpose);
         result = co_await io::probe(spec, life->destination(), asked.timeout);
     }
+    const bool is_first_answer = result.answered && purpose == core::ProbePurpose::readiness;
+    if (is_first_answer) {
+        co_await io::turn();  // Each look at all processes takes its time.
+    }
     if (life->is_stopping) {
         co_return;  // It was cancelled, and says nothing of the backend.
     }
     // An answer is believed for the first time only if it comes from the generation's own tree.
-    if (result.answered && purpose == core::ProbePurpose::readiness) {
+    if (is_first_answer) {
         result.detail = kinship_.doubt_who_answers(*life);
         result.answered = result.detail.empty();
         if (!result.answered && result.detail != life->last_probe) {
@@ -324,7 +330,11 @@ boost::asio::awaitable<void> OwnBackends::probe(LifePtr life, core::ProbePurpose
         }
     }
     life->last_probe = result.detail;
-    if (result.answered && purpose == core::ProbePurpose::readiness) {
+    if (is_first_answer && result.answered) {
+        co_await io::turn();
+        if (life->is_stopping) {
+            co_return;
+        }
         life->sockets = io::sockets_of(life->tree.scan().value_or(std::vector<io::Member>()));
     }
     if (!result.answered) {

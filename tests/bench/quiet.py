@@ -180,13 +180,14 @@ def stalls(fake):
         (pinged,) = [at for at, place in enumerate(places(one)) if place["jobs"] == 1]
         starting, idle = [], []
         for number in range(KILLS):
-            ready = one.log.count("backend ready") + 1
-            # Asked before the pings: the answer tells of each who waits, and takes its time.
-            (other,) = [place["pid"] for at, place in enumerate(places(one)) if at != pinged]
+            # Asked before the pings: the answer takes its time.
+            there = places(one)
+            (other,) = [place["pid"] for at, place in enumerate(there) if at != pinged]
+            coming = max(place["generation"] for place in there) + 1
 
-            def start_another():
+            def start_another(other=other, coming=coming):
                 os.kill(other, signal.SIGKILL)
-                one.log.wait("backend ready", nth=ready, timeout=30)
+                one.log.wait("backend ready", generation=coming, timeout=30)
 
             starting.append(pinger.worst_while(start_another))
             idle.append(pinger.worst_while(lambda: time.sleep(0.2)))
