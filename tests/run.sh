@@ -57,6 +57,7 @@ build() {
         cmake --build --preset "$1" >"$logs/$1-build.log" 2>&1
 }
 
+# What failed, as unittest, Python, GoogleTest and the sanitizers say it.
 failures_in_log='^[0-9]+: (FAIL|ERROR): |^[0-9]+: [A-Za-z.]*(Error|Exception): |: Failure$'
 failures_in_log+='|^[0-9]+: ==[0-9]+==ERROR: |: runtime error: '
 

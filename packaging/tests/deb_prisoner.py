@@ -4,9 +4,9 @@
     deb_prisoner.py ask PORT ATTEMPT... is its client, and prints the answer
     deb_prisoner.py try ATTEMPT...      tries it where it is, in no sandbox, and prints the same
 
-An attempt is `write:PATH`, `link:PATH`, `link_at:PATH`, `pipe:PATH`, `ring:`, `read:PATH`, `connect:HOST:PORT`, `join:PATH`, of a socket in the file
-system, `queue:NAME`, of POSIX, `socket:FAMILY`, `namespace:` or `status:FIELD`, of
-/proc/self/status. What comes of it is "done", the name of an error, that field's value, or "silence"
+An attempt is `write:PATH`, `link:PATH`, `link_at:PATH`, `pipe:PATH`, `ring:`, `read:PATH`,
+`connect:HOST:PORT`, `join:PATH`, of a socket in the file system, `queue:NAME`, of POSIX, `socket:FAMILY`,
+`namespace:` or `status:FIELD`, of /proc/self/status. What comes of it is "done", the name of an error, that field's value, or "silence"
 if nobody answers; all of them are printed as one JSON object.
 """
 
