@@ -64,6 +64,7 @@ constexpr auto usage = R"(fake_backend --port N [options]
   --say TEXT              write TEXT and a line feed to standard error at the start
   --hold MIB              use so much memory from the start
   --never-listen          stay, and do nothing
+  --forget-reset          count nobody whose connection has been reset
   --ignore-term           ignore SIGTERM
   --double-fork           leave a process outside our session that ignores SIGTERM
   --grandchild-with-port  leave one outside our session that holds the listening socket
@@ -130,7 +131,8 @@ Options parse(int argc, char** argv) {
         "say",     "exit",        "exit-after", "freeze-after",
         "at-most", "listen-for"};
     const std::set<std::string, std::less<>> alone{
-        "never-listen", "ignore-term", "double-fork", "grandchild-with-port", "flood", "ipv6"};
+        "never-listen",         "forget-reset", "ignore-term", "double-fork",
+        "grandchild-with-port", "flood",        "ipv6"};
     Options options;
     for (int i = 1; i < argc; ++i) {
         const std::string word = argv[i];
@@ -293,14 +295,17 @@ void Server::accept_newcomers() {
 
 // Who came a moment ago, never said a line and has been reset since is nobody: a probe that was
 // given up, since we were too slow to close it. A client who says nothing stays for longer, and is
-// counted: his end has to be an orderly one.
+// counted: his end has to be an orderly one. A service that its gate does not own sees the reset of
+// whoever was cut and the next one at once, if it is slow to look, and may be told to mind neither.
 void Server::forget_who_gave_up() {
     for (auto guest = guests_.begin(); guest != guests_.end();) {
         const auto current = guest++;
         pollfd state{.fd = current->fd, .events = 0, .revents = 0};
-        const bool is_reset = ::poll(&state, 1, 0) == 1 && (state.revents & POLLERR) != 0;
-        if (is_reset && !current->number && Clock::now() - current->since < longest_probe)
-            drop(current, "visit");
+        const bool is_reset =
+            current->was_reset || (::poll(&state, 1, 0) == 1 && (state.revents & POLLERR) != 0);
+        const bool is_probe = !current->number && Clock::now() - current->since < longest_probe;
+        if (is_reset && (is_probe || options_.has("forget-reset")))
+            drop(current, "reset");  // a visit, if he has said no line
     }
 }
 

@@ -230,7 +230,7 @@ class Machine:
     def _find_leader(self):
         """The child of systemd-nspawn that is process 1 over there."""
         pid = self._nspawn.pid
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
                 for child in children.read().split():
                     with open(f"/proc/{child}/status", encoding="ascii") as status:

@@ -145,6 +145,12 @@ class Installation:
     def offices(self, unit=NAME):
         return {pid for pid, name in self.processes(unit).items() if name == "soffice.bin"}
 
+    def standby(self):
+        """The place whose office has answered and is next."""
+        places = self.status()["places"]
+        (beside,) = [one for one in places if one["instance"] is None and one["phase"] == "ready"]
+        return beside
+
     def serving_office(self):
         """Of its processes the one that the next client goes to."""
         (leader,) = (one["pid"] for one in self.status()["places"] if one["instance"] is not None)
@@ -199,7 +205,8 @@ class Installation:
         def both():
             places = self.status()["places"]
             ready = [place["pid"] for place in places if place["phase"] == "ready"]
-            return self.offices() if len(ready) == 2 else None
+            offices = self.offices()  # among them may be one that still ends
+            return offices if len(ready) == 2 and len(offices) == 2 else None
 
         return wait_until(both, READY_LIMIT, "an office and its standby", pause=0.2)
 
@@ -237,7 +244,7 @@ class Installation:
     def start_client(self, words, user="clerk", verb="stream"):
         source = self.letter(user, f"/home/{user}", words)
         target = source.replace(".docx", ".txt")
-        process = self.machine.start(*self.client(verb, source, target), user=user)
+        process = self.machine.start(*self.client(verb, source, target), user=user, timeout=600)
         self.clients.append(Client(self, process, words, target))
         return self.clients[-1]
 

@@ -91,7 +91,7 @@ class ServiceTest(unittest.TestCase):
     def test_a_killed_office_costs_the_next_client_no_start_of_another(self):
         """The standby, which has answered already, takes its place at once."""
         offices = here.wait_both_ready()
-        office = here.serving_office()
+        office, generation = here.serving_office(), here.standby()["generation"]
         sessions = len(here.journal("session closed"))
         here.send("KILL", office)
         took = self.converts("after the office was killed")
@@ -99,10 +99,9 @@ class ServiceTest(unittest.TestCase):
         self.assertEqual(priority, 4)
         self.assertEqual({here.serving_office()}, offices - {office})
         _, end = here.wait_journal("session closed", nth=sessions + 1)
-        waited = float(re.search(r" waited=([0-9.]+)s", end)[1])
-        start = float(re.search(r" after=([0-9.]+)s", here.journal("backend ready")[0][1])[1])
-        result("office_killed", waited=f"{waited}s", a_start_takes=f"{start}s", next_conversion=took)
-        self.assertLess(waited, min(1.0, start))
+        waited = re.search(r" waited=([0-9.]+s)", end)[1]
+        result("office_killed", waited=waited, next_conversion=took)
+        self.assertRegex(end, rf" generation={generation} ", "it had answered before")
 
     def test_killed_offices_are_replaced_for_the_next_client(self):
         offices = here.wait_both_ready()
@@ -121,7 +120,8 @@ class ServiceTest(unittest.TestCase):
         self.assertTrue(offices)
         self.assertFalse(offices & here.offices(), "of the killed supervisor's")
         here.wait_both_ready()
-        self.assertEqual(here.owned_processes(), set(here.processes()), "all are the service's")
+        alone = lambda: here.owned_processes() == set(here.processes())  # noqa: E731
+        wait_until(alone, 20, "that all are the service's", pause=0.5)
         result("supervisor_killed", back_after=f"{back:.1f}s", next_conversion=took)
 
     def test_a_frozen_supervisor_is_seen_by_the_watchdog(self):
@@ -242,9 +242,12 @@ class ExchangeTest(unittest.TestCase):
             for unit in (NAME, f"{NAME}@beside"):
                 started = run("systemctl", "start", unit, check=False)
                 self.assertNotEqual(started.returncode, 0, (what, unit))
-                self.assertEqual(here.main_pid(unit), 0)
-                told = run("journalctl", "--no-pager", "-u", unit).stdout
-                self.assertIn(why, told + started.stderr, (what, unit))
+                # systemd tries again every two seconds, and hands its own lines on to the journal.
+                told = lambda: run("journalctl", "--no-pager", "-u", unit).stdout  # noqa: B023, E731
+                said = lambda: why in told() + started.stderr  # noqa: B023, E731
+                wait_until(said, 20, f"{why!r} of {unit}", pause=0.2)
+                wait_until(lambda: here.main_pid(unit) == 0, 20, f"no {unit}", pause=0.2)  # noqa: B023
+                self.assertNotEqual(here.show("ActiveState", unit), "active")
                 run("systemctl", "stop", unit)
         run("mv", "/srv/exchange", EXCHANGE)
         run("rm", "/etc/tcplock-supervisor/beside.yaml")
@@ -390,7 +393,8 @@ class SeveralTest(unittest.TestCase):
         self.assertEqual(here.main_pid(self.UNIT), second)
         run("systemctl", "stop", self.UNIT)
         self.assertEqual(here.show("Result", self.UNIT), "success")
-        self.assertEqual(here.show("ControlGroup", self.UNIT), "", "nothing of it runs")
+        nothing = lambda: here.show("ControlGroup", self.UNIT) == ""  # noqa: E731
+        wait_until(nothing, 20, "that nothing of it runs", pause=0.2)
         self.assertEqual(here.offices(), offices, "the first one's were left alone")
         run("systemctl", "disable", self.UNIT)
         result("template", first="served", second="served")
@@ -512,7 +516,7 @@ ExecStartPre=/bin/sh -c 'until [ -e /run/enough ]; do sleep 0.1; done'
         run("systemctl", "start", f"{NAME}.socket", NAME)
 
     def test_nobody_who_knocks_through_two_restarts_is_refused(self):
-        knocking = here.machine.start("/usr/bin/python3", "-c", self.KNOCK)
+        knocking = here.machine.start("/usr/bin/python3", "-c", self.KNOCK, timeout=600)
         self.assertEqual(knocking.stdout.readline(), "knocking\n")
         for _ in range(2):
             here.wait_ready()

@@ -41,6 +41,7 @@ MARK = "TCPLOCK_TEST_CONTAINER"  # in the environment of its process 1
 
 COMMAND_LIMIT = 120  # of what takes a second or two on a machine with nothing else to do
 READY_LIMIT = 120
+END_LIMIT = 60
 
 
 # So that being told to end removes what was made, too.
@@ -131,11 +132,14 @@ class Container:
     def start_and_wait(self):
         """Until a client would be served at once."""
         self.start()
-        wait_until(lambda: self.health().returncode == 0, READY_LIMIT, "a healthy container", 0.2)
+        self.wait_healthy()
         return self
 
     def execute(self, *command, check=True, options=()):
         return podman("exec", *options, self.name, *command, check=check)
+
+    def wait_healthy(self):
+        wait_until(lambda: self.health().returncode == 0, READY_LIMIT, "a healthy container", 0.2)
 
     def health(self):
         """By the image's own HEALTHCHECK."""
@@ -176,7 +180,7 @@ class Container:
     def offices(self):
         return [pid for pid, name, _ in self.processes() if name == "soffice.bin"]
 
-    def wait_for_end(self, timeout):
+    def wait_for_end(self, timeout=END_LIMIT):
         """Its exit status."""
         wait_until(lambda: self.state()["Status"] == "exited", timeout, "the container's end", 0.05)
         return self.state()["ExitCode"]

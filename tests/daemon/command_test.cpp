@@ -25,7 +25,9 @@ using std::chrono::steady_clock;
 
 using Outliving = Commands::Outliving;
 
-constexpr auto patience = 10s;
+constexpr auto patience = 60s;
+// Of a program that hangs: a busy machine may need seconds to begin it.
+constexpr auto limit = 5s;
 
 boost::asio::awaitable<void> store(boost::asio::awaitable<CommandResult> run,
                                    std::optional<CommandResult>& result) {
@@ -74,13 +76,14 @@ protected:
     static bool nothing_is_left() { return ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD; }
 
     // The pids that the program printed as its last line are all gone.
-    static void expect_gone(const std::string& detail) {
+    void expect_gone(const std::string& detail) {
         const auto colon = detail.rfind(": ");
         ASSERT_NE(colon, std::string::npos) << detail;
         std::istringstream pids(detail.substr(colon + 2));
         int count = 0;
         for (pid_t pid = 0; pids >> pid; ++count) {
-            EXPECT_TRUE(::kill(pid, 0) < 0 && errno == ESRCH) << "pid " << pid << " is left";
+            EXPECT_TRUE(until([pid] { return ::kill(pid, 0) < 0 && errno == ESRCH; }))
+                << "pid " << pid << " is left";
         }
         EXPECT_GT(count, 0) << detail;
     }
@@ -119,19 +122,19 @@ TEST_F(Command, FailsForAMissingProgram) {
 
 TEST_F(Command, KillsAHangingProgramInTimeWithItsChildren) {
     const auto result =
-        result_of(script("sleep 1000 & a=$!; setsid sleep 1000 & echo $a $! $$; wait"), 2s);
+        result_of(script("sleep 1000 & a=$!; setsid sleep 1000 & echo $a $! $$; wait"), limit);
     EXPECT_FALSE(result.succeeded);
     EXPECT_EQ(result.why.substr(0, 21), "did not end in time: ");
-    EXPECT_GE(result.took, 2s);
-    EXPECT_LT(result.took, 10s);
+    EXPECT_GE(result.took, limit);
+    EXPECT_LT(result.took, patience);
     expect_gone(result.why);
 }
 
 TEST_F(Command, KillsWhatIgnoresItsSignals) {
     const auto result =
-        result_of(script("trap '' TERM INT HUP; echo $$; sleep 1000; sleep 1000"), 2s);
+        result_of(script("trap '' TERM INT HUP; echo $$; sleep 1000; sleep 1000"), limit);
     EXPECT_FALSE(result.succeeded);
-    EXPECT_LT(result.took, 10s);
+    EXPECT_LT(result.took, patience);
     expect_gone(result.why);
 }
 
@@ -139,7 +142,7 @@ TEST_F(Command, KillsWhatOutlivesTheProgram) {
     const auto result =
         result_of(script("setsid sleep 1000 & a=$!; (sleep 1000 &) ; echo $a; exit 4"));
     EXPECT_EQ(result.why.substr(0, 22), "exited with status 4: ");
-    EXPECT_LT(result.took, 10s);
+    EXPECT_LT(result.took, patience);
     expect_gone(result.why);
 }
 
@@ -149,9 +152,9 @@ TEST_F(Command, SucceedsThoughSomethingOutlivesTheProgram) {
 }
 
 TEST_F(Command, IsNotHeldUpByAFloodOfOutput) {
-    const auto result = result_of(script("yes"), 2s);
+    const auto result = result_of(script("yes"), limit);
     EXPECT_EQ(result.why, "did not end in time: y");
-    EXPECT_LT(result.took, 10s);
+    EXPECT_LT(result.took, patience);
 }
 
 TEST_F(Command, CarriesTheSupervisorsCookieAndOneOfItsOwn) {
@@ -169,7 +172,7 @@ TEST_F(Command, LeavesAloneWhatOutlivesTheProgramIfItIsTold) {
         result_of(script("setsid sleep 1000 & echo $! > " + mark.string() + "; echo fine"),
                   patience, Outliving::left_alone);
     EXPECT_TRUE(result.succeeded) << result.why;
-    EXPECT_LT(result.took, 5s);
+    EXPECT_LT(result.took, patience);
     pid_t service = 0;
     EXPECT_TRUE(static_cast<bool>(std::ifstream(mark) >> service));
     std::filesystem::remove(mark);
@@ -179,10 +182,10 @@ TEST_F(Command, LeavesAloneWhatOutlivesTheProgramIfItIsTold) {
 }
 
 TEST_F(Command, KillsEverythingAtItsLimitWhateverItIsTold) {
-    const auto result = result_of(script("setsid sleep 1000 & echo $! $$; sleep 1000"), 2s,
+    const auto result = result_of(script("setsid sleep 1000 & echo $! $$; sleep 1000"), limit,
                                   Outliving::left_alone);
     EXPECT_FALSE(result.succeeded);
-    EXPECT_LT(result.took, 10s);
+    EXPECT_LT(result.took, patience);
     expect_gone(result.why);
 }
 

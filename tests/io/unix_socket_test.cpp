@@ -24,6 +24,7 @@ namespace {
 
 namespace local = boost::asio::local;
 using namespace std::chrono_literals;
+using test::patience;
 
 class FileSystem : public test::Loopback {
 protected:
@@ -123,16 +124,16 @@ TEST(ListeningPath, IsReadFromTheKernelsTable) {
 TEST_F(FileSystem, IsOpenedLikeAnyAddress) {
     somebody_listens();
     Socket socket(context);
-    ASSERT_EQ(await(open_backend(socket, endpoint_, OpenWay::connect, 1s)), "");
+    ASSERT_EQ(await(open_backend(socket, endpoint_, OpenWay::connect, patience)), "");
     Socket backend(acceptor_->accept());
     backend.non_blocking(true);
     send(socket, "hello");
     EXPECT_EQ(receive(backend, 5), "hello");
-    EXPECT_TRUE(await(accepts(endpoint_, 1s)));
+    EXPECT_TRUE(await(accepts(endpoint_, patience)));
     it_ends();
-    EXPECT_FALSE(await(accepts(endpoint_, 1s)));
+    EXPECT_FALSE(await(accepts(endpoint_, patience)));
     std::filesystem::remove(path_);
-    EXPECT_FALSE(await(accepts(endpoint_, 1s)));
+    EXPECT_FALSE(await(accepts(endpoint_, patience)));
 }
 
 // Somebody else may have put his own there, or a link to one.
@@ -142,10 +143,10 @@ TEST_F(FileSystem, IsNotOpenedWhereSomebodyElseListens) {
     const Destination anothers(endpoint_, ::getuid() + 1);
     const std::string why =
         "is answered by user " + std::to_string(::getuid()) + ", who is not the backend's";
-    EXPECT_EQ(await(probe(ConnectProbe{}, ours, 1s)).detail, "");
-    EXPECT_EQ(await(probe(ConnectProbe{}, anothers, 1s)).detail, why);
+    EXPECT_EQ(await(probe(ConnectProbe{}, ours, patience)).detail, "");
+    EXPECT_EQ(await(probe(ConnectProbe{}, anothers, patience)).detail, why);
     Socket socket(context);
-    EXPECT_EQ(await(open_backend(socket, anothers, OpenWay::connect, 1s)), why);
+    EXPECT_EQ(await(open_backend(socket, anothers, OpenWay::connect, patience)), why);
     EXPECT_FALSE(socket.is_open());
 }
 

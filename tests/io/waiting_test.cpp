@@ -107,7 +107,7 @@ TEST_F(WaitingRoom, TellsWhoLeftWithBytesUnread) {
 TEST_F(WaitingRoom, TellsOfAClientThatHadGoneBeforeItCameButNotFromWithin) {
     test::Pair pair = connected();
     pair.far.close();
-    settle();
+    ASSERT_TRUE(run_until([&] { return test::has_been_closed(pair.near); }));
     room.add(7, WatchedDescriptor(watcher, Descriptor(pair.near.release())), HalfClose::leave);
     EXPECT_TRUE(left.empty());
     EXPECT_TRUE(room.has_left(7));

@@ -23,7 +23,7 @@ sys.path.insert(0, str(TOP / "tests" / "e2e"))
 import fake  # noqa: E402
 import usage  # noqa: E402
 from crowd import Client  # noqa: E402
-from supervisor import wait_clients  # noqa: E402
+from supervisor import wait_clients, wait_until  # noqa: E402
 
 SUPERVISOR = os.environ.get("TCPLOCK_BINARY", "")
 TCPLOCK = os.environ.get("TCPLOCK_COMMAND", "")
@@ -217,12 +217,18 @@ class Cases:
             wait_clients(supervisor.port, 4)
             there = supervisor.admin_socket
             for line in [f"-s {there} ", f"--socket={there} "]:
-                self.assertEqual(self.offered(f"recycle {line}"), {"0", "1", "2"})
-                self.assertEqual(self.offered(f"cut {line}"), {"1", "2", "3", "4"})
-            self.assertEqual(self.offered("recycle --now ", TCPLOCK_SOCKET=there), {"0", "1", "2"})
-            self.assertEqual(self.offered("cut ", TCPLOCK_SOCKET=there), {"1", "2", "3", "4"})
+                self.assertEqual(self.answered(f"recycle {line}"), {"0", "1", "2"})
+                self.assertEqual(self.answered(f"cut {line}"), {"1", "2", "3", "4"})
+            self.assertEqual(self.answered("recycle --now ", TCPLOCK_SOCKET=there), {"0", "1", "2"})
+            self.assertEqual(self.answered("cut ", TCPLOCK_SOCKET=there), {"1", "2", "3", "4"})
             for client in [*inside, waiting]:
                 client.close()
+
+    def answered(self, arguments, **environment):
+        """What is offered by a supervisor that may be too slow for a shell, which gives up after a
+        second and then offers nothing."""
+        ask = lambda: self.offered(arguments, **environment)  # noqa: E731
+        return wait_until(ask, LONGEST, f"an answer in time to: {arguments}")
 
     def test_nothing_is_offered_or_said_where_none_runs(self):
         for command in ["recycle", "cut"]:
@@ -231,10 +237,13 @@ class Cases:
     def test_one_that_does_not_answer_is_not_waited_for(self):
         silent = self.listen("silent.sock")
         for command in ["recycle", "cut"]:
-            began = time.monotonic()
-            self.assertEqual(self.offered(f"{command} -s {silent} "), set())
-            # The program itself would wait for 10 s.
-            self.assertLess(time.monotonic() - began, 8)
+            took = []
+            for _ in range(3):
+                began = time.monotonic()
+                self.assertEqual(self.offered(f"{command} -s {silent} "), set())
+                took.append(time.monotonic() - began)
+            # The program itself would wait for 10 s each time.
+            self.assertLess(min(took), 8)
 
 
 class WithBash(Cases, unittest.TestCase):
