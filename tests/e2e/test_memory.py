@@ -9,7 +9,7 @@ import unittest
 import fake
 import office
 from crowd import Client
-from supervisor import MAY_MOUNT, SCHEDULING_MARGIN, Supervisor, result, with_mount
+from supervisor import MAY_MOUNT, Supervisor, result, with_mount
 
 MEBIBYTE = 1 << 20
 
@@ -115,9 +115,9 @@ class HardLimitTest(unittest.TestCase):
         )
         self.assertEqual(line["end"], "RD")
         self.assertGreaterEqual(mebibytes(recycled["memory"]), self.LIMIT)
-        # It grows by 16 MiB every 50 ms, and the system may be late.
-        self.assertLess(largest, self.LIMIT + 320 * (1 + SCHEDULING_MARGIN))
-        self.assertLess(cut_after, 1 + SCHEDULING_MARGIN)
+        # It grows by 16 MiB every 50 ms up to 2048, and the system may be late.
+        self.assertLess(largest, 1900)
+        self.assertLess(cut_after, 5)
         self.assertEqual(supervisor.log.count("backend lived too briefly"), 0)
 
     def test_all_who_are_inside_go_with_it(self):

@@ -109,6 +109,7 @@ class PrometheusTest(unittest.TestCase):
             supervisor.start()
             supervisor.log.wait("backend ready")
             prometheus.wait_for("up", 1)
+            prometheus.wait_for("min_over_time(up[4s])", 1)  # The window begins before the load.
             clients = Crowd(supervisor.port)
             began = time.monotonic()
             for number in range(1, crowd + 1):
@@ -124,7 +125,7 @@ class PrometheusTest(unittest.TestCase):
             slowest = prometheus.value(f"max_over_time(scrape_duration_seconds[{window}])")
             longest = prometheus.value(f"max_over_time(tcplock_queue_length[{window}])")
             recycles = supervisor.log.count("backend recycling", reason="max_jobs")
-            self.assertLessEqual(missed, 1)  # A loop that blocks under load would miss several.
+            self.assertLess(missed, scrapes / 3)  # A loop that blocks misses nearly all under load.
             self.assertGreaterEqual(scrapes, 8)
             self.assertGreater(longest, 0)
             self.assertGreater(recycles, 0)

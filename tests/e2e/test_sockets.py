@@ -66,12 +66,12 @@ class OwnServiceTest(unittest.TestCase):
                 self.assertEqual(again.terminate(), 0)
 
     def test_it_is_started_again_where_it_had_never_answered(self):
-        config = self.config(start_timeout="300ms", restart_backoff={"first": "50ms"})
+        config = self.config(start_timeout="2s", restart_backoff={"first": "50ms"})
         config["probe"]["expect"] = "pong"
         with Supervisor(config) as supervisor:
             supervisor.start()
-            first = supervisor.log.wait("backend start failed")
-            second = supervisor.log.wait("backend start failed again, as before")
+            first = supervisor.log.wait("backend start failed", timeout=30)
+            second = supervisor.log.wait("backend start failed again, as before", timeout=30)
             result("never_answered", reason=repr(first["reason"]), again=second["failures"])
             self.assertIn("no answer in time", first["reason"])
 

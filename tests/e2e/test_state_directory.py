@@ -122,6 +122,7 @@ class FullTest(unittest.TestCase):
             self.assertIn("cannot make the profile", failed["reason"])
             self.assertIn("No space left on device", failed["reason"])
             os.unlink(filler)
+            supervisor.log.wait("backend ready", nth=2, timeout=60)
             office.convert_one(supervisor.port)
             self.assertEqual(supervisor.terminate(), 0)
 
