@@ -203,6 +203,8 @@ class SeveralInsideTest(unittest.TestCase):
             "listen": [{"address": f"127.0.0.1:{gate}"}],
             "gate": {"concurrency": 2, "session_timeout": session_timeout},
             "backend": {"address": f"127.0.0.1:{port}"},
+            # One that is due goes in where somebody is cut, whom the service still counts.
+            "probe": {"interval": "1h"},
             "hooks": {
                 "before_admission": shell("true"),
                 "session_timeout": shell("echo done about it"),
@@ -225,6 +227,8 @@ class SeveralInsideTest(unittest.TestCase):
             neighbour = Client(gate, "2")
             self.assertEqual(neighbour.answer(), "2 s")
             self.assertEqual(slow.rest(), "reset")
+            # The service counts him a moment longer.
+            wait_until(lambda: service.journal().of("reset"), 10, "the first one has left")
             self.assertEqual(supervisor.log.count("hook ended", hook="session_timeout"), 0)
             neighbour.close()
             supervisor.log.wait("hook ended", hook="session_timeout")
