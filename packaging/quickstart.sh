@@ -6,7 +6,8 @@
 #
 # Run it as root, or as somebody who may use sudo. Run again, it stops the supervisor it started
 # the last time and starts a new one. What it makes is in build/quickstart/, and in $STATE_DIRECTORY
-# and $RUNTIME_DIRECTORY if those are set.
+# and $RUNTIME_DIRECTORY if those are set; where the path of this tree is too long for a socket, that is
+# in a folder that mktemp makes.
 set -eu
 
 [ $# -eq 0 ] || {
@@ -108,10 +109,20 @@ build() {
 # socket; and where somebody who is not root may write.
 choose_directories() {
     export STATE_DIRECTORY=${STATE_DIRECTORY:-$work/state}
-    # The name of a socket is 107 bytes at the most.
-    local here=$work/admin.sock
-    [ ${#here} -le 107 ] || [ -n "${RUNTIME_DIRECTORY-}" ] || RUNTIME_DIRECTORY=$(mktemp -d)
-    export RUNTIME_DIRECTORY=${RUNTIME_DIRECTORY:-$work}
+    export RUNTIME_DIRECTORY=${RUNTIME_DIRECTORY:-$(folder_for_socket)}
+}
+
+# The name of a socket is 107 bytes at the most.
+folder_for_socket() {
+    local socket=$work/admin.sock elsewhere=$work/runtime-directory
+    if [ ${#socket} -le 107 ]; then
+        echo "$work"
+        return
+    fi
+    if ! { [ -d "$elsewhere/" ] && [ -O "$elsewhere/" ]; }; then
+        ln -sfn "$(mktemp -d)" "$elsewhere"
+    fi
+    readlink "$elsewhere"
 }
 
 # In a session of its own, so that it outlives this terminal. The log is emptied before: what the

@@ -41,6 +41,22 @@ if [ -n "$1" ]; then mv -- "$2.new" "$2"; fi
                              ".");
 }
 
+// Also what its owner has shut against himself.
+void clear_away(const fs::path& folder, std::error_code& error) {
+    std::error_code ignored;  // What is still shut cannot be removed, and that is told.
+    const auto open = [&ignored](const fs::path& path) {
+        if (fs::symlink_status(path, ignored).type() == fs::file_type::directory) {
+            fs::permissions(path, fs::perms::owner_all, fs::perm_options::add, ignored);
+        }
+    };
+    open(folder);
+    for (fs::recursive_directory_iterator at(folder, ignored), end; at != end;
+         at.increment(ignored)) {
+        open(at->path());
+    }
+    fs::remove_all(folder, error);
+}
+
 // Readable by whomever the backend runs as; and whole, if it is there at all. Nothing is beside it:
 // what a backend of earlier had laid there would be in each new profile.
 void write_default(const fs::path& folder) {
@@ -51,10 +67,11 @@ void write_default(const fs::path& folder) {
     const fs::path file = folder / default_profile_file;
     const fs::path half = file.string() + ".new";
     std::error_code error;
-    fs::remove_all(folder, error);
-    if (!error) {
-        fs::create_directories(file.parent_path(), error);
+    clear_away(folder, error);
+    if (error) {
+        fail(folder, error.message() + ". It is made anew at each start: remove it");
     }
+    fs::create_directories(file.parent_path(), error);
     if (error) {
         fail(file, error.message());
     }

@@ -229,7 +229,8 @@ class StubbornTest(unittest.TestCase):
             self.assertGreaterEqual(stopped.arrived - asked, 1)
             asking = "backend did not end when asked, killing it"
             killing = supervisor.log.wait(asking, generation=1)
-            self.assertEqual(killing["grace"], "1.000s")  # By default it would have 5 s.
+            self.assertEqual(killing["grace"], "1.000s")
+            self.assertLess(stopped.seconds("took"), 5)  # which it would have by default
 
     def test_one_that_forks_out_of_its_session_leaves_nothing(self):
         with fake.supervisor("--double-fork") as supervisor:

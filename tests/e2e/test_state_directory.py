@@ -85,6 +85,24 @@ class UnwritableTest(unittest.TestCase):
             self.assertEqual(supervisor.terminate(), 0)
 
     @unittest.skipUnless(os.getuid() == 0, "needs to become another user")
+    def test_a_folder_that_was_shut_in_the_template_does_not_keep_it_from_starting(self):
+        with Supervisor(fake.config(backend={"profile_template": "default"})) as supervisor:
+            template = os.path.join(supervisor.state_directory, "profile-template")
+            shut = [os.path.join(template, "user", "basic"), os.path.join(template, "more")]
+            for folder in shut:
+                os.makedirs(os.path.join(folder, "Standard"))
+            for folder, _, _ in os.walk(supervisor.directory):
+                os.chown(folder, NOBODY, NOBODY)
+            for folder in [*shut, template]:
+                os.chmod(folder, 0)
+            supervisor.under = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+            supervisor.start()
+            supervisor.log.wait("backend ready")
+            there = [name for _, *both in os.walk(template) for names in both for name in names]
+            self.assertEqual(there, ["user", "registrymodifications.xcu"])
+            self.assertEqual(supervisor.terminate(), 0)
+
+    @unittest.skipUnless(os.getuid() == 0, "needs to become another user")
     def test_from_the_start_it_is_an_error_that_says_what_to_do(self):
         with Supervisor(fake.config()) as supervisor:
             os.chmod(supervisor.directory, 0o755)
