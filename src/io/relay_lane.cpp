@@ -31,8 +31,7 @@ bool is_unfit_for_pipes(ssize_t result) {
 RelayStore::RelayStore() : buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(buffer_size)) {}
 
 std::size_t RelayStore::turn() const {
-    const std::size_t floods = pipes_ - idle_pipes_.size();
-    return std::max(turn_max / std::max(floods, std::size_t{1}), buffer_size);
+    return std::max(turn_max / std::max(floods_, std::size_t{1}), buffer_size);
 }
 
 std::optional<RelayStore::Pipe> RelayStore::borrow_pipe() {
@@ -74,11 +73,26 @@ RelayLane::Step RelayLane::carry(int from, int to) {
 
 // As it pays for what came last.
 void RelayLane::choose_way() {
-    if (!may_use_pipe_ || small_pieces_ >= pieces_to_change) {
-        put_away_pipe();
-    } else if (!pipe_ && big_pieces_ >= pieces_to_change && !is_discarding_) {
-        pipe_ = store_.borrow_pipe();
+    if (small_pieces_ >= pieces_to_change) {
+        be_no_flood();
+    } else if (big_pieces_ >= pieces_to_change && !is_discarding_) {
+        if (!std::exchange(is_flood_, true)) {
+            store_.flood_begins();
+        }
+        if (!pipe_ && may_use_pipe_) {
+            pipe_ = store_.borrow_pipe();
+        }
         big_pieces_ = 0;  // If there was none, it is tried again after some more.
+    }
+    if (!may_use_pipe_) {
+        put_away_pipe();
+    }
+}
+
+void RelayLane::be_no_flood() {
+    put_away_pipe();
+    if (std::exchange(is_flood_, false)) {
+        store_.flood_ends();
     }
 }
 
@@ -178,7 +192,7 @@ void RelayLane::put_away_pipe() {
 
 void RelayLane::discard() {
     is_discarding_ = true;
-    put_away_pipe();
+    be_no_flood();
     held_ = 0;
     kept_.reset();
 }

@@ -38,9 +38,11 @@ public:
     RelayStore();
 
     std::uint8_t* buffer() { return buffer_.get(); }
-    // After so many bytes in a row a lane lets others have their turn: the sooner, the more pipes
-    // are lent to floods, so that those who say little do not wait for all of them.
+    // After so many bytes in a row a lane lets others have their turn: the sooner, the more floods
+    // there are, so that those who say little do not wait for all of them.
     std::size_t turn() const;
+    void flood_begins() { ++floods_; }
+    void flood_ends() { --floods_; }
     // An empty one; none when there are enough, or the system has none.
     std::optional<Pipe> borrow_pipe();
     // Of one that is not empty nothing is kept.
@@ -52,7 +54,8 @@ private:
 
     std::unique_ptr<std::uint8_t[]> buffer_;
     std::vector<Pipe> idle_pipes_;
-    std::size_t pipes_ = 0;  // idle and borrowed
+    std::size_t pipes_ = 0;   // idle and borrowed
+    std::size_t floods_ = 0;  // with a pipe or without
 };
 
 class RelayLane {
@@ -66,7 +69,7 @@ public:
     };
 
     explicit RelayLane(RelayStore& store) : store_(store) {}
-    ~RelayLane() { put_away_pipe(); }
+    ~RelayLane() { be_no_flood(); }
 
     RelayLane(const RelayLane&) = delete;
     RelayLane& operator=(const RelayLane&) = delete;
@@ -96,6 +99,7 @@ private:
     ssize_t give_from_pipe(int to);
     void gave(std::size_t size);
     void choose_way();
+    void be_no_flood();
     void keep(const std::uint8_t* bytes, std::size_t size);
     void put_away_pipe();
 
@@ -106,6 +110,7 @@ private:
     std::optional<RelayStore::Pipe> pipe_;
     unsigned big_pieces_ = 0;
     unsigned small_pieces_ = 0;
+    bool is_flood_ = false;
     bool may_use_pipe_ = true;
     bool has_taken_all_ = false;
     bool is_discarding_ = false;

@@ -8,10 +8,12 @@
 #include <array>
 #include <csignal>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <optional>
 #include <poll.h>
 #include <string>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -52,17 +54,18 @@ TEST(RelayStore, LendsSoManyAndNoMore) {
 TEST(RelayStore, GivesShorterTurnsTheMoreFloodsThereAre) {
     RelayStore store;
     EXPECT_EQ(store.turn(), std::size_t{RelayStore::turn_max});
-    std::vector<Pipe> lent;
     std::size_t before = store.turn();
-    while (auto pipe = store.borrow_pipe()) {
-        lent.push_back(std::move(*pipe));
+    for (std::size_t floods = 1; floods <= 16; ++floods) {
+        store.flood_begins();
         EXPECT_LE(store.turn(), before);
-        EXPECT_LE(store.turn() * lent.size(), std::size_t{RelayStore::turn_max});
+        EXPECT_LE(store.turn() * floods, std::size_t{RelayStore::turn_max});
         before = store.turn();
     }
-    EXPECT_GE(before, std::size_t{RelayStore::buffer_size});
-    store.give_back(std::move(lent.back()), true);
-    lent.pop_back();
+    EXPECT_EQ(before, std::size_t{RelayStore::buffer_size});
+    store.flood_begins();
+    EXPECT_EQ(store.turn(), before) << "what is copied at once is not divided";
+    store.flood_ends();
+    store.flood_ends();
     EXPECT_GT(store.turn(), before) << "one flood less";
 }
 
@@ -151,6 +154,20 @@ protected:
         return bytes;
     }
 
+    std::size_t drain(Socket& socket) {
+        boost::system::error_code nothing;
+        std::size_t sum = 0;
+        while (const std::size_t size = socket.receive(boost::asio::buffer(some_), 0, nothing)) {
+            sum += size;
+        }
+        return sum;
+    }
+    static bool has_sent_all(Socket& socket) {
+        int unacknowledged = 0;
+        EXPECT_EQ(::ioctl(socket.native_handle(), SIOCOUTQ, &unacknowledged), 0);
+        return unacknowledged == 0;
+    }
+
     // All that the store has can be borrowed unless the lane has one.
     bool has_pipe() {
         std::vector<Pipe> lent;
@@ -182,6 +199,51 @@ TEST_F(Carrying, TakesAPipeForAFloodAndACopyForWhatTrickles) {
     EXPECT_FALSE(has_pipe());
     carry_flood();
     EXPECT_TRUE(has_pipe());
+}
+
+// Sockets in the file system are spared pipes, and others wait for their floods no less.
+TEST_F(Carrying, CountsAsAFloodWithAPipeAndWithoutUntilItTrickles) {
+    for (const bool with_pipe : {true, false}) {
+        if (!with_pipe) {
+            lane_->never_use_pipes();
+        }
+        store_.flood_begins();  // another one
+        const std::size_t alone = store_.turn();
+        carry_flood();
+        EXPECT_EQ(store_.turn(), alone / 2);
+        carry_trickle();
+        EXPECT_EQ(store_.turn(), alone);
+        carry_flood();
+        EXPECT_EQ(store_.turn(), alone / 2);
+        lane_.emplace(store_);
+        EXPECT_EQ(store_.turn(), alone) << "it has gone";
+        carry_flood();
+        lane_->discard();
+        EXPECT_EQ(store_.turn(), alone) << "what it takes is dropped";
+        lane_.emplace(store_);
+        store_.flood_ends();
+    }
+}
+
+// What the system's own buffers hold is not the lane's.
+TEST_F(Carrying, HoldsNoMoreThanAPipeForWhoNeverReads) {
+    carry_flood();
+    be_full_soon();
+    const std::string bytes = pattern(16U << 20);
+    std::size_t offered = 0;
+    for (int turn = 0; turn < 1000; ++turn) {
+        offered += offer(std::string_view(bytes).substr(offered));
+        carry();
+    }
+    ASSERT_TRUE(has_pipe());
+    std::size_t elsewhere = 0;
+    ASSERT_TRUE(run_until([&] {
+        elsewhere += drain() + drain(giver_.near);
+        return has_sent_all(giver_.far) && has_sent_all(taker_.near);
+    }));
+    elsewhere += drain() + drain(giver_.near);
+    ASSERT_LT(elsewhere, offered) << "it holds nothing";
+    EXPECT_LE(offered - elsewhere, std::size_t{RelayStore::pipe_size});
 }
 
 // Nothing of what it holds is put in front of it.
