@@ -26,7 +26,9 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// About a second of the worst that backends may print (io/output.hpp), and 2 MiB at the most.
+// About four seconds of the most that a backend may print (io/output.hpp). A line takes half a KiB in
+// the rule; if nobody reads, and a backend prints nothing but the longest lines, of nothing but
+// quotation marks, they are 32 MiB in all.
 constexpr std::size_t ring_lines = 4096;
 constexpr auto poll_interval = std::chrono::milliseconds{100};
 // A pipe that poll() calls writable takes at least so much without blocking (pipe(7), PIPE_BUF).

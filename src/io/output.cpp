@@ -38,13 +38,16 @@ asio::awaitable<void> until_readable(asio::posix::stream_descriptor& pipe) {
 }
 
 std::string finished(std::string_view line) {
-    if (line.size() > longest_line_bytes) {
-        return printable(whole_characters(line, longest_line_bytes)) + "…";
-    }
-    if (line.ends_with('\r')) {
+    const bool is_cut = line.size() > longest_line_bytes;
+    if (!is_cut && line.ends_with('\r')) {
         line.remove_suffix(1);
     }
-    return printable(line);
+    // A byte that is shown by its number takes four.
+    std::string text = printable(whole_characters(line, longest_line_bytes));
+    if (is_cut || text.size() > longest_line_bytes) {
+        text = std::string(whole_characters(text, longest_line_bytes)) + "…";
+    }
+    return text;
 }
 
 bool is_cancelled(asio::cancellation_state state) {

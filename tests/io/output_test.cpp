@@ -65,6 +65,13 @@ TEST_F(LineSplitterTest, CutsLongLinesBetweenCharacters) {
     EXPECT_EQ(lines_[3], "short");
 }
 
+TEST_F(LineSplitterTest, CutsWhatIsLongOnlyAsItIsShown) {
+    feed(std::string(longest_line_bytes, '\x01') + "\n");
+    ASSERT_EQ(lines_.size(), 1U);
+    EXPECT_EQ(lines_[0].size(), longest_line_bytes + std::string_view("…").size());
+    EXPECT_TRUE(lines_[0].ends_with("\\x01…"));
+}
+
 TEST_F(LineSplitterTest, CountsWhatIsMoreThanASecondsWorth) {
     std::string flood;
     for (int count = 0; count < 2500; ++count) {
