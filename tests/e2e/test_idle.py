@@ -39,6 +39,12 @@ def wake_ups(pid):
     return found
 
 
+def resident(pid):
+    """Bytes in memory."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(re.search(r"^VmRSS:\s+(\d+) kB$", status.read(), re.M)[1]) * 1024
+
+
 class IdleTest(unittest.TestCase):
     def assert_sleeps(self, supervisor, when, seconds):
         pids = (supervisor.pid, supervisor.wait_warden())
@@ -83,13 +89,18 @@ class IdleTest(unittest.TestCase):
         with fake.supervisor(gate=gate) as supervisor:
             supervisor.start()
             supervisor.log.wait("backend ready")
+            alone = resident(supervisor.pid)
             clients = [crowd.Client(supervisor.port) for _ in range(waiting + 1)]
             wait_clients(supervisor.port, waiting + 1)
+            each = (resident(supervisor.pid) - alone) / waiting
             end = time.monotonic() + asked_and_given_up
             while time.monotonic() < end and not supervisor.log.count("client left"):
                 time.sleep(1)
             result("silence", waiting=waiting, seconds=asked_and_given_up,
-                   left=supervisor.log.count("client left"))  # fmt: skip
+                   left=supervisor.log.count("client left"),
+                   alone=f"{alone / 2**20:.1f}MiB", each=f"{each:.0f}bytes")  # fmt: skip
+            self.assertLess(alone, 12 * 2**20)
+            self.assertLess(each, 1024)
             self.assertEqual(supervisor.log.count("client left"), 0)
             self.assertEqual(accepted_clients(supervisor.port), waiting + 1)
             for client in clients:
