@@ -22,6 +22,7 @@ import sys
 import time
 
 import bench
+import speed
 from supervisor import Supervisor, raise_descriptor_limit, read_proc, wait_clients
 
 MINUTE = 60
@@ -197,9 +198,10 @@ def stalls(fake):
         return starting, idle
 
 
-def row(what, values, unit, bound=""):
-    spread = f"{min(values):.1f}-{max(values):.1f}"
-    return [what, f"{statistics.median(values):.1f} {unit}", spread, bound]
+def row(what, values, unit, bound=None):
+    median, spread = statistics.median(values), f"{min(values):.1f}-{max(values):.1f}"
+    asked = [f"at most {bound} {unit}", speed.verdict(median <= bound)] if bound else ["", ""]
+    return [what, f"{median:.1f} {unit}", spread, *asked]
 
 
 def main():
@@ -208,19 +210,19 @@ def main():
     fake = os.path.abspath(sys.argv[2])
     rounds = int(sys.argv[3]) if len(sys.argv) == 4 else 5
     raise_descriptor_limit()
-    rows = [row("start to listening", [start() for _ in range(rounds)], "ms", "30 ms")]
+    rows = [row("start to listening", [start() for _ in range(rounds)], "ms", 30)]
     starting, idle = stalls(fake)
     what = f"worst ping, {WAITING} wait"
-    rows.append(row(f"{what}, a backend is started", starting, "ms", "10 ms"))
+    rows.append(row(f"{what}, a backend is started", starting, "ms", 10))
     rows.append(row(f"{what}, none is", idle, "ms"))
     minutes = [quiet() for _ in range(rounds)]
     for name in minutes[0][0]:
-        bound = "12 MiB" if name == "supervisor" else ""
+        bound = 12 if name == "supervisor" else None
         rows.append(row(f"resident, {name}", [m[0][name] / 1024 for m in minutes], "MiB", bound))
     for name in minutes[0][1]:
         rows.append(row(f"wake-ups in a minute, {name}", [m[1][name] for m in minutes], ""))
     rows.append(row("  probes in it, of two offices", [m[2] for m in minutes], ""))
-    bench.table(["", "median", "least-most", "bound"], rows)
+    bench.table(["", "median", "least-most", "asked for", ""], rows)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import signal
 import statistics
 import subprocess
@@ -48,6 +49,7 @@ class Workload:
 FIGURES = {  # of the driver: how the table names them, and with how many decimals
     "processor_us": ("processor µs each", 1),
     "per_second": ("a second", 0),
+    "driver_us": ("of the driver: processor µs each", 1),
     "gap_us": ("gap between two, µs, median", 1),
     "gap_p99_us": ("gap between two, µs, p99", 1),
     "answers_per_second": ("status answers a second", 0),
@@ -74,7 +76,7 @@ def workloads(scale):
     sessions = f"sessions={int(10000 * scale)}"
     volume = int(2e9 * scale)
     each = ["processor_us", "per_second"]
-    handed = [*each, "gap_us", "gap_p99_us"]
+    handed = [*each, "driver_us", "gap_us", "gap_p99_us"]
     carried = ["processor_s_per_gb", "gbit_per_second"]
     held = ["resident_bytes", "proportional_bytes", "alone_resident_kib", "processor_us_per_s"]
     idle = f"idle={int(2000 * max(scale, 0.1))}"
@@ -99,7 +101,7 @@ def workloads(scale):
         "status": Workload(
             "handover-64, while somebody asks for the status without a pause",
             ["handover", sessions, "waiting=64", "watched=yes"],
-            [*each, "gap_p99_us", "answers_per_second"],
+            [*each, "driver_us", "gap_p99_us", "answers_per_second"],
         ),
         "uno": Workload(
             "64 wait; each says what an office's client says first, and hears its greeting",
@@ -330,6 +332,22 @@ def parse():
     return parser.parse_args()
 
 
+def first_line(*command):
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (told.stdout or told.stderr).split("\n", maxsplit=1)[0]
+
+
+def machine(build):
+    """What the figures hold for."""
+    with open("/proc/cpuinfo") as file:
+        model = next((x.split(":")[1].strip() for x in file if x.startswith("model name")), "")
+    cache = pathlib.Path(build, "CMakeCache.txt").read_text()
+    compiler = re.search(r"^CMAKE_CXX_COMPILER:\w+=(.*)$", cache, re.M)[1]
+    yield f"machine: {len(os.sched_getaffinity(0))} processors, {model}; Linux {os.uname().release}"
+    yield f"compiler: {first_line(compiler, '--version')}"
+    yield first_line("haproxy", "-v")
+
+
 def select(all_of_them, names):
     return {name: one for name, one in all_of_them.items() if not names or name in names}
 
@@ -357,6 +375,8 @@ def main():
         print(f"{name}: {known[name].what}")
     for contender in chosen.values():
         print(f"{contender.name}: {contender.settings}")
+    for line in machine(options.build):
+        print(line)
     print("The yardstick of bulk is yardstick-splice. A ratio: median (least-most) of the rounds.")
     checked = list(bounds(results))
     if checked:

@@ -121,8 +121,12 @@ void Backend::let_go(Guest& guest) {
     accept_newcomers();
     loop_.forget(guest.fd);
     ::close(guest.fd);
-    if (guest.has_number && --inside_ == 0)
+    if (!guest.has_number)
+        return;
+    if (--inside_ == 0)
         emptied_ = steady_clock::now();
+    if (somebody_left)
+        somebody_left();
 }
 
 }  // namespace tcplock::bench

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <netinet/in.h>
 #include <optional>
@@ -54,6 +55,9 @@ public:
     const std::vector<Number>& came_in() const { return came_in_; }
     // From the end of one session to the first bytes of the next, in microseconds.
     const std::vector<double>& gaps() const { return gaps_; }
+
+    // Called when one with a number has been let go, and his place is free.
+    std::function<void()> somebody_left;
 
 private:
     struct Guest {

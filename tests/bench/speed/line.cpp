@@ -32,7 +32,9 @@ Figures sessions(const Scene& scene) {
     return each(begin, end, scene.plan.sessions);
 }
 
-// Who has been inside comes again at the end of the line, so that it is always as long.
+// Who has been inside comes again at the end of the line, so that it is always as long: when the
+// backend has let him go, and the gate has something to do meanwhile. The other way round it would
+// wait for a place while he connects, and how fast it is would be for the driver to say.
 Figures handover(const Scene& scene) {
     constexpr std::size_t warm_up = 1000;
     const Plan& plan = scene.plan;
@@ -42,14 +44,18 @@ Figures handover(const Scene& scene) {
     crowd.answered = [&](const Crowd::Client& client) {
         crowd.leave(client.fd);
         ++done;
-        crowd.come();
+        if (scene.backend == nullptr)
+            crowd.come();
     };
     const auto until = [&](std::size_t count) {
         scene.loop.turn_until("sessions have ended", [&] { return done >= count; });
     };
     crowd.come(plan.waiting, what_clients_say(scene));
+    if (scene.backend != nullptr)
+        scene.backend->somebody_left = [&] { crowd.come(); };
     crowd.leave(first);
-    crowd.come();
+    if (scene.backend == nullptr)
+        crowd.come();
     std::optional<Reader> reader;
     if (plan.is_watched)
         reader.emplace(scene.loop, scene.admin_socket);
