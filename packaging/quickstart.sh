@@ -109,18 +109,19 @@ build() {
 # socket; and where somebody who is not root may write.
 choose_directories() {
     export STATE_DIRECTORY=${STATE_DIRECTORY:-$work/state}
-    export RUNTIME_DIRECTORY=${RUNTIME_DIRECTORY:-$(folder_for_socket)}
+    RUNTIME_DIRECTORY=${RUNTIME_DIRECTORY:-$(folder_for_socket)}
+    export RUNTIME_DIRECTORY
 }
 
 # The name of a socket is 107 bytes at the most.
 folder_for_socket() {
-    local socket=$work/admin.sock elsewhere=$work/runtime-directory
+    local socket=$work/admin.sock elsewhere=$work/runtime-directory made
     if [ ${#socket} -le 107 ]; then
         echo "$work"
         return
     fi
     if ! { [ -d "$elsewhere/" ] && [ -O "$elsewhere/" ]; }; then
-        ln -sfn "$(mktemp -d)" "$elsewhere"
+        made=$(mktemp -d) && ln -sfn "$made" "$elsewhere" || return
     fi
     readlink "$elsewhere"
 }

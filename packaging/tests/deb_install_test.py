@@ -43,8 +43,8 @@ BROUGHT = [
     f"/usr/share/doc/{NAME}/examples/prometheus/alerts.yaml",
 ]
 
-# What dpkg, apt and the loader keep of everything that was ever installed, each night too, logs, what systemd makes
-# for itself when the first sandboxed service starts, and the home of the test's client.
+# What dpkg, apt and the loader keep of everything that was ever installed, each night too, logs, what
+# systemd makes for itself when the first sandboxed service starts, and the home of the test's client.
 KEPT_BY_OTHERS = re.compile(
     r"/(var/lib/(dpkg|apt)/|var/cache/(apt|ldconfig|debconf)/|var/log/|var/backups/"
     r"|etc/((passwd|group|shadow|gshadow|subuid|subgid)-?|ld\.so\.cache|\.pwd\.lock)$"

@@ -49,7 +49,8 @@ make_root() {
 
 # As root on a machine of his own, but for its kernel, its network and its limits.
 inside() {
-    systemd-nspawn --quiet --register=no --keep-unit --as-pid2 --capability=all --resolv-conf=off \
+    systemd-nspawn --quiet --machine="fresh-$release-$$" --register=no --keep-unit --as-pid2 \
+        --capability=all --resolv-conf=off \
         --rlimit="RLIMIT_NOFILE=$(ulimit -Sn):$(ulimit -Hn)" \
         --console=pipe --directory="$root" --chdir=/root/tcplock-supervisor "$@"
 }

@@ -45,14 +45,17 @@ if [ -n "$1" ]; then mv -- "$2.new" "$2"; fi
 void clear_away(const fs::path& folder, std::error_code& error) {
     std::error_code ignored;  // What is still shut cannot be removed, and that is told.
     const auto open = [&ignored](const fs::path& path) {
-        if (fs::symlink_status(path, ignored).type() == fs::file_type::directory) {
+        const bool is_folder = fs::symlink_status(path, ignored).type() == fs::file_type::directory;
+        if (is_folder) {
             fs::permissions(path, fs::perms::owner_all, fs::perm_options::add, ignored);
         }
+        return is_folder;
     };
-    open(folder);
-    for (fs::recursive_directory_iterator at(folder, ignored), end; at != end;
-         at.increment(ignored)) {
-        open(at->path());
+    if (open(folder)) {  // and no link to one
+        for (fs::recursive_directory_iterator at(folder, ignored), end; at != end;
+             at.increment(ignored)) {
+            open(at->path());
+        }
     }
     fs::remove_all(folder, error);
 }

@@ -42,7 +42,7 @@ std::string finished(std::string_view line) {
     if (!is_cut && line.ends_with('\r')) {
         line.remove_suffix(1);
     }
-    // A byte that is shown by its number takes four.
+    // A byte that is shown by its number takes four; the last of them may be cut.
     std::string text = printable(whole_characters(line, longest_line_bytes));
     if (is_cut || text.size() > longest_line_bytes) {
         text = std::string(whole_characters(text, longest_line_bytes)) + "…";

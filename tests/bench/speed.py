@@ -345,7 +345,8 @@ def machine(build):
     compiler = re.search(r"^CMAKE_CXX_COMPILER:\w+=(.*)$", cache, re.M)[1]
     yield f"machine: {len(os.sched_getaffinity(0))} processors, {model}; Linux {os.uname().release}"
     yield f"compiler: {first_line(compiler, '--version')}"
-    yield first_line("haproxy", "-v")
+    if contenders.HAPROXY:
+        yield first_line(contenders.HAPROXY, "-v")
 
 
 def select(all_of_them, names):

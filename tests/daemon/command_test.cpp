@@ -25,7 +25,7 @@ using std::chrono::steady_clock;
 
 using Outliving = Commands::Outliving;
 
-constexpr auto patience = 60s;
+constexpr auto patience = 30s;
 // Of a program that hangs: a busy machine may need seconds to begin it.
 constexpr auto limit = 5s;
 

@@ -13,7 +13,7 @@ import unittest
 import crowd
 import fake
 import office
-from supervisor import Supervisor, result, wait_clients, wait_until
+from supervisor import Supervisor, result, wait_clients
 
 COUNT = 50  # of each kind
 ARENA = 64  # MiB of address space, glibc's HEAP_MAX_SIZE

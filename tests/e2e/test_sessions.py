@@ -142,8 +142,8 @@ class SessionTest(unittest.TestCase):
             self.assertLess(took, 15)  # By default it would be an hour.
             self.assertGreaterEqual(line.seconds("lasted"), 3.99)
             self.assertEqual(line["last"], "backend")
-            # He is told of it a moment after he is cut.
-            self.assertGreater(line.seconds("quiet"), took - 1)
+            # He is told of it a moment after he is cut, on a busy machine later.
+            self.assertGreater(line.seconds("quiet"), took - 3)
             self.assertLessEqual(line.seconds("quiet"), line.seconds("lasted"))
 
     def test_of_one_that_is_cut_it_is_told_that_the_backend_owed_an_answer(self):

@@ -32,7 +32,6 @@ public:
         ++asked_;
         answers_.wait(lock, [this] { return may_answer_; });
         may_answer_ = false;
-        ++answered_;
         if (!has_address_) {
             return EAI_AGAIN;
         }
@@ -54,7 +53,6 @@ public:
     }
 
     int asked() const { return asked_; }
-    int answered() const { return answered_; }
 
 private:
     std::mutex mutex_;
@@ -62,7 +60,6 @@ private:
     bool may_answer_ = false;
     bool has_address_ = false;
     std::atomic<int> asked_ = 0;
-    std::atomic<int> answered_ = 0;
 };
 
 FakeNames* names = nullptr;

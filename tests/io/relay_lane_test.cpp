@@ -204,9 +204,13 @@ TEST_F(Carrying, TakesAPipeForAFloodAndACopyForWhatTrickles) {
 // Sockets in the file system are spared pipes, and others wait for their floods no less.
 TEST_F(Carrying, CountsAsAFloodWithAPipeAndWithoutUntilItTrickles) {
     for (const bool with_pipe : {true, false}) {
-        if (!with_pipe) {
-            lane_->never_use_pipes();
-        }
+        const auto begin_anew = [&] {
+            lane_.emplace(store_);
+            if (!with_pipe) {
+                lane_->never_use_pipes();
+            }
+        };
+        begin_anew();
         store_.flood_begins();  // another one
         const std::size_t alone = store_.turn();
         carry_flood();
@@ -215,12 +219,11 @@ TEST_F(Carrying, CountsAsAFloodWithAPipeAndWithoutUntilItTrickles) {
         EXPECT_EQ(store_.turn(), alone);
         carry_flood();
         EXPECT_EQ(store_.turn(), alone / 2);
-        lane_.emplace(store_);
+        begin_anew();
         EXPECT_EQ(store_.turn(), alone) << "it has gone";
         carry_flood();
         lane_->discard();
         EXPECT_EQ(store_.turn(), alone) << "what it takes is dropped";
-        lane_.emplace(store_);
         store_.flood_ends();
     }
 }

@@ -283,7 +283,7 @@ TEST_F(Relaying, LetsOthersHaveTheirTurnInTheMiddleOfAFlood) {
     }
     constexpr std::size_t flood = 12U << 20;
     constexpr std::size_t enough = 6U << 20;
-    // A turn is over after a quarter of the first, and the system may deliver one with the next.
+    // A turn is a sixteenth of the longest, and the system may deliver one with the next.
     constexpr std::size_t most = 3U << 20;
     ASSERT_GE(send_until_full(client(), flood).size(), flood);
     start(HalfClose::leave);
