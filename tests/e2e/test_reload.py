@@ -168,9 +168,7 @@ class ReloadTest(unittest.TestCase):
                 self.assertEqual(through, sorted(through))
 
     def test_an_address_that_is_taken_changes_nothing(self):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", reserve_ports()))
-            taken.listen()
+        with socket.create_server(("127.0.0.1", reserve_ports())) as taken:
             port = taken.getsockname()[1]
             before = fake.config()
             with Supervisor(before) as supervisor:
