@@ -24,6 +24,7 @@ class StopTest(unittest.TestCase):
         supervisor.start()
         supervisor.log.wait("backend ready", timeout=60)
         office.convert_one(supervisor.port)
+        supervisor.log.wait("session closed")  # A frozen office would keep it open.
         return supervisor
 
     def stop(self, supervisor):
