@@ -30,7 +30,7 @@ constexpr auto output_limit = 200ms;
 }  // namespace
 
 Ending::Ending(boost::asio::io_context& io, const config::Config& config, io::Reaper& reaper,
-               const Kinship& kinship, io::TaskGroup& tasks, Callbacks callbacks)
+               Kinship& kinship, io::TaskGroup& tasks, Callbacks callbacks)
     : io_(io),
       config_(config),
       reaper_(reaper),

@@ -26,7 +26,7 @@ public:
     };
 
     Ending(boost::asio::io_context& io, const config::Config& config, io::Reaper& reaper,
-           const Kinship& kinship, io::TaskGroup& tasks, Callbacks callbacks);
+           Kinship& kinship, io::TaskGroup& tasks, Callbacks callbacks);
 
     // Asked first, unless it is to be killed.
     void begin(LifePtr life);
@@ -45,7 +45,7 @@ private:
     boost::asio::io_context& io_;
     const config::Config& config_;
     io::Reaper& reaper_;
-    const Kinship& kinship_;
+    Kinship& kinship_;
     io::TaskGroup& tasks_;
     Callbacks callbacks_;
 };

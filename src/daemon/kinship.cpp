@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <iterator>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,6 +14,10 @@
 
 namespace tcplock::daemon {
 namespace {
+
+// An exec takes a moment, on a busy machine a long one. One that goes on is no exec: a disk that
+// does not answer, say.
+constexpr auto longest_exec = std::chrono::seconds(2);
 
 bool runs_as(const io::Member& member, uid_t user) {
     struct stat about {};
@@ -74,7 +79,20 @@ bool Kinship::is_stray(const io::ProcessStat& child) const {
            (runs_as(child, ::getuid()) || runs_as(child, backends_user_));
 }
 
-Strays Kinship::adopt_strays(Life& life) const {
+// Somebody's hook that starts a program in the background looks like this for a moment.
+bool Kinship::is_too_early_to_tell(const io::ProcessStat& stray) {
+    const auto stat = io::read_stat(stray.pid);
+    const bool may_exec =
+        stat && !stat->is_dead() && (stat->state == 'D' || io::has_no_text(stat->pid));
+    if (!may_exec) {
+        return false;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    const auto [since, is_new] = unread_.try_emplace({stray.pid, stray.start_time}, now);
+    return now - since->second < longest_exec;
+}
+
+Strays Kinship::adopt_strays(Life& life) {
     if (!may_adopt(life)) {
         return Strays::none;
     }
@@ -86,8 +104,11 @@ Strays Kinship::adopt_strays(Life& life) const {
     std::copy_if(children->begin(), children->end(), std::back_inserter(strays),
                  [this](const auto& child) { return is_stray(child); });
     if (strays.empty()) {
+        unread_.clear();
         return Strays::none;
     }
+    const auto leave_alone = [this](const auto& stray) { return is_too_early_to_tell(stray); };
+    const auto too_early = std::erase_if(strays, leave_alone);
     // A tree knows whom its last scan saw, and one that serves may not have been scanned for days.
     for (const auto& [generation, other] : lives_) {
         if (!other->tree.scan()) {
@@ -97,6 +118,8 @@ Strays Kinship::adopt_strays(Life& life) const {
     const bool has_own = std::any_of(strays.begin(), strays.end(),
                                      [&life](const auto& stray) { return life.tree.knows(stray); });
     std::erase_if(strays, [this](const auto& stray) { return !is_of_no_tree(stray); });
+    // Its next program may have begun while the trees looked.
+    const auto still_too_early = std::erase_if(strays, leave_alone);
     for (const io::ProcessStat& stray : strays) {
         life.tree.adopt(stray);
         // Most of the dead are about to be reaped. One whose first thread alone has ended looks
@@ -105,10 +128,13 @@ Strays Kinship::adopt_strays(Life& life) const {
             tell_adoption(life, stray);
         }
     }
+    if (too_early + still_too_early > 0) {
+        return Strays::could_not_look;
+    }
     return strays.empty() && !has_own ? Strays::none : Strays::some;
 }
 
-std::string Kinship::doubt_who_answers(Life& life) const {
+std::string Kinship::doubt_who_answers(Life& life) {
     const std::string address = io::describe(life.setting.address);
     const Strays strays = adopt_strays(life);  // It may be one of them that listens.
     auto members = life.tree.scan();

@@ -8,8 +8,12 @@
 #include "io/socket_owner.hpp"
 #include "io/tree.hpp"
 
+#include <chrono>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <sys/types.h>
+#include <utility>
 #include <vector>
 
 namespace tcplock::daemon {
@@ -34,17 +38,21 @@ public:
     // quarantine, which looks for ever, unless it is the only one.
     // Nobody is adopted if we began with children of our own, whose orphans come to us as well.
     //
+    // Whose is one that is still starting its program, only the environment to come will tell: for
+    // two seconds such a one is left alone, and the look counts as one that could not be had.
+    //
     // Some, if there was anybody new, a dead one too.
-    Strays adopt_strays(Life& life) const;
+    Strays adopt_strays(Life& life);
 
     // Why an answer at the generation's address is not to be believed, in words; empty if it is the
     // generation that answers.
-    std::string doubt_who_answers(Life& life) const;
+    std::string doubt_who_answers(Life& life);
 
 private:
     bool may_adopt(const Life& life) const;
     bool is_of_no_tree(const io::ProcessStat& process) const;
     bool is_stray(const io::ProcessStat& child) const;
+    bool is_too_early_to_tell(const io::ProcessStat& stray);
 
     const io::Reaper& reaper_;
     const Lives& lives_;
@@ -54,6 +62,9 @@ private:
     // container it may be somebody else's, left by `docker exec` for instance, which nothing tells
     // from a backend's but its user.
     bool strays_are_ours_;
+
+    // Of whom nothing could be read yet, by pid and start time, and since when.
+    std::map<std::pair<pid_t, std::uint64_t>, std::chrono::steady_clock::time_point> unread_;
 };
 
 }  // namespace tcplock::daemon

@@ -246,6 +246,13 @@ bool holds_entry(std::string_view environment, std::string_view entry) {
     return false;
 }
 
+// The arguments are there before the environment: in this order, all that is read is of one
+// program.
+bool has_no_text(pid_t pid) {
+    const auto arguments = read_small_file(path_of(pid, "cmdline"), 1);
+    return arguments && arguments->empty() && carries(pid, {}) == Carries::nothing_to_read;
+}
+
 std::string command_line(pid_t pid) {
     auto text = read_small_file(path_of(pid, "cmdline"), command_line_bytes);
     if (!text || text->empty()) {

@@ -66,6 +66,9 @@ bool holds_entry(std::string_view environment, std::string_view entry);
 // The arguments with blanks between, on one line, printable; "[name]" if there are none.
 std::string command_line(pid_t pid);
 
+// Whether it has neither arguments nor environment, as in the middle of an exec.
+bool has_no_text(pid_t pid);
+
 // The inodes of the sockets it has open; none of a process that is not ours to look into.
 Looked<std::vector<std::uint64_t>> sockets_held_by(pid_t pid);
 

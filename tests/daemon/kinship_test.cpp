@@ -145,7 +145,7 @@ protected:
     Lives lives_;
     std::map<std::uint64_t, Running*> leaders_;
     Commands commands_{io_, reaper_};
-    const Kinship kinship_{reaper_, lives_, commands_, ::getuid()};
+    Kinship kinship_{reaper_, lives_, commands_, ::getuid()};
 };
 
 TEST_F(Strayed, IsAdoptedOnceAndEndsWithTheGeneration) {
@@ -240,7 +240,7 @@ TEST_F(Strayed, MayRunAsTheBackends) {
     if (::getuid() != 0) {
         GTEST_SKIP() << "only root can run something as somebody else";
     }
-    const Kinship kinship(reaper_, lives_, commands_, backends_user);
+    Kinship kinship(reaper_, lives_, commands_, backends_user);
     Life& life = begin(1, "exec sleep 1000");
     const pid_t stray =
         leave_a_stray("setpriv --clear-groups --reuid " + std::to_string(backends_user));
@@ -251,7 +251,7 @@ TEST_F(Strayed, MayRunAsTheBackends) {
 
 TEST_F(Strayed, CannotBeToldIfWeBeganWithChildrenOfOurOwn) {
     const pid_t stray = leave_a_stray();
-    const Kinship began_late(reaper_, lives_, commands_, ::getuid());
+    Kinship began_late(reaper_, lives_, commands_, ::getuid());
     Life& life = begin(1, "exec sleep 1000");
     EXPECT_EQ(began_late.adopt_strays(life), Strays::none);
     EXPECT_FALSE(has(life, stray));
@@ -269,6 +269,26 @@ TEST_F(Strayed, CountsWhenDeadUntilItIsReaped) {
     ASSERT_TRUE(until([stray] { return io::is_gone(stray); }));
     EXPECT_EQ(kinship_.adopt_strays(life), Strays::none);
     EXPECT_TRUE(end(life));
+}
+
+// Nothing can be read of one in state D, as in the middle of an exec: here, while its child by
+// vfork lives.
+TEST_F(Strayed, IsLeftAloneForAWhileIfNothingCanBeReadOfItYet) {
+    Life& life = begin(1, "exec sleep 1000");
+    const Running& starter =
+        start(io::shell("env -i setsid " CHILD_PROBE " vfork > /dev/null 2>&1 & echo $!"));
+    EXPECT_TRUE(until([&starter] { return starter.has_ended(); }));
+    const pid_t stray = std::stoi(starter.output);
+    ASSERT_TRUE(until([stray] {
+        const auto stat = io::read_stat(stray);
+        return stat && stat->parent == ::getpid() && stat->state == 'D';
+    }));
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::could_not_look);
+    EXPECT_FALSE(has(life, stray));
+    EXPECT_TRUE(until([&] { return kinship_.adopt_strays(life) == Strays::some; }));
+    EXPECT_TRUE(has(life, stray));
+    EXPECT_TRUE(end(life));
+    EXPECT_TRUE(io::is_gone(stray));
 }
 
 TEST_F(Strayed, IsNotSaidToBeNobodyIfWeCouldNotLook) {

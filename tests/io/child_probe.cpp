@@ -181,8 +181,7 @@ void start_another() {
         [[maybe_unused]] const int kept_open = ::socket(AF_INET, SOCK_STREAM, 0);
     }
     boost::asio::io_context io(1);
-    auto spawned =
-        tcplock::io::spawn(io, {.command = {"/proc/self/exe", "descriptors"}});
+    auto spawned = tcplock::io::spawn(io, {.command = {"/proc/self/exe", "descriptors"}});
     if (const auto* failure = std::get_if<tcplock::io::SpawnFailure>(&spawned)) {
         std::printf("%s\n", failure->what.c_str());
         return;
@@ -215,6 +214,15 @@ void start_what_hangs_behind_a_filter() {
     }
 }
 
+// In state D for as long as the child lives, which is for ever.
+void wait_for_a_child_by_vfork() {
+    if (::vfork() == 0) {
+        for (;;) {
+            ::pause();
+        }
+    }
+}
+
 struct Command {
     std::string_view name;
     void (*run)();
@@ -235,6 +243,7 @@ constexpr std::array commands{
     Command{"filtered", start_behind_a_filter},
     Command{"hanging", start_what_hangs},
     Command{"hanging-filtered", start_what_hangs_behind_a_filter},
+    Command{"vfork", wait_for_a_child_by_vfork},
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace tcplock::io {
@@ -55,6 +56,20 @@ TEST(Environment, IsComparedByWholeEntries) {
     EXPECT_FALSE(holds_entry(environment, "TCPLOCK=abc"));
     EXPECT_FALSE(holds_entry(environment, "TCPLOCK"));
     EXPECT_FALSE(holds_entry("", "A=1"));
+}
+
+// The dead have neither any more.
+TEST(Text, IsThereWhileAProgramRuns) {
+    EXPECT_FALSE(has_no_text(::getpid()));
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        ::_exit(0);
+    }
+    siginfo_t dead{};
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &dead, WEXITED | WNOWAIT), 0);
+    EXPECT_TRUE(has_no_text(child));
+    EXPECT_EQ(::waitpid(child, nullptr, 0), child);
 }
 
 TEST(Printable, LeavesTextAndShowsTheRest) {
