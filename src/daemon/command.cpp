@@ -100,6 +100,13 @@ bool Commands::know(const io::ProcessStat& process) const {
     });
 }
 
+bool Commands::are_undecided_about(const io::ProcessStat& process) const {
+    return std::any_of(running_.begin(), running_.end(), [&process](const auto& entry) {
+        const auto tree = entry.lock();
+        return tree && tree->is_undecided_about(process);
+    });
+}
+
 void Commands::kill_unseen() {
     for (const auto& entry : running_) {
         if (const auto tree = entry.lock()) {

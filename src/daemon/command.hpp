@@ -46,6 +46,8 @@ public:
 
     // Whether it belongs to a tree that runs.
     bool know(const io::ProcessStat& process) const;
+    // Whether one of those could not tell yet, when it was asked.
+    bool are_undecided_about(const io::ProcessStat& process) const;
 
     // KILL to every tree that runs, and no look back; or to what can be reached of each without a
     // descriptor or memory.

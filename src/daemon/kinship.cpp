@@ -80,16 +80,18 @@ bool Kinship::is_stray(const io::ProcessStat& child) const {
 }
 
 // Somebody's hook that starts a program in the background looks like this for a moment.
-bool Kinship::is_too_early_to_tell(const io::ProcessStat& stray) {
-    const auto stat = io::read_stat(stray.pid);
-    const bool may_exec =
-        stat && !stat->is_dead() && (stat->state == 'D' || io::has_no_text(stat->pid));
-    if (!may_exec) {
-        return false;
-    }
+bool Kinship::is_undecided(const io::ProcessStat& stray) const {
+    return commands_.are_undecided_about(stray) ||
+           std::any_of(lives_.begin(), lives_.end(), [&stray](const auto& entry) {
+               return entry.second->tree.is_undecided_about(stray);
+           });
+}
+
+// A process may hand on to the next before its time is up, so that is not each one's own.
+bool Kinship::may_wait_for_undecided() {
     const auto now = std::chrono::steady_clock::now();
-    const auto [since, is_new] = unread_.try_emplace({stray.pid, stray.start_time}, now);
-    return now - since->second < longest_exec;
+    undecided_since_ = undecided_since_.value_or(now);
+    return now - *undecided_since_ < longest_exec;
 }
 
 Strays Kinship::adopt_strays(Life& life) {
@@ -104,11 +106,9 @@ Strays Kinship::adopt_strays(Life& life) {
     std::copy_if(children->begin(), children->end(), std::back_inserter(strays),
                  [this](const auto& child) { return is_stray(child); });
     if (strays.empty()) {
-        unread_.clear();
+        undecided_since_.reset();
         return Strays::none;
     }
-    const auto leave_alone = [this](const auto& stray) { return is_too_early_to_tell(stray); };
-    const auto too_early = std::erase_if(strays, leave_alone);
     // A tree knows whom its last scan saw, and one that serves may not have been scanned for days.
     for (const auto& [generation, other] : lives_) {
         if (!other->tree.scan()) {
@@ -118,8 +118,15 @@ Strays Kinship::adopt_strays(Life& life) {
     const bool has_own = std::any_of(strays.begin(), strays.end(),
                                      [&life](const auto& stray) { return life.tree.knows(stray); });
     std::erase_if(strays, [this](const auto& stray) { return !is_of_no_tree(stray); });
-    // Its next program may have begun while the trees looked.
-    const auto still_too_early = std::erase_if(strays, leave_alone);
+    const auto undecided = std::partition(
+        strays.begin(), strays.end(), [this](const auto& stray) { return !is_undecided(stray); });
+    if (undecided == strays.end()) {
+        undecided_since_.reset();
+    }
+    const bool waits = undecided != strays.end() && may_wait_for_undecided();
+    if (waits) {
+        strays.erase(undecided, strays.end());
+    }
     for (const io::ProcessStat& stray : strays) {
         life.tree.adopt(stray);
         // Most of the dead are about to be reaped. One whose first thread alone has ended looks
@@ -128,7 +135,7 @@ Strays Kinship::adopt_strays(Life& life) {
             tell_adoption(life, stray);
         }
     }
-    if (too_early + still_too_early > 0) {
+    if (waits) {
         return Strays::could_not_look;
     }
     return strays.empty() && !has_own ? Strays::none : Strays::some;

@@ -9,11 +9,9 @@
 #include "io/tree.hpp"
 
 #include <chrono>
-#include <cstdint>
-#include <map>
+#include <optional>
 #include <string>
 #include <sys/types.h>
-#include <utility>
 #include <vector>
 
 namespace tcplock::daemon {
@@ -38,8 +36,9 @@ public:
     // quarantine, which looks for ever, unless it is the only one.
     // Nobody is adopted if we began with children of our own, whose orphans come to us as well.
     //
-    // Whose is one that is still starting its program, only the environment to come will tell: for
-    // two seconds such a one is left alone, and the look counts as one that could not be had.
+    // Whose is one that is still starting its program, only the environment to come will tell: such
+    // a one is left alone, and the look counts as one that could not be had. For two seconds from
+    // the first such look, whoever they are by then.
     //
     // Some, if there was anybody new, a dead one too.
     Strays adopt_strays(Life& life);
@@ -52,7 +51,8 @@ private:
     bool may_adopt(const Life& life) const;
     bool is_of_no_tree(const io::ProcessStat& process) const;
     bool is_stray(const io::ProcessStat& child) const;
-    bool is_too_early_to_tell(const io::ProcessStat& stray);
+    bool is_undecided(const io::ProcessStat& stray) const;
+    bool may_wait_for_undecided();
 
     const io::Reaper& reaper_;
     const Lives& lives_;
@@ -63,8 +63,8 @@ private:
     // from a backend's but its user.
     bool strays_are_ours_;
 
-    // Of whom nothing could be read yet, by pid and start time, and since when.
-    std::map<std::pair<pid_t, std::uint64_t>, std::chrono::steady_clock::time_point> unread_;
+    // Since when there has been a stray of whom no tree could tell yet, look after look.
+    std::optional<std::chrono::steady_clock::time_point> undecided_since_;
 };
 
 }  // namespace tcplock::daemon

@@ -118,6 +118,25 @@ Looked<std::vector<pid_t>> numbers_in(const std::string& folder) {
     return errno == 0 ? Looked<std::vector<pid_t>>(std::move(pids)) : std::nullopt;
 }
 
+Carries read_environment(pid_t pid, std::string_view entry) {
+    const auto [environment, error] = read_bounded(path_of(pid, "environ"), environment_bytes);
+    if (error == EACCES || error == EPERM) {
+        return Carries::not_allowed;
+    }
+    if (could_not_look(error)) {
+        return Carries::could_not_look;
+    }
+    if (environment.empty()) {
+        return Carries::nothing_to_read;
+    }
+    return holds_entry(environment, entry) ? Carries::yes : Carries::no;
+}
+
+bool has_arguments(pid_t pid) {
+    const auto arguments = read_small_file(path_of(pid, "cmdline"), 1);
+    return arguments && !arguments->empty();
+}
+
 }  // namespace
 
 std::optional<ProcessStat> parse_stat(std::string_view text) {
@@ -221,18 +240,14 @@ std::vector<pid_t> children_at_a_glance(pid_t parent) {
     return children;
 }
 
+// An exec gives the arguments before the environment. What is still empty behind them, is so.
 Carries carries(pid_t pid, std::string_view entry) {
-    const auto [environment, error] = read_bounded(path_of(pid, "environ"), environment_bytes);
-    if (error == EACCES || error == EPERM) {
-        return Carries::not_allowed;
+    const Carries found = read_environment(pid, entry);
+    if (found != Carries::nothing_to_read || !has_arguments(pid)) {
+        return found;
     }
-    if (could_not_look(error)) {
-        return Carries::could_not_look;
-    }
-    if (environment.empty()) {
-        return Carries::nothing_to_read;  // Gone, dead, in the middle of exec, or truly empty.
-    }
-    return holds_entry(environment, entry) ? Carries::yes : Carries::no;
+    const Carries again = read_environment(pid, entry);
+    return again == Carries::nothing_to_read ? Carries::no : again;
 }
 
 bool holds_entry(std::string_view environment, std::string_view entry) {
@@ -244,13 +259,6 @@ bool holds_entry(std::string_view environment, std::string_view entry) {
         environment.remove_prefix(std::min(length + 1, environment.size()));
     }
     return false;
-}
-
-// The arguments are there before the environment: in this order, all that is read is of one
-// program.
-bool has_no_text(pid_t pid) {
-    const auto arguments = read_small_file(path_of(pid, "cmdline"), 1);
-    return arguments && arguments->empty() && carries(pid, {}) == Carries::nothing_to_read;
 }
 
 std::string command_line(pid_t pid) {

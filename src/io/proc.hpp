@@ -59,15 +59,14 @@ std::vector<pid_t> children_at_a_glance(pid_t parent);
 
 enum class Carries { yes, no, nothing_to_read, not_allowed, could_not_look };
 
-// Whether "NAME=value" is, as a whole, one entry of the process' environment.
+// Whether "NAME=value" is, as a whole, one entry of the process' environment. Nothing to read has
+// one that is gone, dead or in the middle of an exec; one that was given no environment carries
+// nothing.
 Carries carries(pid_t pid, std::string_view entry);
 bool holds_entry(std::string_view environment, std::string_view entry);
 
 // The arguments with blanks between, on one line, printable; "[name]" if there are none.
 std::string command_line(pid_t pid);
-
-// Whether it has neither arguments nor environment, as in the middle of an exec.
-bool has_no_text(pid_t pid);
 
 // The inodes of the sockets it has open; none of a process that is not ours to look into.
 Looked<std::vector<std::uint64_t>> sockets_held_by(pid_t pid);

@@ -133,11 +133,15 @@ void Tree::judge_by_number(Census& census) {
 // The environment is read once in a process' life, and only of those not known otherwise. False if
 // we could not look.
 bool Tree::judge_by_cookie(Census& census) {
+    undecided_.clear();
     for (const auto& process : census.candidates()) {
         const Key key{process.pid, process.start_time};
-        // In state D the read might hang as the process does; the next scan asks again.
-        if (census.has(process.pid) || verdicts_.contains(key) || process.is_dead() ||
-            process.state == 'D') {
+        if (census.has(process.pid) || verdicts_.contains(key) || process.is_dead()) {
+            continue;
+        }
+        // The read might hang as the process does; the next scan asks again.
+        if (process.state == 'D') {
+            undecided_.insert(key);
             continue;
         }
         switch (carries(process.pid, cookie_)) {
@@ -149,7 +153,8 @@ bool Tree::judge_by_cookie(Census& census) {
                 verdicts_.emplace(key, Verdict::stranger);
                 break;
             case Carries::nothing_to_read:
-                break;  // Perhaps in the middle of an exec: no verdict yet.
+                undecided_.insert(key);
+                break;
             case Carries::could_not_look:
                 return false;
         }
@@ -268,6 +273,10 @@ Tree::Use Tree::at_a_glance() const {
 bool Tree::knows(const ProcessStat& process) const {
     const auto verdict = verdicts_.find({process.pid, process.start_time});
     return verdict != verdicts_.end() && verdict->second == Verdict::member;
+}
+
+bool Tree::is_undecided_about(const ProcessStat& process) const {
+    return undecided_.contains({process.pid, process.start_time});
 }
 
 void Tree::adopt(const ProcessStat& process) {

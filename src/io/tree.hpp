@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <sys/types.h>
 #include <system_error>
@@ -83,6 +84,10 @@ public:
     // Whether the last scan counted this process in.
     bool knows(const ProcessStat& process) const;
 
+    // Whether the last scan could not tell yet: nothing of it was to be read, as in the middle of
+    // an exec, or it stood in state D.
+    bool is_undecided_about(const ProcessStat& process) const;
+
     // From now on it belongs, however old it is. For a child of ours that we never started, that no
     // tree knows, and whose environment says nothing: it got rid of its cookie, or may not be
     // looked into (gpg-agent).
@@ -105,6 +110,7 @@ private:
     bool number_is_ours_ =
         true;  // False once the leader's number may have been given to a stranger.
     std::map<Key, Verdict> verdicts_;
+    std::set<Key> undecided_;
 };
 
 // Whether nobody is left. A scan takes time, and a member that forks and exits meanwhile may hide

@@ -129,6 +129,21 @@ protected:
         return pid;
     }
 
+    pid_t leave_one_in_state_d(const std::string& command) {
+        const Running& starter = start(
+            io::shell("env -i setsid " CHILD_PROBE " " + command + " > /dev/null 2>&1 & echo $!"));
+        EXPECT_TRUE(until([&starter] { return starter.has_ended(); }));
+        return in_state_d(std::stoi(starter.output));
+    }
+
+    pid_t in_state_d(pid_t pid) {
+        EXPECT_TRUE(until([pid] {
+            const auto stat = io::read_stat(pid);
+            return stat && stat->parent == ::getpid() && stat->state == 'D';
+        }));
+        return pid;
+    }
+
     static bool has(Life& life, pid_t pid) {
         const auto members = life.tree.scan().value();
         return std::any_of(members.begin(), members.end(),
@@ -275,20 +290,31 @@ TEST_F(Strayed, CountsWhenDeadUntilItIsReaped) {
 // vfork lives.
 TEST_F(Strayed, IsLeftAloneForAWhileIfNothingCanBeReadOfItYet) {
     Life& life = begin(1, "exec sleep 1000");
-    const Running& starter =
-        start(io::shell("env -i setsid " CHILD_PROBE " vfork > /dev/null 2>&1 & echo $!"));
-    EXPECT_TRUE(until([&starter] { return starter.has_ended(); }));
-    const pid_t stray = std::stoi(starter.output);
-    ASSERT_TRUE(until([stray] {
-        const auto stat = io::read_stat(stray);
-        return stat && stat->parent == ::getpid() && stat->state == 'D';
-    }));
+    const pid_t stray = leave_one_in_state_d("vfork");
     EXPECT_EQ(kinship_.adopt_strays(life), Strays::could_not_look);
     EXPECT_FALSE(has(life, stray));
     EXPECT_TRUE(until([&] { return kinship_.adopt_strays(life) == Strays::some; }));
     EXPECT_TRUE(has(life, stray));
     EXPECT_TRUE(end(life));
     EXPECT_TRUE(io::is_gone(stray));
+}
+
+TEST_F(Strayed, IsLeftAloneNoLongerIfItHandsOnToTheNext) {
+    Life& life = begin(1, "exec sleep 1000");
+    leave_one_in_state_d("vfork-on");
+    EXPECT_TRUE(until([&] { return kinship_.adopt_strays(life) == Strays::some; }));
+    EXPECT_TRUE(end(life));
+}
+
+TEST_F(Strayed, IsNotWaitedForIfAnotherGenerationKnowsIt) {
+    Life& ending = begin(1, "exec sleep 1000");
+    Life& serving = begin(2, "(" CHILD_PROBE " vfork > /dev/null 2>&1 & echo $!); exec sleep 1000");
+    EXPECT_TRUE(until([this] { return leaders_[2]->has_said("\n"); }));
+    const pid_t stray = in_state_d(std::stoi(leaders_[2]->output));
+    EXPECT_EQ(kinship_.adopt_strays(ending), Strays::none);
+    EXPECT_TRUE(has(serving, stray));
+    EXPECT_TRUE(end(ending));
+    EXPECT_TRUE(end(serving));
 }
 
 TEST_F(Strayed, IsNotSaidToBeNobodyIfWeCouldNotLook) {

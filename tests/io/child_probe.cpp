@@ -10,14 +10,20 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <dirent.h>
+#include <fstream>
+#include <iterator>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <sstream>
+#include <string>
 #include <string_view>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -223,6 +229,43 @@ void wait_for_a_child_by_vfork() {
     }
 }
 
+// Always somebody new, in state D for a moment each, and then handed over to us by its parent's
+// end.
+void hand_on() {
+    constexpr int times = 20;
+    for (int i = 0; i < times; ++i) {
+        if (::vfork() != 0) {
+            ::_exit(0);
+        }
+        ::usleep(800'000);
+        if (::fork() != 0) {
+            ::_exit(0);
+        }
+    }
+}
+
+// As in the middle of an exec: what it was started with is unmapped, with all of the stack above.
+// The thread that needs that never wakes.
+void lose_arguments_and_environment() {
+    std::thread([] {
+        std::ifstream file("/proc/self/stat");
+        const std::string stat(std::istreambuf_iterator<char>(file), {});
+        std::istringstream fields(stat.substr(stat.rfind(')') + 2));
+        constexpr int before_arguments = 45;  // arg_start is the 48th field, the state the third
+        std::string skipped;
+        for (int i = 0; i < before_arguments; ++i) {
+            fields >> skipped;
+        }
+        std::uintptr_t first = 0;
+        std::uintptr_t last = 0;
+        fields >> first >> last >> last >> last;
+        const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+        first -= first % page;
+        ::munmap(reinterpret_cast<void*>(first), last - first);
+        wait_for_ever();
+    }).join();
+}
+
 struct Command {
     std::string_view name;
     void (*run)();
@@ -243,7 +286,9 @@ constexpr std::array commands{
     Command{"filtered", start_behind_a_filter},
     Command{"hanging", start_what_hangs},
     Command{"hanging-filtered", start_what_hangs_behind_a_filter},
+    Command{"textless", lose_arguments_and_environment},
     Command{"vfork", wait_for_a_child_by_vfork},
+    Command{"vfork-on", hand_on},
 };
 
 }  // namespace

@@ -58,9 +58,7 @@ TEST(Environment, IsComparedByWholeEntries) {
     EXPECT_FALSE(holds_entry("", "A=1"));
 }
 
-// The dead have neither any more.
-TEST(Text, IsThereWhileAProgramRuns) {
-    EXPECT_FALSE(has_no_text(::getpid()));
+TEST(Environment, OfTheDeadIsNotToBeRead) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
@@ -68,7 +66,7 @@ TEST(Text, IsThereWhileAProgramRuns) {
     }
     siginfo_t dead{};
     ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &dead, WEXITED | WNOWAIT), 0);
-    EXPECT_TRUE(has_no_text(child));
+    EXPECT_EQ(carries(child, "A=1"), Carries::nothing_to_read);
     EXPECT_EQ(::waitpid(child, nullptr, 0), child);
 }
 

@@ -93,6 +93,34 @@ TEST_F(TreeTest, RemembersAnOrphanThatShedItsCookie) {
     EXPECT_TRUE(is_gone(orphan));
 }
 
+// Of one in state D, which one is while its child by vfork lives, and of one without arguments and
+// environment, as in the middle of an exec; not of one that was given an empty environment.
+TEST_F(TreeTest, IsUndecidedAboutWhomItCannotReadYet) {
+    auto [running, tree] = plant(shell("exec sleep 1000"));
+    const auto begin = [this](const std::string& program) {
+        const Running& starter =
+            start(shell("env -i setsid " + program + " > /dev/null 2>&1 & echo $!"));
+        EXPECT_TRUE(until([&starter] { return starter.has_ended(); }));
+        return std::stoi(starter.output);
+    };
+    const pid_t blocked = begin(CHILD_PROBE " vfork");
+    const pid_t textless = begin(CHILD_PROBE " textless");
+    const pid_t bare = begin("sleep 1000");
+    ASSERT_TRUE(until([=] {
+        return read_stat(blocked)->state == 'D' && command_line(textless).front() == '[' &&
+               command_line(bare) == "sleep 1000";
+    }));
+    EXPECT_EQ(members_of(tree).size(), 1U);
+    EXPECT_TRUE(tree.is_undecided_about(*read_stat(blocked)));
+    EXPECT_TRUE(tree.is_undecided_about(*read_stat(textless)));
+    EXPECT_FALSE(tree.is_undecided_about(*read_stat(bare)));
+    EXPECT_FALSE(tree.is_undecided_about(*read_stat(running.pid)));
+    for (const pid_t pid : {blocked, textless, bare}) {
+        tree.adopt(*read_stat(pid));
+    }
+    EXPECT_TRUE(end(tree));
+}
+
 TEST_F(TreeTest, EndsAnAdoptedChildThatNobodyKnew) {
     auto [running, tree] = plant(shell("env -i setsid sleep 1000 > /dev/null 2>&1 & echo $!"));
     const auto* leader = &running;
