@@ -188,6 +188,7 @@ cat "$log"
 
 say "The supervisor is running with process id $supervisor_pid"
 cat <<END
+Until it is stopped, every user of this machine can have the office do what $(id -un) may do.
 Convert something of your own:
     /usr/bin/python3 $top/packaging/quickstart/convert.py $host $port INPUT OUTPUT.pdf
 Ask how it is:

@@ -39,6 +39,7 @@ BROUGHT = [
     f"/usr/share/{NAME}/{NAME}.schema.json",
     f"/usr/share/{NAME}/libreoffice-profile/user/registrymodifications.xcu",
     f"/usr/share/doc/{NAME}/README.Debian.gz",
+    f"/usr/share/doc/{NAME}/examples/client.py",
     f"/usr/share/doc/{NAME}/examples/gate-alone.yaml",
     f"/usr/share/doc/{NAME}/examples/prometheus/alerts.yaml",
 ]
