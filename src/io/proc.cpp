@@ -240,14 +240,17 @@ std::vector<pid_t> children_at_a_glance(pid_t parent) {
     return children;
 }
 
-// An exec gives the arguments before the environment. What is still empty behind them, is so.
+// An exec gives the arguments before the environment: what is empty while they are there, is so.
+// They are asked for once more, since the next exec may have begun meanwhile.
 Carries carries(pid_t pid, std::string_view entry) {
-    const Carries found = read_environment(pid, entry);
-    if (found != Carries::nothing_to_read || !has_arguments(pid)) {
-        return found;
+    Carries found = read_environment(pid, entry);
+    if (found == Carries::nothing_to_read && has_arguments(pid)) {
+        found = read_environment(pid, entry);
+        if (found == Carries::nothing_to_read && has_arguments(pid)) {
+            return Carries::no;
+        }
     }
-    const Carries again = read_environment(pid, entry);
-    return again == Carries::nothing_to_read ? Carries::no : again;
+    return found;
 }
 
 bool holds_entry(std::string_view environment, std::string_view entry) {
