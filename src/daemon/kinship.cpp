@@ -91,7 +91,11 @@ bool Kinship::is_undecided(const io::ProcessStat& stray) const {
 bool Kinship::may_wait_for_undecided() {
     const auto now = std::chrono::steady_clock::now();
     undecided_since_ = undecided_since_.value_or(now);
-    return now - *undecided_since_ < longest_exec;
+    const bool may_wait = now - *undecided_since_ < longest_exec;
+    if (!may_wait) {
+        undecided_since_.reset();  // Who comes next has a time of his own.
+    }
+    return may_wait;
 }
 
 Strays Kinship::adopt_strays(Life& life) {
@@ -120,9 +124,6 @@ Strays Kinship::adopt_strays(Life& life) {
     std::erase_if(strays, [this](const auto& stray) { return !is_of_no_tree(stray); });
     const auto undecided = std::partition(
         strays.begin(), strays.end(), [this](const auto& stray) { return !is_undecided(stray); });
-    if (undecided == strays.end()) {
-        undecided_since_.reset();
-    }
     const bool waits = undecided != strays.end() && may_wait_for_undecided();
     if (waits) {
         strays.erase(undecided, strays.end());

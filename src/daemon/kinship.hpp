@@ -63,7 +63,8 @@ private:
     // from a backend's but its user.
     bool strays_are_ours_;
 
-    // Since when there has been a stray of whom no tree could tell yet, look after look.
+    // When one was met first of whom no tree could tell yet; nothing, once a look meets no stray or
+    // they have been adopted. A look may miss one that just hands on to the next.
     std::optional<std::chrono::steady_clock::time_point> undecided_since_;
 };
 

@@ -129,9 +129,9 @@ protected:
         return pid;
     }
 
-    pid_t leave_one_in_state_d(const std::string& command) {
-        const Running& starter = start(
-            io::shell("env -i setsid " CHILD_PROBE " " + command + " > /dev/null 2>&1 & echo $!"));
+    pid_t leave_one_in_state_d() {
+        const Running& starter =
+            start(io::shell("env -i setsid " CHILD_PROBE " vfork > /dev/null 2>&1 & echo $!"));
         EXPECT_TRUE(until([&starter] { return starter.has_ended(); }));
         return in_state_d(std::stoi(starter.output));
     }
@@ -148,6 +148,13 @@ protected:
         const auto members = life.tree.scan().value();
         return std::any_of(members.begin(), members.end(),
                            [pid](const auto& member) { return member.pid == pid; });
+    }
+
+    static bool has_any_alive_beside_its_leader(Life& life) {
+        const auto members = life.tree.scan().value();
+        return std::any_of(members.begin(), members.end(), [&life](const auto& member) {
+            return member.pid != life.tree.leader() && !member.is_dead();
+        });
     }
 
     bool end(Life& life) {
@@ -290,7 +297,7 @@ TEST_F(Strayed, CountsWhenDeadUntilItIsReaped) {
 // vfork lives.
 TEST_F(Strayed, IsLeftAloneForAWhileIfNothingCanBeReadOfItYet) {
     Life& life = begin(1, "exec sleep 1000");
-    const pid_t stray = leave_one_in_state_d("vfork");
+    const pid_t stray = leave_one_in_state_d();
     EXPECT_EQ(kinship_.adopt_strays(life), Strays::could_not_look);
     EXPECT_FALSE(has(life, stray));
     EXPECT_TRUE(until([&] { return kinship_.adopt_strays(life) == Strays::some; }));
@@ -301,8 +308,12 @@ TEST_F(Strayed, IsLeftAloneForAWhileIfNothingCanBeReadOfItYet) {
 
 TEST_F(Strayed, IsLeftAloneNoLongerIfItHandsOnToTheNext) {
     Life& life = begin(1, "exec sleep 1000");
-    leave_one_in_state_d("vfork-on");
-    EXPECT_TRUE(until([&] { return kinship_.adopt_strays(life) == Strays::some; }));
+    const Running& first = start({.command = {CHILD_PROBE, "textless-on"}});
+    ASSERT_TRUE(until([&first] { return first.status.has_value(); }));
+    EXPECT_TRUE(until([&] {
+        kinship_.adopt_strays(life);
+        return has_any_alive_beside_its_leader(life);
+    }));
     EXPECT_TRUE(end(life));
 }
 

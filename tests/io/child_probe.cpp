@@ -229,25 +229,10 @@ void wait_for_a_child_by_vfork() {
     }
 }
 
-// Always somebody new, in state D for a moment each, and then handed over to us by its parent's
-// end.
-void hand_on() {
-    constexpr int times = 20;
-    for (int i = 0; i < times; ++i) {
-        if (::vfork() != 0) {
-            ::_exit(0);
-        }
-        ::usleep(800'000);
-        if (::fork() != 0) {
-            ::_exit(0);
-        }
-    }
-}
-
 // As in the middle of an exec: what it was started with is unmapped, with all of the stack above.
 // The thread that needs that never wakes.
-void lose_arguments_and_environment() {
-    std::thread([] {
+void lose_arguments_and_environment(void (*and_then)()) {
+    std::thread([and_then] {
         std::ifstream file("/proc/self/stat");
         const std::string stat(std::istreambuf_iterator<char>(file), {});
         std::istringstream fields(stat.substr(stat.rfind(')') + 2));
@@ -262,8 +247,28 @@ void lose_arguments_and_environment() {
         const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
         first -= first % page;
         ::munmap(reinterpret_cast<void*>(first), last - first);
-        wait_for_ever();
+        and_then();
     }).join();
+}
+
+void be_textless() {
+    lose_arguments_and_environment(wait_for_ever);
+}
+
+// Always somebody new, of whom nothing can ever be read: each is handed over to us by its parent's
+// end.
+void hand_on() {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (std::chrono::steady_clock::now() < end) {
+        if (::fork() != 0) {
+            ::_exit(0);
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    }
+}
+
+void be_textless_and_hand_on() {
+    lose_arguments_and_environment(hand_on);
 }
 
 struct Command {
@@ -286,9 +291,9 @@ constexpr std::array commands{
     Command{"filtered", start_behind_a_filter},
     Command{"hanging", start_what_hangs},
     Command{"hanging-filtered", start_what_hangs_behind_a_filter},
-    Command{"textless", lose_arguments_and_environment},
+    Command{"textless", be_textless},
+    Command{"textless-on", be_textless_and_hand_on},
     Command{"vfork", wait_for_a_child_by_vfork},
-    Command{"vfork-on", hand_on},
 };
 
 }  // namespace
