@@ -93,10 +93,22 @@ std::string why(const Run& run) {
 
 }  // namespace
 
+bool Commands::is_any_running() const {
+    return std::any_of(running_.begin(), running_.end(),
+                       [](const auto& entry) { return !entry.expired(); });
+}
+
+bool Commands::scan() const {
+    return std::all_of(running_.begin(), running_.end(), [](const auto& entry) {
+        const auto tree = entry.lock();
+        return !tree || tree->scan();
+    });
+}
+
 bool Commands::know(const io::ProcessStat& process) const {
     return std::any_of(running_.begin(), running_.end(), [&process](const auto& entry) {
         const auto tree = entry.lock();
-        return tree && tree->scan() && tree->knows(process);
+        return tree && tree->knows(process);
     });
 }
 

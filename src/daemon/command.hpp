@@ -44,9 +44,11 @@ public:
     boost::asio::awaitable<CommandResult> run(io::ChildSpec child, std::chrono::nanoseconds limit,
                                               Outliving outliving, Line line = {});
 
-    // Whether it belongs to a tree that runs.
+    bool is_any_running() const;
+    // Looks at every tree that runs; false if we could not look.
+    bool scan() const;
+    // As of the last look: whether it belongs to one of them, and whether one could not tell yet.
     bool know(const io::ProcessStat& process) const;
-    // Whether one of those could not tell yet, when it was asked.
     bool are_undecided_about(const io::ProcessStat& process) const;
 
     // KILL to every tree that runs, and no look back; or to what can be reached of each without a

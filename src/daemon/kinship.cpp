@@ -87,15 +87,18 @@ bool Kinship::is_undecided(const io::ProcessStat& stray) const {
            });
 }
 
-// A process may hand on to the next before its time is up, so that is not each one's own.
+// If there is nobody else whose it could be, it need not be waited for. And a process may hand on
+// to the next before its time is up, so that is not each one's own.
 bool Kinship::may_wait_for_undecided() {
-    const auto now = std::chrono::steady_clock::now();
-    undecided_since_ = undecided_since_.value_or(now);
-    const bool may_wait = now - *undecided_since_ < longest_exec;
-    if (!may_wait) {
-        undecided_since_.reset();  // Who comes next has a time of his own.
+    if (lives_.size() <= 1 && !commands_.is_any_running()) {
+        return false;
     }
-    return may_wait;
+    const auto now = std::chrono::steady_clock::now();
+    if (!undecided_ || now - undecided_->last > longest_exec) {
+        undecided_ = Undecided{now, now};
+    }
+    undecided_->last = now;
+    return now - undecided_->first < longest_exec;
 }
 
 Strays Kinship::adopt_strays(Life& life) {
@@ -110,7 +113,7 @@ Strays Kinship::adopt_strays(Life& life) {
     std::copy_if(children->begin(), children->end(), std::back_inserter(strays),
                  [this](const auto& child) { return is_stray(child); });
     if (strays.empty()) {
-        undecided_since_.reset();
+        undecided_.reset();
         return Strays::none;
     }
     // A tree knows whom its last scan saw, and one that serves may not have been scanned for days.
@@ -118,6 +121,9 @@ Strays Kinship::adopt_strays(Life& life) {
         if (!other->tree.scan()) {
             return Strays::could_not_look;
         }
+    }
+    if (!commands_.scan()) {
+        return Strays::could_not_look;
     }
     const bool has_own = std::any_of(strays.begin(), strays.end(),
                                      [&life](const auto& stray) { return life.tree.knows(stray); });
@@ -139,7 +145,11 @@ Strays Kinship::adopt_strays(Life& life) {
     if (waits) {
         return Strays::could_not_look;
     }
-    return strays.empty() && !has_own ? Strays::none : Strays::some;
+    if (strays.empty() && !has_own) {
+        undecided_.reset();
+        return Strays::none;
+    }
+    return Strays::some;
 }
 
 std::string Kinship::doubt_who_answers(Life& life) {
@@ -147,15 +157,17 @@ std::string Kinship::doubt_who_answers(Life& life) {
     const Strays strays = adopt_strays(life);  // It may be one of them that listens.
     auto members = life.tree.scan();
     auto owner = members ? io::socket_owner_among(*members, life.setting.address) : std::nullopt;
-    const auto may_be_own = [&] {
-        return (*owner)->pid && is_own(**owner, *members, backends_user_);
+    const auto is_a_member = [&] {
+        return owner && *owner && members && (*owner)->pid &&
+               is_own(**owner, *members, backends_user_);
     };
-    if (owner && *owner && !may_be_own()) {
+    if (owner && *owner && !is_a_member()) {
         // Somebody else, or a child of theirs that had not been there yet.
         owner = io::socket_owner(life.setting.address);
         members = life.tree.scan();
     }
-    if (strays == Strays::could_not_look || !owner || !members) {
+    const bool may_be_a_stray = strays == Strays::could_not_look && !is_a_member();
+    if (may_be_a_stray || !owner || !members) {
         return "who answers at " + address + " could not be looked up";
     }
     const bool is_stranger = *owner && !is_own(**owner, *members, backends_user_);

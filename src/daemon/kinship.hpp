@@ -36,9 +36,9 @@ public:
     // quarantine, which looks for ever, unless it is the only one.
     // Nobody is adopted if we began with children of our own, whose orphans come to us as well.
     //
-    // Whose is one that is still starting its program, only the environment to come will tell: such
-    // a one is left alone, and the look counts as one that could not be had. For two seconds from
-    // the first such look, whoever they are by then.
+    // Whose is one that is still starting its program, only the environment to come will tell. If
+    // there are others whose it could be, such a one is left alone, and the look counts as one that
+    // could not be had. For two seconds from the first such look, whoever they are by then.
     //
     // Some, if there was anybody new, a dead one too.
     Strays adopt_strays(Life& life);
@@ -63,9 +63,13 @@ private:
     // from a backend's but its user.
     bool strays_are_ours_;
 
-    // When one was met first of whom no tree could tell yet; nothing, once a look meets no stray or
-    // they have been adopted. A look may miss one that just hands on to the next.
-    std::optional<std::chrono::steady_clock::time_point> undecided_since_;
+    // When strays of whom no tree could tell yet were met first and last; nothing, once a look
+    // finds no stray. A look may miss one that just hands on to the next.
+    struct Undecided {
+        std::chrono::steady_clock::time_point first;
+        std::chrono::steady_clock::time_point last;
+    };
+    std::optional<Undecided> undecided_;
 };
 
 }  // namespace tcplock::daemon

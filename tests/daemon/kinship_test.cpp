@@ -4,17 +4,20 @@
 #include "../io/process_support.hpp"
 #include "io/socket.hpp"
 
+#include <boost/asio/co_spawn.hpp>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <ctime>
+#include <exception>
 #include <map>
 #include <memory>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 namespace tcplock::daemon {
 namespace {
@@ -144,6 +147,19 @@ protected:
         return pid;
     }
 
+    // Whoever begins now is.
+    void wait_until_younger_than(pid_t pid) {
+        const auto ticks = [] {
+            timespec now{};
+            ::clock_gettime(CLOCK_BOOTTIME, &now);
+            const auto per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+            return (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+                    static_cast<std::uint64_t>(now.tv_nsec)) /
+                   (1'000'000'000 / per_second);
+        };
+        ASSERT_TRUE(until([&] { return ticks() > io::read_stat(pid)->start_time; }));
+    }
+
     static bool has(Life& life, pid_t pid) {
         const auto members = life.tree.scan().value();
         return std::any_of(members.begin(), members.end(),
@@ -184,15 +200,7 @@ TEST_F(Strayed, IsAdoptedOnceAndEndsWithTheGeneration) {
 
 TEST_F(Strayed, WasForgottenAtOnceIfItWasOlderThanTheGeneration) {
     const pid_t stray = leave_a_stray();
-    const auto ticks = [] {
-        timespec now{};
-        ::clock_gettime(CLOCK_BOOTTIME, &now);
-        const auto per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-        return (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-                static_cast<std::uint64_t>(now.tv_nsec)) /
-               (1'000'000'000 / per_second);
-    };
-    ASSERT_TRUE(until([&] { return ticks() > io::read_stat(stray)->start_time; }));
+    wait_until_younger_than(stray);
     Life& life = begin(1, "exec sleep 1000");
     EXPECT_EQ(kinship_.adopt_strays(life), Strays::some);
     EXPECT_TRUE(has(life, stray));
@@ -295,26 +303,84 @@ TEST_F(Strayed, CountsWhenDeadUntilItIsReaped) {
 
 // Nothing can be read of one in state D, as in the middle of an exec: here, while its child by
 // vfork lives.
-TEST_F(Strayed, IsLeftAloneForAWhileIfNothingCanBeReadOfItYet) {
+TEST_F(Strayed, IsLeftAloneForAWhileIfItMightBeAnothers) {
     Life& life = begin(1, "exec sleep 1000");
+    Life& other = begin(2, "exec sleep 1000");
     const pid_t stray = leave_one_in_state_d();
+    const auto met = std::chrono::steady_clock::now();
     EXPECT_EQ(kinship_.adopt_strays(life), Strays::could_not_look);
     EXPECT_FALSE(has(life, stray));
     EXPECT_TRUE(until([&] { return kinship_.adopt_strays(life) == Strays::some; }));
+    EXPECT_GE(std::chrono::steady_clock::now() - met, std::chrono::seconds(1));
     EXPECT_TRUE(has(life, stray));
     EXPECT_TRUE(end(life));
     EXPECT_TRUE(io::is_gone(stray));
+    EXPECT_TRUE(end(other));
+}
+
+TEST_F(Strayed, IsAdoptedAtOnceIfThereIsNobodyElse) {
+    Life& life = begin(1, "exec sleep 1000");
+    const pid_t stray = leave_one_in_state_d();
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::some);
+    EXPECT_TRUE(has(life, stray));
+    EXPECT_TRUE(end(life));
+}
+
+// The generation began after the stray, so that a command alone may be in doubt.
+TEST_F(Strayed, IsLeftAloneIfItMightBeACommands) {
+    bool has_ended = false;
+    boost::asio::co_spawn(
+        io_,
+        commands_.run(io::shell("exec sleep 1000"), std::chrono::minutes(1),
+                      Commands::Outliving::killed),
+        [&has_ended](const std::exception_ptr&, const CommandResult&) { has_ended = true; });
+    ASSERT_TRUE(until([this] { return commands_.is_any_running(); }));
+    const pid_t stray = leave_one_in_state_d();
+    wait_until_younger_than(stray);
+    Life& life = begin(1, "exec sleep 1000");
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::could_not_look);
+    EXPECT_FALSE(has(life, stray));
+    commands_.kill_all();
+    EXPECT_TRUE(until([&has_ended] { return has_ended; }));
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::some);
+    EXPECT_TRUE(has(life, stray));
+    EXPECT_TRUE(end(life));
+}
+
+TEST_F(Strayed, IsLeftAloneAnewIfTheLastWasLongAgo) {
+    Life& life = begin(1, "exec sleep 1000");
+    Life& other = begin(2, "exec sleep 1000");
+    const pid_t first = leave_one_in_state_d();
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::could_not_look);
+    const auto met = std::chrono::steady_clock::now();
+    const std::vector<io::ProcessStat> children = io::children_of(first).value();
+    ASSERT_EQ(children.size(), 1U);
+    ::kill(first, SIGKILL);
+    ::kill(children.front().pid, SIGKILL);
+    ASSERT_TRUE(until([&] { return io::is_gone(first) && io::is_gone(children.front().pid); }));
+    const pid_t second = leave_one_in_state_d();
+    const auto long_ago = met + std::chrono::milliseconds(2500);
+    ASSERT_TRUE(until([long_ago] { return std::chrono::steady_clock::now() > long_ago; }));
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::could_not_look);
+    EXPECT_FALSE(has(life, second));
+    EXPECT_TRUE(until([&] { return kinship_.adopt_strays(life) == Strays::some; }));
+    EXPECT_TRUE(end(life));
+    EXPECT_TRUE(end(other));
 }
 
 TEST_F(Strayed, IsLeftAloneNoLongerIfItHandsOnToTheNext) {
     Life& life = begin(1, "exec sleep 1000");
-    const Running& first = start({.command = {CHILD_PROBE, "textless-on"}});
+    Life& other = begin(2, "exec sleep 1000");
+    const Running& first =
+        start({.command = {CHILD_PROBE, "textless-on"}, .environment = {{"A", "1"}}});
     ASSERT_TRUE(until([&first] { return first.status.has_value(); }));
+    EXPECT_TRUE(until([&] { return kinship_.adopt_strays(life) == Strays::could_not_look; }));
     EXPECT_TRUE(until([&] {
         kinship_.adopt_strays(life);
         return has_any_alive_beside_its_leader(life);
     }));
     EXPECT_TRUE(end(life));
+    EXPECT_TRUE(end(other));
 }
 
 TEST_F(Strayed, IsNotWaitedForIfAnotherGenerationKnowsIt) {
@@ -357,6 +423,20 @@ TEST_F(Answering, IsNotDoubtedOfTheGenerationItself) {
     life.setting.address = loopback(std::stoi(leader.output));
     EXPECT_EQ(kinship_.doubt_who_answers(life), "");
     EXPECT_TRUE(end(life));
+}
+
+TEST_F(Answering, IsNotDoubtedOfTheGenerationItselfWhoeverElseIsThere) {
+    Life& life = begin(1, std::string("exec ") + CHILD_PROBE + " listen");
+    Life& other = begin(2, "exec sleep 1000");
+    const Running& leader = *leaders_[1];
+    ASSERT_TRUE(until([&leader] { return leader.has_said("\n"); }));
+    life.setting.address = loopback(std::stoi(leader.output));
+    leave_one_in_state_d();
+    EXPECT_EQ(kinship_.doubt_who_answers(life), "");
+    EXPECT_EQ(kinship_.adopt_strays(life), Strays::could_not_look);
+    EXPECT_TRUE(until([&] { return kinship_.adopt_strays(life) == Strays::some; }));
+    EXPECT_TRUE(end(life));
+    EXPECT_TRUE(end(other));
 }
 
 TEST_F(Answering, IsNotDoubtedOfAStray) {
