@@ -130,9 +130,10 @@ private:
 
     // True if it is none of ours; false if it is, or if that cannot be told yet.
     bool judge(const ProcessStat& process) {
+        // Most can be judged soon.
+        const bool is_too_late = Clock::now() - began_ >= search_.patience_with_undecided;
         if (process.state == 'D') {
-            // Reading its environment might hang as it does. Most leave that state soon.
-            return Clock::now() - began_ >= search_.patience_with_undecided;
+            return is_too_late;  // Reading its environment might hang as it does.
         }
         // Held first and judged then, so that what is killed is what was judged.
         Pidfd hold(process);
@@ -144,7 +145,7 @@ private:
                 strangers_.insert(key_of(process));
                 return true;
             case Carries::nothing_to_read:
-                return true;
+                return is_too_late;
             case Carries::could_not_look:
                 return false;
         }

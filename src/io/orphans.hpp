@@ -28,8 +28,8 @@ struct OrphanSearch {
     // must look with the eyes of this user.
     std::optional<Identity> user = {};
     std::chrono::nanoseconds limit{};
-    // One in state D cannot be judged, and might hang for good. After so long it counts as none of
-    // ours.
+    // One in state D cannot be judged, and might hang for good, nor can one in the middle of an
+    // exec. After so long it counts as none of ours.
     std::chrono::nanoseconds patience_with_undecided = std::chrono::seconds{1};
 };
 

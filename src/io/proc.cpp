@@ -34,6 +34,7 @@ bool parse_number(std::string_view text, Number& number) {
 }
 
 // The fields after the name, by their numbers in proc(5): the first of them is 3.
+template <std::size_t last_field>
 class Fields {
 public:
     explicit Fields(std::string_view text) {
@@ -58,7 +59,6 @@ public:
 
 private:
     static constexpr std::size_t first_field = 3;
-    static constexpr std::size_t last_field = 24;
     std::array<std::string_view, last_field - first_field + 1> words_;
     std::size_t count_ = 0;
 };
@@ -132,9 +132,20 @@ Carries read_environment(pid_t pid, std::string_view entry) {
     return holds_entry(environment, entry) ? Carries::yes : Carries::no;
 }
 
-bool has_arguments(pid_t pid) {
-    const auto arguments = read_small_file(path_of(pid, "cmdline"), 1);
-    return arguments && !arguments->empty();
+// Linux 3.5 and later tell where the environment lies, to those who may read it. Until an exec has
+// laid it out it lies nowhere, as an empty one does; where the code lies is told only after that
+// (binfmt_elf.c).
+bool was_given_no_environment(pid_t pid) {
+    constexpr std::size_t start_code = 26;
+    constexpr std::size_t env_start = 50;
+    constexpr std::size_t env_end = 51;
+    const std::string text = stat_text(pid).value_or(std::string{});
+    const Fields<env_end> fields(std::string_view(text).substr(text.rfind(')') + 1));
+    std::uint64_t code = 0;
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    return fields.complete() && fields.number(start_code, code) && code > 1 &&
+           fields.number(env_start, begin) && fields.number(env_end, end) && begin == end;
 }
 
 }  // namespace
@@ -147,7 +158,7 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
         close < open) {
         return std::nullopt;
     }
-    const Fields fields(text.substr(close + 1));
+    const Fields<24> fields(text.substr(close + 1));
     if (!fields.complete()) {
         return std::nullopt;
     }
@@ -240,17 +251,10 @@ std::vector<pid_t> children_at_a_glance(pid_t parent) {
     return children;
 }
 
-// An exec gives the arguments before the environment: what is empty while they are there, is so.
-// They are asked for once more, since the next exec may have begun meanwhile.
 Carries carries(pid_t pid, std::string_view entry) {
-    Carries found = read_environment(pid, entry);
-    if (found == Carries::nothing_to_read && has_arguments(pid)) {
-        found = read_environment(pid, entry);
-        if (found == Carries::nothing_to_read && has_arguments(pid)) {
-            return Carries::no;
-        }
-    }
-    return found;
+    const Carries found = read_environment(pid, entry);
+    const bool is_empty = found == Carries::nothing_to_read && was_given_no_environment(pid);
+    return is_empty ? Carries::no : found;
 }
 
 bool holds_entry(std::string_view environment, std::string_view entry) {

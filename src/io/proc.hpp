@@ -60,8 +60,7 @@ std::vector<pid_t> children_at_a_glance(pid_t parent);
 enum class Carries { yes, no, nothing_to_read, not_allowed, could_not_look };
 
 // Whether "NAME=value" is, as a whole, one entry of the process' environment. Nothing to read has
-// one that is gone, dead or in the middle of an exec; one that was given no environment carries
-// nothing.
+// one that is gone, dead or in the middle of an exec; who was given no environment carries nothing.
 Carries carries(pid_t pid, std::string_view entry);
 bool holds_entry(std::string_view environment, std::string_view entry);
 

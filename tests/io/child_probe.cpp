@@ -271,6 +271,20 @@ void be_textless_and_hand_on() {
     lose_arguments_and_environment(hand_on);
 }
 
+// Always in the middle of an exec, which takes its time to lay out so much.
+void begin_again() {
+    constexpr int entries = 20'000;
+    if (::getenv("ENTRY_1") == nullptr) {
+        for (int i = 1; i <= entries; ++i) {
+            ::setenv(("ENTRY_" + std::to_string(i)).c_str(), "", 1);
+        }
+    }
+    std::string self = "child_probe";
+    std::string command = "again";
+    const std::array<char*, 3> arguments{self.data(), command.data(), nullptr};
+    ::execve("/proc/self/exe", arguments.data(), environ);
+}
+
 struct Command {
     std::string_view name;
     void (*run)();
@@ -293,6 +307,7 @@ constexpr std::array commands{
     Command{"hanging-filtered", start_what_hangs_behind_a_filter},
     Command{"textless", be_textless},
     Command{"textless-on", be_textless_and_hand_on},
+    Command{"again", begin_again},
     Command{"vfork", wait_for_a_child_by_vfork},
 };
 

@@ -104,11 +104,11 @@ TEST_F(TreeTest, IsUndecidedAboutWhomItCannotReadYet) {
         return std::stoi(starter.output);
     };
     const pid_t blocked = begin(CHILD_PROBE " vfork");
-    const pid_t textless = begin(CHILD_PROBE " textless");
+    const pid_t textless = begin("env A=1 " CHILD_PROBE " textless");
     const pid_t bare = begin("sleep 1000");
     ASSERT_TRUE(until([=] {
         return read_stat(blocked)->state == 'D' && command_line(textless).front() == '[' &&
-               command_line(bare) == "sleep 1000";
+               command_line(bare) == "sleep 1000" && carries(bare, {}) == Carries::no;
     }));
     EXPECT_EQ(members_of(tree).size(), 1U);
     EXPECT_TRUE(tree.is_undecided_about(*read_stat(blocked)));
@@ -118,6 +118,24 @@ TEST_F(TreeTest, IsUndecidedAboutWhomItCannotReadYet) {
     for (const pid_t pid : {blocked, textless, bare}) {
         tree.adopt(*read_stat(pid));
     }
+    EXPECT_TRUE(end(tree));
+}
+
+// An exec that is under way has laid out the arguments, and not yet the environment.
+TEST_F(TreeTest, NeverTakesAnEnvironmentToComeForAnEmptyOne) {
+    constexpr int looks = 5000;
+    auto [running, tree] = plant({.command = {CHILD_PROBE, "again"}});
+    ASSERT_TRUE(running.pid != 0);
+    const pid_t child = running.pid;
+    ASSERT_TRUE(until([child] { return carries(child, "ENTRY_1=") == Carries::yes; }));
+    int found = 0;
+    for (int i = 0; i < looks; ++i) {
+        const Carries answer = carries(child, "ENTRY_1=");
+        found += answer == Carries::yes ? 1 : 0;
+        EXPECT_NE(answer, Carries::no);
+    }
+    EXPECT_GT(found, 0);
+    EXPECT_LT(found, looks) << "it was never met in the middle";
     EXPECT_TRUE(end(tree));
 }
 
